@@ -1,0 +1,46 @@
+# What you can make: demo, test, lint; each builds .venv first when it is missing or older than what it is built from.
+#   PYTHON=/path/to/python3.11        the Python to use, instead of the first usable of 3.11, 3.12, 3.10
+#   TORCH_OPTIONS='--index-url URL'   pip options for torch alone, for example the index of its CPU builds
+#   PYTEST_OPTIONS='-k clock -x'      passed on by `make test`
+
+CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.10 python3 python)
+USABLE := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
+PIP_INSTALL := .venv/bin/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: demo test lint setup clean
+
+demo: setup
+	@mkdir -p out
+	.venv/bin/headsync-landmarks examples/astronaut.jpg --audio examples/speech.flac --out out/demo.npz --preview out/demo.mp4
+
+test: setup
+	.venv/bin/python -m pytest $(PYTEST_OPTIONS)
+
+lint: setup
+	.venv/bin/python -m ruff check .
+
+setup: .venv/.ready
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache build dist *.egg-info out
+
+.venv/.made:
+	@for python in $(CANDIDATES); do \
+	    if "$$python" -c '$(USABLE)' 2>/dev/null; then \
+	        echo "$$python -m venv .venv"; "$$python" -m venv .venv && touch $@; exit; \
+	    fi; \
+	done; \
+	echo "headsync: no usable Python among: $(CANDIDATES). Install Python 3.10 to 3.12 with venv, or say PYTHON=/path/to/it" >&2; \
+	exit 2
+
+# torch first and pinned: a plain requirement, met later by another package's wish, can pull gigabytes of CUDA packages.
+# Compat: the whole folder is importable, so that packages added later need no new installation.
+.venv/.installed: .venv/.made setup.cfg pyproject.toml constraints.txt
+	$(PIP_INSTALL) $(TORCH_OPTIONS) torch
+	$(PIP_INSTALL) --config-settings editable_mode=compat --editable '.[train,eval,dev]'
+	touch $@
+
+# Machines without a display lack what OpenCV's desktop builds load; see setup_opencv.py.
+.venv/.ready: .venv/.installed setup_opencv.py
+	.venv/bin/python setup_opencv.py
+	touch $@

@@ -1,0 +1,17 @@
+"""One run of a program: its configuration, checkpoints, log and loop; knows no model."""
+
+from experiment.checkpoint import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint
+from experiment.command import report_failures, run_command
+from experiment.config import build_config, config_dict, load_config, save_config
+from experiment.log import RunLog, read_log
+from experiment.loop import LoopResult, LoopSettings, Trainee, run_loop
+from experiment.weights import Weights, load_weights, save_weights
+
+__all__ = [
+    "build_config", "config_dict", "load_config", "save_config",
+    "checkpoints", "load_checkpoint", "random_state", "restore_random_state", "save_checkpoint",
+    "Weights", "load_weights", "save_weights",
+    "RunLog", "read_log",
+    "LoopResult", "LoopSettings", "Trainee", "run_loop",
+    "report_failures", "run_command",
+]

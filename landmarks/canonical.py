@@ -1,0 +1,94 @@
+"""The canonical face: where a frontal, closed-to-neutral average face lies in a 256x256 frame.
+
+Shapes: T frames, L = 68 landmarks.   Remake it: python -m landmarks.canonical --data CORPUS --out FILE.npy
+Source: Rhythmic Head needs one and does not say which; ours is a symmetrised Procrustes mean of training people.
+"""
+
+import argparse
+import hashlib
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from landmarks.layouts import MIRROR
+
+FRAME_PX = 256.0
+FACE_SHARE = 0.5                # brow to chin, as a share of the frame: what `fixed_crop` makes of most clips
+CENTRE = (0.5, 0.55)            # of the landmarks' box, as shares of the frame
+FRONTAL_SHARE = 0.1             # of a clip's frames, those turned least, make its mean
+ROUNDS = 10
+DIGEST = "fe4e03ff88816e890dfcf1ae42599365ea05bf79f6966d557d738cfbd4dcf92d"
+
+
+def canonical_face() -> np.ndarray:
+    """The shipped canonical face (68, 3), float32; z is centred on 0. ValueError when it was tampered with."""
+    with (resources.files("landmarks") / "canonical_face.npy").open("rb") as file:
+        face = np.load(file, allow_pickle=False)
+    found = hashlib.sha256(face.tobytes()).hexdigest()
+    if found != DIGEST:
+        raise ValueError(
+            f"canonical_face.npy has SHA-256 {found[:12]}..., expected {DIGEST[:12]}...; install headsync again")
+    return face
+
+
+def symmetrised(face: np.ndarray) -> np.ndarray:
+    """A face (68, 3) averaged with its mirror image about the vertical plane through its middle; x is centred on 0."""
+    centred = face - [face[:, 0].mean(), 0, 0]
+    return (centred + centred[MIRROR] * [-1, 1, 1]) / 2  # (L, 3)
+
+
+def build_canonical(clips: Iterable[np.ndarray]) -> np.ndarray:
+    """The generalised Procrustes mean (68, 3) of clips (T, 68, 3): one shape per clip, from its most frontal frames.
+
+    Each round aligns all shapes to the mean by similarity, averages and symmetrises; then the mean is put into a 256
+    frame. ValueError when there is no clip.
+    """
+    from landmarks.geometry import rotation_vector, similarity_fit  # geometry's head pose needs the finished face
+
+    clips = [np.asarray(points, np.float64) for points in clips]
+    if not clips:
+        raise ValueError("a canonical face needs at least one clip, got none")
+    mean = symmetrised(np.mean([points.mean(0) - points.mean((0, 1)) for points in clips], axis=0))
+    for _ in range(ROUNDS):
+        mean = mean / np.sqrt(np.square(mean).sum())
+        shapes = []
+        for points in clips:
+            fit = similarity_fit(points, mean)
+            turned = np.linalg.norm(rotation_vector(fit.rotation), axis=1)              # (T,)
+            frontal = np.argsort(turned, kind="stable")[: max(1, round(FRONTAL_SHARE * len(points)))]
+            shapes.append(fit.apply(points)[frontal].mean(0))
+        mean = symmetrised(np.mean(shapes, axis=0))
+        mean = mean - mean.mean(0)
+    return _framed(mean)
+
+
+def _framed(face: np.ndarray) -> np.ndarray:
+    """The face scaled and moved to its place in the frame; z centred on 0."""
+    low, high = face.min(0), face.max(0)
+    scale = FACE_SHARE * FRAME_PX / (high[1] - low[1])
+    shift = np.array([CENTRE[0] * FRAME_PX - scale * (low[0] + high[0]) / 2,
+                      CENTRE[1] * FRAME_PX - scale * (low[1] + high[1]) / 2, -scale * face[:, 2].mean()])
+    return (scale * face + shift).astype(np.float32)  # (L, 3)
+
+
+def main() -> None:
+    """Build the canonical face from a corpus's training people and print its digest, which `DIGEST` must hold."""
+    from landmarks.corpus import open_corpus, save_array
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    options = parser.parse_args()
+    corpus = open_corpus(options.data)
+    of_person: dict[str, list[np.ndarray]] = {}
+    for clip in corpus.select("train"):
+        of_person.setdefault(clip.identity, []).append(corpus.landmarks(clip).points)
+    face = build_canonical(np.concatenate(clips) for clips in of_person.values())
+    save_array(options.out, face)
+    print(f"{len(of_person)} people; SHA-256 {hashlib.sha256(face.tobytes()).hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""The corpus on disk: one folder of clips, a manifest, and speaker-disjoint splits.
+
+Shapes: T frames, R = 4T feature rows, D = 26 features, L = 68 landmarks, V = 468 mesh vertices.
+
+    manifest.csv  rejected.csv
+    clips/NAME.mp4        256x256, 25 frames per second, with its sound where there is any
+    audio/NAME.flac       16 kHz mono, 640 samples per frame; absent for silent clips
+    landmarks/NAME.npz    a landmark sequence
+    features/NAME.npy     (4T, 26) float32; absent for silent clips
+    mesh/NAME.npy         (T, 468, 3) float16 in canvas pixels; absent when the detector has no mesh
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from landmarks.sequence import LandmarkSequence
+from media import write_whole
+
+SPLITS = ("train", "val", "test")
+VAL_SHARE, TEST_SHARE = 0.10, 0.10
+MANIFEST, REJECTED = "manifest.csv", "rejected.csv"
+
+
+class Clip(NamedTuple):
+    """One row of the manifest. Quality figures are described in docs/corpus.md."""
+
+    clip: str
+    identity: str
+    split: str
+    frames: int
+    source: str             # path relative to the folder given to preprocess.py
+    start_s: float          # where the clip begins in its source
+    has_audio: bool
+    av_offset: int          # frames the sound was moved by (positive: it was late); 0 until sync correction
+    face_rate: float        # share of frames in which the face was found
+    face_height_px: float   # median height, brow to chin, in the source
+    rival: float            # area of the largest other face over this one's
+    lip_audio_corr: float
+    lip_audio_lag: int
+    audio_dbfs: float
+    lip_range: float        # 5th to 95th percentile span of the lip opening
+
+
+class Rejection(NamedTuple):
+    """A source, or a stretch of one, that did not become a clip."""
+
+    source: str
+    start_s: float
+    frames: int
+    reason: str
+    failed: bool            # True: the source could not be read at all
+
+
+class Corpus(NamedTuple):
+    """What `preprocess.py` wrote."""
+
+    folder: Path
+    clips: tuple[Clip, ...]
+
+    def select(self, split: str | None = None, *, talking: bool = False) -> tuple[Clip, ...]:
+        """The clips of one split (all when None), only those with sound when `talking`."""
+        return tuple(clip for clip in self.clips
+                     if (split is None or clip.split == split) and (clip.has_audio or not talking))
+
+    def video_path(self, clip: Clip) -> Path:
+        """The clip's mp4."""
+        return self.folder / "clips" / f"{clip.clip}.mp4"
+
+    def audio_path(self, clip: Clip) -> Path:
+        """The clip's 16 kHz FLAC; there is none when `has_audio` is False."""
+        return self.folder / "audio" / f"{clip.clip}.flac"
+
+    def landmarks(self, clip: Clip) -> LandmarkSequence:
+        """The clip's landmark sequence of T frames."""
+        return LandmarkSequence.load(self.folder / "landmarks" / f"{clip.clip}.npz")
+
+    def features(self, clip: Clip) -> np.ndarray:
+        """Feature rows (4T, 26) float32, memory-mapped."""
+        return np.load(self.folder / "features" / f"{clip.clip}.npy", mmap_mode="r", allow_pickle=False)
+
+    def mesh(self, clip: Clip) -> np.ndarray:
+        """Mesh vertices (T, 468, 3) float16 in canvas pixels, memory-mapped."""
+        return np.load(self.folder / "mesh" / f"{clip.clip}.npy", mmap_mode="r", allow_pickle=False)
+
+
+def open_corpus(folder: str | Path) -> Corpus:
+    """The corpus in a folder. ValueError, one line, when there is no manifest or it is not one of ours."""
+    folder = Path(folder)
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ValueError(f"{folder} is no corpus: it has no {MANIFEST}; "
+                         f"make one with preprocess.py --videos DIR --out {folder}")
+    return Corpus(folder, tuple(read_table(path, Clip)))
+
+
+def split_of(identity: str) -> str:
+    """`train`, `val` or `test` for an identity, by a hash of its name: 80, 10 and 10 % of all people, for ever."""
+    share = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big") / 2**64
+    if share < TEST_SHARE:
+        return "test"
+    return "val" if share < TEST_SHARE + VAL_SHARE else "train"
+
+
+def read_table(path: Path, row: type) -> list:
+    """Rows (NamedTuples) of a CSV that `write_table` wrote. ValueError naming the file when it is another kind."""
+    kinds = row.__annotations__
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != row._fields:
+            raise ValueError(f"{path} has columns {reader.fieldnames}, expected {list(row._fields)}; "
+                             "re-run preprocess.py")
+        return [row(**{name: _parsed(kinds[name], text) for name, text in line.items()}) for line in reader]
+
+
+def _parsed(kind: type, text: str):
+    return text == "True" if kind is bool else kind(text)
+
+
+def write_table(path: Path, row: type, rows: Iterable) -> None:
+    """Write rows (NamedTuples of type `row`) as CSV, complete or not at all; an unchanged table is not touched."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(row._fields)
+    writer.writerows(rows)
+    content = text.getvalue().encode()
+    if not path.is_file() or path.read_bytes() != content:
+        write_whole(path, content)
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as .npy, complete or not at all."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_whole(path, buffer.getvalue())
