@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from media.clock import SAMPLE_RATE_HZ
-from media.containers import media_url
+from media.containers import media_url, reason, shown_name
 
 _BLOCK_SAMPLES = 4096
 _FULL_SCALE = 32768
@@ -27,9 +27,12 @@ def _as_int16(waveform: np.ndarray) -> np.ndarray:
 
 
 def write_flac(path: Path | str, waveform: np.ndarray) -> None:
-    """Write samples (N,) at 16 kHz as a FLAC file, complete or not at all. ValueError when there are none."""
+    """Write samples (N,) at 16 kHz as a FLAC file, complete or not at all.
+
+    ValueError, one line, when there are none or the file cannot be written.
+    """
     if waveform.ndim != 1 or not len(waveform):
-        raise ValueError(f"{path}: a sound needs samples of shape (N,), got {waveform.shape}")
+        raise ValueError(f"{shown_name(path)}: a sound needs samples of shape (N,), got {waveform.shape}")
     path = Path(path)
     partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
     try:
@@ -46,5 +49,7 @@ def write_flac(path: Path | str, waveform: np.ndarray) -> None:
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
+    except (av.FFmpegError, OSError) as error:
+        raise ValueError(f"{shown_name(path)}: cannot be written ({reason(error)}); check the folder") from error
     finally:
         partial.unlink(missing_ok=True)

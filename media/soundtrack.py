@@ -25,7 +25,7 @@ from media.containers import (
 )
 
 _log = logging.getLogger(__name__)
-COPIED_CODECS = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")
+COPIED_CODECS = ("aac", "mp3")     # mp4 may hold more (FLAC, Opus, AC-3, ALAC), but not every player knows them there
 AAC_RATE_HZ = 48000
 AAC_BITS_PER_CHANNEL = 96000
 _TRIAL_PACKETS = 20
@@ -54,7 +54,7 @@ def add_soundtrack(output: OutputContainer, path: Path | str) -> Soundtrack:
 
 
 def copies_sound(path: Path | str) -> bool:
-    """Returns whether mp4 takes the packets of the first sound in `path` as they are, found by trying with a few."""
+    """Returns whether the first sound in `path` goes into an mp4 as it is and plays anywhere; tries a few packets."""
     with open_media(path) as container:
         stream = required_audio_stream(container, path)
         if stream.codec_context.codec.canonical_name not in COPIED_CODECS:

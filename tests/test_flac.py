@@ -19,3 +19,8 @@ def test_nothing_to_write_is_refused(tmp_path):
     with pytest.raises(ValueError, match="needs samples"):
         media.write_flac(tmp_path / "a.flac", np.zeros(0, np.float32))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.flac: cannot be written"):
+        media.write_flac(tmp_path / "absent" / "a.flac", np.zeros(7, np.float32))

@@ -97,6 +97,17 @@ def test_the_proper_rotation_is_the_best_one():
         assert np.square(moved - moved.mean(0) + target.mean(0) - target).sum() >= error - 1e-9
 
 
+def test_the_size_is_the_best_one_though_a_mirror_would_fit_better():
+    source = noise(13, 3)
+    for target in (source * [-1, 1, 1], 3 * noise(13, 3, seed=1)):
+        found = similarity_fit(source, target)
+        errors = []
+        for factor in (0.97, 1.0, 1.03):
+            moved = found._replace(scale=factor * found.scale).apply(source)
+            errors.append(np.square(moved - moved.mean(0) + target.mean(0) - target).sum())
+        assert errors[1] < min(errors[0], errors[2])
+
+
 def test_flat_faces_are_fitted_without_a_mirror():
     flat = noise(7, 11, 3) * [1, 1, 0]
     rotation = rotation_matrix(noise(7, 3, seed=1))

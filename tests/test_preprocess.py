@@ -68,8 +68,9 @@ def test_sound_and_picture_of_a_later_shot_belong_together(built, videos):
     assert start in (44, 45)
     whole = media.read_audio(videos / "tone.flac")
     part = media.read_audio(built.corpus.audio_path(clip))
-    error = part - whole[start * 640 : start * 640 + len(part)]
-    assert np.sqrt(np.mean(error**2)) < 0.02 * np.sqrt(np.mean(part**2)) + 1e-4
+    agreement = {late: np.corrcoef(part[640:-640], whole[start * 640 + 640 + late :][: len(part) - 1280])[0, 1]
+                 for late in range(-7, 8)}         # the video's own sound is AAC: near, not equal
+    assert agreement[0] > 0.95 and max(agreement, key=agreement.get) == 0
 
 
 def test_every_rejection_has_its_reason(built):

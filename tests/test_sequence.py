@@ -90,6 +90,14 @@ def test_saving_is_all_or_nothing(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 
+def test_a_reader_keeps_what_it_opened(tmp_path):
+    sequence(seed=1).save(tmp_path / "a.npz")
+    before = (tmp_path / "a.npz").read_bytes()
+    with open(tmp_path / "a.npz", "rb") as reader:
+        sequence(seed=2).save(tmp_path / "a.npz")
+        assert reader.read() == before != (tmp_path / "a.npz").read_bytes()
+
+
 def test_truncated_at_any_byte_it_is_refused(tmp_path):
     sequence(1, points=points(1, 68, 3, value=7)).save(tmp_path / "a.npz")
     whole = (tmp_path / "a.npz").read_bytes()

@@ -25,11 +25,12 @@ SIZE = (31, 47)
 WAV = {"codec": "pcm_s16le", "sample_format": "s16"}
 AT_S = [0.5, 1.25, 2.0]
 COPIED = [("a.m4a", "aac", 44100, "fltp"), ("16k.m4a", "aac", 16000, "fltp"), ("a.mkv", "aac", 48000, "fltp"),
-          ("a.mp3", "libmp3lame", 44100, "fltp"), ("a.flac", "flac", 44100, "s16"), ("alac.m4a", "alac", 44100, "s16p"),
-          ("a.opus", "libopus", 48000, "flt"), ("a.webm", "libopus", 48000, "flt"), ("a.ac3", "ac3", 48000, "fltp"),
-          ("a.eac3", "eac3", 48000, "fltp")]
+          ("a.mp3", "libmp3lame", 44100, "fltp")]
 ENCODED = [("8k.wav", "pcm_s16le", 8000, "s16"), ("192k.wav", "pcm_s24le", 192000, "s32"),
-           ("float.wav", "pcm_f32le", 44100, "flt")]
+           ("float.wav", "pcm_f32le", 44100, "flt"), ("a.flac", "flac", 44100, "s16"),
+           ("alac.m4a", "alac", 44100, "s16p"),
+           ("a.opus", "libopus", 48000, "flt"), ("a.webm", "libopus", 48000, "flt"), ("a.ac3", "ac3", 48000, "fltp")]
+
 
 def write_dubbed(tmp_path, audio):
     """A video as long as the sound in `audio`: ceil(25 d) frames."""
@@ -52,7 +53,7 @@ def test_other_sound_becomes_aac_at_48_khz(tmp_path, name, codec, rate_hz, sampl
     audio = write_audio(tmp_path / name, sound, rate_hz=rate_hz, codec=codec, sample_format=sample_format)
     path = write_dubbed(tmp_path, audio)
     assert audio_info(path)[:3] == ("aac", 48000, 1)
-    np.testing.assert_allclose(click_times(read_audio(path)), AT_S, atol=1e-3)
+    np.testing.assert_allclose(click_times(read_audio(path)), click_times(read_audio(audio)), atol=1e-3)
 
 
 @pytest.mark.parametrize("layout, channels, kept", [("stereo", 2, 2), ("5.1", 6, 6), ("7.1", 8, 2)])
