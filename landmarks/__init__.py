@@ -3,7 +3,7 @@
 from landmarks.augment import IDENTITY, Augmentation, AugmentationRanges, apply_augmentation, draw_augmentation, flip
 from landmarks.canonical import build_canonical, canonical_face
 from landmarks.clips import PreprocessSettings
-from landmarks.corpus import Clip, Corpus, Rejection, open_corpus, split_of
+from landmarks.corpus import Clip, Corpus, Rejection, SyncRow, open_corpus, record_sync, split_of
 from landmarks.crop import crop_picture, fixed_crop, to_canvas
 from landmarks.detectors import DETECTORS, Detector, Face, make_detector
 from landmarks.draw import contact_sheet, draw_landmarks, overlay_frames, plain_frames
@@ -39,5 +39,5 @@ __all__ = [
     "fixed_crop", "make_detector", "to_canvas",
     "contact_sheet", "draw_landmarks", "dot_raster", "landmark_image", "overlay_frames", "plain_frames", "upper_face",
     "BuildReport", "Clip", "Corpus", "LipAudio", "PreprocessSettings", "Rejection", "Source", "build_corpus",
-    "find_sources", "lip_audio_agreement", "lip_opening", "minutes", "open_corpus", "split_of",
+    "find_sources", "lip_audio_agreement", "lip_opening", "minutes", "open_corpus", "record_sync", "split_of", "SyncRow",
 ]

@@ -2,7 +2,7 @@
 
 Shapes: T frames, R = 4T feature rows, D = 26 features, L = 68 landmarks, V = 468 mesh vertices.
 
-    manifest.csv  rejected.csv
+    manifest.csv  rejected.csv  sync.csv (after sync correction)
     clips/NAME.mp4        256x256, 25 frames per second, with its sound where there is any
     audio/NAME.flac       16 kHz mono, 640 samples per frame; absent for silent clips
     landmarks/NAME.npz    a landmark sequence
@@ -24,7 +24,7 @@ from media import write_whole
 
 SPLITS = ("train", "val", "test")
 VAL_SHARE, TEST_SHARE = 0.10, 0.10
-MANIFEST, REJECTED = "manifest.csv", "rejected.csv"
+MANIFEST, REJECTED, SYNC = "manifest.csv", "rejected.csv", "sync.csv"
 
 
 class Clip(NamedTuple):
@@ -37,7 +37,7 @@ class Clip(NamedTuple):
     source: str             # path relative to the folder given to preprocess.py
     start_s: float          # where the clip begins in its source
     has_audio: bool
-    av_offset: int          # frames the sound was moved by (positive: it was late); 0 until sync correction
+    av_offset: int          # frames by which the sound is late, which readers move it by; 0 until sync correction
     face_rate: float        # share of frames in which the face was found
     face_height_px: float   # median height, brow to chin, in the source
     rival: float            # area of the largest other face over this one's
@@ -45,6 +45,7 @@ class Clip(NamedTuple):
     lip_audio_lag: int
     audio_dbfs: float
     lip_range: float        # 5th to 95th percentile span of the lip opening
+    sync: str = "unchecked"     # corrected: av_offset is trusted; unsure: sound and lips may not belong together
 
 
 class Rejection(NamedTuple):
@@ -55,6 +56,15 @@ class Rejection(NamedTuple):
     frames: int
     reason: str
     failed: bool            # True: the source could not be read at all
+
+
+class SyncRow(NamedTuple):
+    """What sync correction found of a clip."""
+
+    clip: str
+    av_offset: int
+    sync: str
+    margin: float           # how far the offset stands out of others, in embedding distance
 
 
 class Corpus(NamedTuple):
@@ -97,6 +107,21 @@ def open_corpus(folder: str | Path) -> Corpus:
         raise ValueError(f"{folder} is no corpus: it has no {MANIFEST}; "
                          f"make one with preprocess.py --videos DIR --out {folder}")
     return Corpus(folder, tuple(read_table(path, Clip)))
+
+
+def write_manifest(folder: Path, clips: Iterable[Clip]) -> None:
+    """Write the manifest, with what sync correction has found of its clips, if it has been there."""
+    path = folder / SYNC
+    found = {row.clip: row for row in read_table(path, SyncRow)} if path.is_file() else {}
+    write_table(folder / MANIFEST, Clip, (
+        clip._replace(av_offset=found[clip.clip].av_offset, sync=found[clip.clip].sync) if clip.clip in found else clip
+        for clip in clips))
+
+
+def record_sync(folder: Path, rows: Iterable[SyncRow]) -> None:
+    """Keep what sync correction found beside the manifest, where a later preprocessing finds it too, and in it."""
+    write_table(folder / SYNC, SyncRow, rows)
+    write_manifest(folder, open_corpus(folder).clips)
 
 
 def split_of(identity: str) -> str:

@@ -14,7 +14,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from landmarks.clips import OUTPUTS, PreprocessSettings, SourceResult, cut_source
-from landmarks.corpus import MANIFEST, REJECTED, Clip, Corpus, Rejection, open_corpus, write_table
+from landmarks.corpus import REJECTED, Clip, Corpus, Rejection, open_corpus, write_manifest, write_table
 from landmarks.detectors import Detector, make_detector
 from landmarks.sources import Source
 from media import FPS, write_whole
@@ -52,7 +52,7 @@ def build_corpus(sources: Sequence[Source], out: str | Path, *, settings: Prepro
             progress.update(done)
     results = [read_record(path) for path in sorted((out / RECORDS).glob("*.json"))]
     rejections = [rejection for result in results for rejection in result.rejections]
-    write_table(out / MANIFEST, Clip, (clip for result in results for clip in result.clips))
+    write_manifest(out, (clip for result in results for clip in result.clips))
     write_table(out / REJECTED, Rejection, rejections)
     return BuildReport(open_corpus(out), rejections, len(waiting), len(sources) - len(waiting))
 

@@ -1,0 +1,22 @@
+"""Do sound and motion agree, and by how much do they slip? Syncers at four time scales: loss, metric, measure."""
+
+from syncers.channels import ChannelSettings, audio_channels, motion_channels
+from syncers.convnext import ConvNextBlock
+from syncers.correction import CorrectionSettings, Estimate, correct_corpus, cross_fit_corpus
+from syncers.losses import info_nce, literal_info_nce, triplet
+from syncers.measure import Summary, Talk, aligned, foreign, level_profiles, separation, shifted, static, summarise
+from syncers.model import LevelSyncer, SyncerPyramid, SyncerSettings
+from syncers.offset import LagProfile, syncnet_profile, valid_profile
+from syncers.plot import plot_sync
+from syncers.sync import SyncOffset, as_talk, load_syncers, similarity_matrix, sync_offset
+from syncers.train import TrainReport, TrainSettings, train_syncers
+
+__all__ = [
+    "ChannelSettings", "audio_channels", "motion_channels", "ConvNextBlock",
+    "LevelSyncer", "SyncerPyramid", "SyncerSettings", "info_nce", "literal_info_nce", "triplet",
+    "LagProfile", "syncnet_profile", "valid_profile",
+    "Summary", "Talk", "aligned", "foreign", "level_profiles", "separation", "shifted", "static", "summarise",
+    "SyncOffset", "as_talk", "load_syncers", "plot_sync", "similarity_matrix", "sync_offset",
+    "CorrectionSettings", "Estimate", "correct_corpus", "cross_fit_corpus",
+    "TrainReport", "TrainSettings", "train_syncers",
+]

@@ -65,8 +65,6 @@ def valid_profile(motion: Tensor, audio: Tensor) -> LagProfile:
     return LagProfile(torch.stack(distances), lags)  # (S,)
 
 
-PROFILES = {"syncnet": syncnet_profile, "valid": valid_profile}
-
 
 def _check(motion: Tensor, audio: Tensor, *, least: int) -> None:
     if motion.shape != audio.shape or motion.ndim != 2:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from syncers.offset import PROFILES, LagProfile, syncnet_profile, valid_profile
+from syncers.measure import PROFILES
+from syncers.offset import LagProfile, syncnet_profile, valid_profile
 
 
 def noise(n, E=13, *, seed=0):

@@ -1,0 +1,156 @@
+"""What the syncers hear and see: audio rows as cepstra, landmarks as shapes that mean the same on every face.
+
+Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, R = 4T feature rows, C channels.
+
+Raw positions of 68 points let an encoder learn people by heart; shapes of the face, with their velocities and the
+absolute values of these, generalise. Speeds are taken before the time pyramid: blurring positions erases lip motion,
+blurring |velocity| keeps its energy, and that is what follows speech at coarse scales.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from landmarks import IBUG68, layout_size
+
+LANDMARKS = layout_size(IBUG68)
+SPEED_GAIN = 5.0            # brings velocities to the size of positions
+ROW_OFFSET = 10.0           # log energies lie round -10
+ROW_FLOOR = -13.0           # quieter rows say nothing but how silent silence is
+# Points that hardly move against the skull: the frame of reference for what the face does by itself
+STABLE = (27, 28, 29, 30, 31, 33, 35, 36, 39, 42, 45)
+# Fifteen regions that cover all 68 points
+REGIONS = ((0, 1, 2, 3, 4), (4, 5, 6, 7), (7, 8, 9), (9, 10, 11, 12), (12, 13, 14, 15, 16), (17, 18, 19, 20, 21),
+           (22, 23, 24, 25, 26), (27, 28, 29, 30), (31, 32, 33, 34, 35), (36, 37, 38, 39, 40, 41),
+           (42, 43, 44, 45, 46, 47), (48, 49, 59, 60), (53, 54, 55, 64), (50, 51, 52, 61, 62, 63),
+           (56, 57, 58, 65, 66, 67))
+
+
+@dataclass(frozen=True)
+class ChannelSettings:
+    """Which channels a syncer reads."""
+
+    faces: tuple[str, ...] = ("shape",)     # of: shape, regions, points
+    dims: int = 2                           # 3 matters to `points` alone
+    positions: bool = True
+    velocities: bool = True
+    speeds: bool = True                     # absolute velocities
+    audio: Literal["cepstra", "rows"] = "cepstra"
+    cepstra: int = 10
+
+    def __post_init__(self):
+        unknown = set(self.faces) - set(FACES)
+        if unknown or not self.faces:
+            raise ValueError(f"faces must be some of {', '.join(FACES)}, got {self.faces}")
+        if self.dims not in (2, 3) or not 1 <= self.cepstra <= 26:
+            raise ValueError(f"dims must be 2 or 3 and cepstra 1 to 26, got {self.dims} and {self.cepstra}")
+        if not (self.positions or self.velocities or self.speeds):
+            raise ValueError("a syncer needs positions, velocities or speeds, got none of them")
+
+
+def motion_channels(flat: Tensor, settings: ChannelSettings) -> Tensor:
+    """Channels (B, T, C) of landmarks (B, T, D * L) in shares of the canvas; differentiable in every landmark.
+
+    Faces are brought to unit size and to the middle, once per clip; positions have their clip's mean taken off.
+    """
+    D = flat.shape[-1] // LANDMARKS
+    if flat.ndim != 3 or D * LANDMARKS != flat.shape[-1] or D < settings.dims:
+        raise ValueError(f"landmarks must be (B, T, {settings.dims * LANDMARKS}) or more, got {tuple(flat.shape)}")
+    points = _unit_size(flat.unflatten(-1, (LANDMARKS, D))[..., : settings.dims])      # (B, T, L, D)
+    face = torch.cat([FACES[name](points) for name in settings.faces], dim=-1)         # (B, T, F)
+    velocity = SPEED_GAIN * torch.diff(face, dim=1, prepend=2 * face[:, :1] - face[:, 1:2])  # (B, T, F)
+    parts = [face - face.mean(1, keepdim=True)] * settings.positions
+    parts += [velocity] * settings.velocities + [velocity.abs()] * settings.speeds
+    return torch.cat(parts, dim=-1)  # (B, T, C)
+
+
+def audio_channels(rows: Tensor, settings: ChannelSettings) -> Tensor:
+    """Channels (B, R, C) of log filterbank rows (B, R, 26): the first cepstra, or the rows themselves, near unit size."""
+    lifted = rows.clamp(min=ROW_FLOOR) + ROW_OFFSET
+    if settings.audio == "rows":
+        return lifted / 4
+    scale = torch.full((settings.cepstra,), 5.0, dtype=rows.dtype, device=rows.device)
+    scale[0] = 20.0
+    return lifted @ _cosines(rows.shape[-1], settings.cepstra).to(rows) / scale  # (B, R, C)
+
+
+def _cosines(size: int, kept: int) -> Tensor:
+    """The first columns (size, kept) of the orthonormal type-II cosine transform."""
+    angle = torch.arange(size)[:, None] + 0.5
+    table = torch.cos(math.pi / size * angle * torch.arange(kept)) * math.sqrt(2 / size)
+    table[:, 0] /= math.sqrt(2)
+    return table  # (size, kept)
+
+
+def _unit_size(points: Tensor) -> Tensor:
+    """Points (B, T, L, D) over their clip's root mean square distance from the face's middle (x and y), centred."""
+    flat = points[..., :2]
+    spread = (flat - flat.mean(2, keepdim=True)).square().sum(-1).mean((1, 2)).sqrt()   # (B,)
+    scaled = points / spread.clamp(min=1e-6)[:, None, None, None]
+    return scaled - scaled.mean((1, 2), keepdim=True)
+
+
+def _distance(points: Tensor, one: int, other: int) -> Tensor:
+    # the small constant keeps the gradient finite where two points meet, as closed lips do
+    return ((points[..., one, :] - points[..., other, :]).square().sum(-1) + 1e-8).sqrt()  # (B, T)
+
+
+def shape_features(points: Tensor) -> Tensor:
+    """Twelve shapes (B, T, 12) of points (B, T, L, D).
+
+    Inner and outer lip opening, inner and outer lip width, nose x and y, roll, size, yaw and pitch proxies, jaw, brows.
+    """
+    q = points[..., :2]
+    inner = sum(_distance(q, a, b) for a, b in ((61, 67), (62, 66), (63, 65))) / 3
+    outer = sum(_distance(q, a, b) for a, b in ((50, 58), (51, 57), (52, 56))) / 3
+    right, left = q[..., 36:42, :].mean(-2), q[..., 42:48, :].mean(-2)                 # (B, T, 2)
+    axis = torch.nn.functional.normalize(left - right, dim=-1)
+    upright = torch.stack([-axis[..., 1], axis[..., 0]], -1)                           # (B, T, 2), down the face
+    middle, nose = (left + right) / 2, q[..., 30, :]
+    size = (q - q.mean(-2, keepdim=True)).square().sum(-1).mean(-1).sqrt()
+    return torch.stack([
+        inner, outer, _distance(q, 60, 64), _distance(q, 48, 54), nose[..., 0], nose[..., 1],
+        torch.atan2(axis[..., 1], axis[..., 0]), size,
+        ((nose - middle) * axis).sum(-1), ((nose - middle) * upright).sum(-1),
+        ((q[..., 6:11, :].mean(-2) - q[..., 31:36, :].mean(-2)) * upright).sum(-1),
+        ((middle - q[..., 17:27, :].mean(-2)) * upright).sum(-1)], dim=-1)  # (B, T, 12)
+
+
+def region_features(points: Tensor) -> Tensor:
+    """Where the face is and what each region does by itself: (B, T, 4 + 2 * 15) of points (B, T, L, D).
+
+    Place, size and roll of the whole face; then the regions' mean places after the stable points' motion is taken out,
+    so that every landmark takes part.
+    """
+    q = points[..., :2]
+    middle = q.mean(-2)
+    size = (q - middle[..., None, :]).square().sum(-1).mean(-1).sqrt()
+    axis = q[..., 42:48, :].mean(-2) - q[..., 36:42, :].mean(-2)
+    roll = torch.atan2(axis[..., 1], axis[..., 0])
+    own = own_motion(q)
+    places = torch.cat([own[..., list(region), :].mean(-2) for region in REGIONS], -1)   # (B, T, 30)
+    return torch.cat([middle, size[..., None], roll[..., None], places], -1)  # (B, T, 34)
+
+
+def own_motion(points: Tensor) -> Tensor:
+    """Points (B, T, L, 2) with the similarity motion of the stable points against their clip's mean taken out."""
+    stable = points[..., list(STABLE), :]
+    centre = stable.mean(-2, keepdim=True)                                      # (B, T, 1, 2)
+    now = stable - centre
+    aim = now.mean(1, keepdim=True)                                             # (B, 1, S, 2)
+    power = now.square().sum((-1, -2)).clamp(min=1e-8)                          # (B, T)
+    cosine = (now * aim).sum((-1, -2)) / power
+    sine = (now[..., 0] * aim[..., 1] - now[..., 1] * aim[..., 0]).sum(-1) / power
+    turn = torch.stack([torch.stack([cosine, sine], -1), torch.stack([-sine, cosine], -1)], -2)  # (B, T, 2, 2)
+    return (points - centre) @ turn  # (B, T, L, 2)
+
+
+def point_features(points: Tensor) -> Tensor:
+    """All coordinates (B, T, L * D): the paper's input."""
+    return points.flatten(-2)  # (B, T, L * D)
+
+
+FACES = {"shape": shape_features, "regions": region_features, "points": point_features}

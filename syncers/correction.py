@@ -1,0 +1,185 @@
+"""Putting a corpus in sync: each clip's offset by syncers that never heard its speaker, used when it is sure.
+
+Shapes: B clips, T frames. Real clips are early or late by up to some frames; a syncer trained on them learns to
+tolerate it, and a generator trained with that syncer speaks late. Source: issue on sync correction; SyncNet does the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from landmarks import Corpus, SyncRow, record_sync
+from syncers.data import NamedTalk, read_talks
+from syncers.measure import Talk, aligned, foreign, level_profiles
+from syncers.model import SyncerPyramid
+from syncers.offset import LagProfile
+from syncers.train import LevelTraining, TrainSettings, quicker
+
+PEAK_STEPS = 2              # lags this near to the best one belong to its peak
+LARGEST_OFFSET_FRAMES = 8   # clips claimed to be farther off are not believed
+SURE_SHARE = 0.95           # of foreign pairs of like length that a sure clip's margin exceeds
+LENGTHS = (0, 36, 60, 100, 200)     # frames; margins of foreign pairs depend on the length
+
+
+@dataclass(frozen=True)
+class CorrectionSettings:
+    """Cross-fitting: the folds' syncers are the first level of `train`, for `steps` steps."""
+
+    folds: int = 4
+    rounds: int = 2
+    steps: int = 600
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+    def __post_init__(self):
+        if self.folds < 2 or self.rounds < 1:
+            raise ValueError(f"cross-fitting needs 2 folds and 1 round or more, got {self.folds} and {self.rounds}")
+
+
+class Estimate(NamedTuple):
+    """A clip's offset and how far it stands out."""
+
+    frames: int         # by which the sound is late
+    margin: float       # smallest distance away from the peak minus the smallest of all
+    sure: bool
+
+
+def margin(profile: LagProfile) -> float:
+    """How far a profile's best lag stands out of those more than two steps away; 0 when there are none."""
+    away = (profile.lags - profile.offset).abs() > PEAK_STEPS
+    return float(profile.distances[away].min() - profile.distances.min()) if away.any() else 0.0
+
+
+def fold_of(talks: Sequence[NamedTalk], folds: int) -> dict[str, int]:
+    """A fold per clip name. A person's clips share one, by a hash, so that nobody is judged by his own voice.
+
+    A code that holds more than a fold's share of all clips stands for many people (a pool): its clips are dealt out in
+    blocks by name.
+    """
+    share = len(talks) / folds
+    of_person: dict[str, list[str]] = {}
+    for talk in talks:
+        of_person.setdefault(talk.identity, []).append(talk.name)
+    chosen = {}
+    for identity, names in of_person.items():
+        pooled = len(names) > share
+        for number, name in enumerate(sorted(names)):
+            fixed = int.from_bytes(sha256(identity.encode()).digest()[:4], "big")
+            chosen[name] = number * folds // len(names) if pooled else fixed % folds
+    return chosen
+
+
+def estimate(pyramid: SyncerPyramid, talks: Sequence[NamedTalk]) -> dict[str, Estimate]:
+    """An estimate per clip of at least two seconds' sense: sure when its margin exceeds that of foreign sound.
+
+    The threshold is the 95th percentile of the margins that clips of like length reach with another clip's sound.
+    """
+    profiles = {one.name: _first_profile(pyramid, one.talk) for one in talks}
+    strangers = {one.name: _first_profile(pyramid, foreign(one.talk, other.talk))
+                 for one, other in zip(talks, [*talks[7:], *talks[:7]]) if one.name != other.name}
+    lengths = {one.name: len(one.talk.flat) for one in talks}
+    thresholds = _thresholds(strangers, lengths)
+    found = {}
+    for name, profile in profiles.items():
+        if profile is None:
+            found[name] = Estimate(0, 0.0, False)
+            continue
+        stands_out = margin(profile) > thresholds[_bin(lengths[name])]
+        sure = stands_out and abs(profile.offset) <= LARGEST_OFFSET_FRAMES
+        found[name] = Estimate(profile.offset, margin(profile), sure)
+    return found
+
+
+def _first_profile(pyramid: SyncerPyramid, talk: Talk) -> LagProfile | None:
+    return next(iter(level_profiles(pyramid, talk)), None)
+
+
+def _bin(frames: int) -> int:
+    return max(length for length in LENGTHS if length <= frames)
+
+
+def _thresholds(strangers: Mapping[str, LagProfile | None], lengths: Mapping[str, int]) -> dict[int, float]:
+    """The margin to exceed per length; lengths without strangers take that of the next shorter, which is stricter."""
+    reached: dict[int, list[float]] = {length: [] for length in LENGTHS}
+    for name, profile in strangers.items():
+        if profile is not None:
+            reached[_bin(lengths[name])].append(margin(profile))
+    everything = [value for values in reached.values() for value in values]
+    last = max(everything, default=0.0)
+    thresholds = {}
+    for length in LENGTHS:
+        last = float(np.quantile(reached[length], SURE_SHARE)) if reached[length] else last
+        thresholds[length] = last
+    return thresholds
+
+
+def cross_fit(train: Sequence[NamedTalk], others: Sequence[NamedTalk],
+              settings: CorrectionSettings) -> list[dict[str, Estimate]]:
+    """Each round's estimates for all clips, by syncers trained on people of other folds; `others` never train.
+
+    The first round trains on the clips as they are; each later one on those the round before was sure of, shifted.
+    """
+    folds = fold_of(train, settings.folds)
+    rounds: list[dict[str, Estimate]] = []
+    work = tqdm(total=settings.rounds * (settings.folds + 1), desc="cross-fit", unit="syncer", disable=None)
+    for number in range(settings.rounds):
+        material = _corrected(train, rounds[-1] if rounds else None)
+        found: dict[str, Estimate] = {}
+        for fold in range(settings.folds + 1):
+            held = [one for one in train if folds[one.name] == fold] if fold < settings.folds else list(others)
+            if held:
+                seed = settings.train.seed + 1000 * (number + 1) + fold
+                pyramid = _fit([one for one in material if folds[one.name] != fold], settings, seed)
+                found |= estimate(pyramid, held)
+            work.update()
+        rounds.append(found)
+    work.close()
+    return rounds
+
+
+def _corrected(talks: Sequence[NamedTalk], estimates: Mapping[str, Estimate] | None) -> list[NamedTalk]:
+    if estimates is None:
+        return list(talks)
+    return [one._replace(talk=aligned(one.talk, estimates[one.name].frames)) for one in talks
+            if estimates[one.name].sure]
+
+
+def _fit(talks: Sequence[NamedTalk], settings: CorrectionSettings, seed: int) -> SyncerPyramid:
+    """A first-level syncer trained on the clips for the settled number of steps."""
+    run = replace(quicker(settings.train, settings.steps), seed=seed)
+    training = LevelTraining(run, 1, talks, talks[:1])
+    for _ in range(settings.steps):
+        training.step()
+    pyramid = SyncerPyramid([run.of_level(1)])
+    pyramid.levels[0].load_state_dict(training.average.state_dict())
+    return pyramid.eval()
+
+
+def cross_fit_corpus(corpus: Corpus, settings: CorrectionSettings) -> list[dict[str, Estimate]]:
+    """Correct a corpus with nothing but itself; the last round is recorded in `sync.csv` and the manifest."""
+    uncorrected = [clip._replace(av_offset=0) for clip in corpus.select(talking=True)]
+    train = read_talks(corpus, [clip for clip in uncorrected if clip.split == "train"])
+    others = read_talks(corpus, [clip for clip in uncorrected if clip.split != "train"])
+    rounds = cross_fit(train, others, settings)
+    record(corpus, rounds[-1])
+    return rounds
+
+
+def correct_corpus(corpus: Corpus, pyramid: SyncerPyramid) -> dict[str, Estimate]:
+    """Correct a corpus of people whom the pyramid has never met, and record it."""
+    talks = read_talks(corpus, [clip._replace(av_offset=0) for clip in corpus.select(talking=True)])
+    with torch.no_grad():
+        found = estimate(pyramid, talks)
+    record(corpus, found)
+    return found
+
+
+def record(corpus: Corpus, estimates: Mapping[str, Estimate]) -> None:
+    """Write the estimates where readers of the corpus find them: sure ones shift their clip, others flag it."""
+    rows = [SyncRow(name, one.frames if one.sure else 0, "corrected" if one.sure else "unsure", round(one.margin, 4))
+            for name, one in sorted(estimates.items())]
+    record_sync(corpus.folder, rows)

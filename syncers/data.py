@@ -1,0 +1,131 @@
+"""Training material of one level: clips, augmented in several copies, as one long run of channels to draw windows from.
+
+Shapes: K steps of all sequences together, C channels, n windows of a batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from landmarks import AugmentationRanges, Clip, Corpus, apply_augmentation, draw_augmentation
+from landmarks.layouts import IBUG68, layout_size
+from media import ROWS_PER_FRAME
+from syncers.channels import ChannelSettings
+from syncers.measure import Talk, aligned
+from syncers.model import WINDOW_ROWS, WINDOW_STEPS, level_sequences
+
+L = layout_size(IBUG68)
+
+
+@dataclass(frozen=True)
+class MaterialSettings:
+    """What is made of every clip before training."""
+
+    copies: int = 4                 # augmented versions of each clip
+    stretch: float = 0.0            # largest change of speed of sound and motion together, as a share
+    identity: float = 0.0           # lasting displacement of every landmark, in shares of the canvas: other faces
+    ranges: AugmentationRanges = field(default_factory=AugmentationRanges)
+
+
+class NamedTalk(NamedTuple):
+    """A clip's material and who it is."""
+
+    name: str
+    identity: str
+    talk: Talk
+
+
+def read_talks(corpus: Corpus, clips: Sequence[Clip], *, dims: int = 3) -> list[NamedTalk]:
+    """The clips' landmarks (T, dims * 68) and rows, put in sync by the manifest's `av_offset`; too short ones left out."""
+    talks = []
+    for clip in clips:
+        flat = torch.from_numpy(corpus.landmarks(clip).flat(dims))
+        rows = torch.from_numpy(corpus.features(clip).copy())
+        talk = aligned(Talk(flat, rows), clip.av_offset)
+        if len(talk.flat) >= WINDOW_STEPS:
+            talks.append(NamedTalk(clip.clip, clip.identity, talk))
+    return talks
+
+
+class Material(NamedTuple):
+    """One level's sequences, one after the other."""
+
+    motion: Tensor      # (K, C)
+    audio: Tensor       # (4K, C')
+    start: Tensor       # first step of each sequence
+    windows: Tensor     # windows of each sequence
+    clip: Tensor        # which clip each sequence is a version of
+
+
+class Batch(NamedTuple):
+    """Windows and where they come from."""
+
+    motion: Tensor      # (n, 5, C)
+    audio: Tensor       # (n, 20, C')
+    clip: Tensor        # (n,)
+    step: Tensor        # (n,)
+
+
+def build_material(talks: Sequence[Talk], channels: ChannelSettings, *, level: int, generator: torch.Generator,
+                   settings: MaterialSettings | None = None) -> Material:
+    """All clips at one level; with `settings` in that many augmented copies, else as they are.
+
+    Every copy begins at another phase of the pyramid. ValueError when no clip is long enough for the level.
+    """
+    motions, audios, windows, owner = [], [], [], []
+    for number, talk in enumerate(talks):
+        for _ in range(settings.copies if settings else 1):
+            changed = augmented(talk, settings, level=level, generator=generator) if settings else talk
+            if len(changed.flat) < WINDOW_STEPS:
+                continue
+            sequences = level_sequences(changed.flat[None], changed.rows[None], channels, level)
+            if sequences is not None:
+                motions.append(sequences[0][0])
+                audios.append(sequences[1][0])
+                windows.append(len(motions[-1]) - WINDOW_STEPS + 1)
+                owner.append(number)
+    if not motions:
+        raise ValueError(f"none of {len(talks)} clips is long enough for level {level}")
+    lengths = torch.tensor([len(motion) for motion in motions])
+    return Material(torch.cat(motions), torch.cat(audios), lengths.cumsum(0) - lengths, torch.tensor(windows),
+                    torch.tensor(owner))
+
+
+def augmented(talk: Talk, settings: MaterialSettings, *, level: int, generator: torch.Generator) -> Talk:
+    """A clip begun at a random frame, played a little faster or slower, on another face seen from elsewhere."""
+    phase = int(torch.randint(0, 2 ** (level - 1), (), generator=generator))
+    flat, rows = talk.flat[phase:], talk.rows[ROWS_PER_FRAME * phase :]
+    speed = 1 + settings.stretch * (2 * float(torch.rand((), generator=generator)) - 1)
+    frames = round(len(flat) / speed)
+    if frames != len(flat) and frames >= WINDOW_STEPS:
+        flat, rows = _resampled(flat, frames), _resampled(rows, ROWS_PER_FRAME * frames)
+    points = flat.unflatten(1, (L, -1))                                             # (T, L, D)
+    if settings.identity:
+        points = points + settings.identity * torch.randn(points.shape[1:], generator=generator)
+    if points.shape[-1] == 3:
+        drawn = draw_augmentation(generator, points.numpy(), settings.ranges)
+        points = torch.from_numpy(apply_augmentation(points.numpy(), drawn))
+    return Talk(points.flatten(1), rows)
+
+
+def _resampled(signal: Tensor, length: int) -> Tensor:
+    return F.interpolate(signal.T[None], size=length, mode="linear", align_corners=False)[0].T  # (length, C)
+
+
+def draw_batch(material: Material, *, clips: int, windows: int, generator: torch.Generator) -> Batch:
+    """Up to `clips` sequences (long ones more often) with up to `windows` windows each, spread over their length."""
+    weights = material.windows.float()
+    chosen = torch.multinomial(weights, min(clips, len(weights)), generator=generator)      # (clips,)
+    count = material.windows[chosen]
+    place = (torch.arange(windows) + torch.rand(len(chosen), windows, generator=generator)) / windows
+    step = (place * count[:, None]).long().clamp(max=count[:, None] - 1)                    # (clips, windows)
+    fresh = torch.ones_like(step, dtype=torch.bool)
+    fresh[:, 1:] = step[:, 1:] != step[:, :-1]
+    index = (material.start[chosen][:, None] + step)[fresh]                                 # (n,)
+    owner = material.clip[chosen][:, None].expand_as(step)[fresh]
+    return Batch(material.motion[index[:, None] + torch.arange(WINDOW_STEPS)],
+                 material.audio[ROWS_PER_FRAME * index[:, None] + torch.arange(WINDOW_ROWS)], owner, step[fresh])

@@ -1,0 +1,91 @@
+"""What makes embeddings of matching sound and motion alike, and those of others unlike.
+
+Shapes: n pairs of a batch, E embedding features. Pair i is motion[i] with audio[i]; `clip` and `step` (n,) tell where
+it comes from. Negatives of a pair: N/2 from the same clip, at least two steps away, and N/2 from other clips.
+Source: MS-Sync section 3.1, equation 2; InfoNCE: van den Oord et al. 2018; facts decision 4 and 5.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+NEGATIVES = 48
+LEAST_GAP_STEPS = 2
+_OUT = -1e4     # a logit that takes no part
+
+
+class Contrast(NamedTuple):
+    """A loss and how often the true partner won."""
+
+    loss: Tensor        # scalar
+    accuracy: Tensor    # scalar: share of pairs whose partner is nearer than every negative of the batch
+
+
+def negative_weights(clip: Tensor, step: Tensor, *, negatives: int = NEGATIVES) -> Tensor:
+    """Log weights (n, n) that make a batch's negatives count as `negatives` drawn ones; the diagonal counts once.
+
+    Half of them stand for the same clip's misaligned windows, the rest (all, for a clip with none in the batch) for
+    other clips'. Windows of the same clip nearer than two steps take no part.
+    """
+    same = clip[:, None] == clip[None]
+    near = same & ((step[:, None] - step[None]).abs() < LEAST_GAP_STEPS)
+    misaligned, other = same & ~near, ~same
+    own, foreign = misaligned.sum(1, keepdim=True).float(), other.sum(1, keepdim=True).float()
+    wanted = own.clamp(max=negatives / 2)
+    inside = (wanted / own.clamp(min=1)).clamp(min=1e-9).log()
+    outside = ((negatives - wanted) / foreign.clamp(min=1)).log()
+    weights = torch.where(misaligned, inside, outside).masked_fill(near, _OUT)
+    return weights.masked_fill(torch.eye(len(clip), dtype=torch.bool, device=clip.device), 0.0)  # (n, n)
+
+
+def info_nce(motion: Tensor, audio: Tensor, *, clip: Tensor, step: Tensor, temperature: Tensor,
+             negatives: int = NEGATIVES) -> Contrast:
+    """InfoNCE with the logarithm, from unit embeddings (n, E), in both directions, over a learnable temperature."""
+    weights = negative_weights(clip, step, negatives=negatives)
+    scores = motion @ audio.T / temperature                         # (n, n)
+    target = torch.arange(len(motion), device=motion.device)
+    loss = (F.cross_entropy(scores + weights, target) + F.cross_entropy(scores.T + weights, target)) / 2
+    return Contrast(loss, _accuracy(scores, weights))
+
+
+def literal_info_nce(positive: Tensor, negative: Tensor, *, logarithm: bool) -> Tensor:
+    """The paper's equation 2 as printed: no temperature, and without `logarithm` not even a logarithm.
+
+    `positive` (n,) and `negative` (n, N) are cosines. A cosine cannot leave [-1, 1], so with N = 48 the loss cannot fall
+    under 2.014 with the logarithm (chance: 3.892) or -0.133 without: it looks stuck and hardly tells pairs apart. That
+    is why training uses `info_nce`.
+    """
+    logits = torch.cat([positive[:, None], negative], dim=1)        # (n, 1 + N)
+    if logarithm:
+        return -logits.log_softmax(1)[:, 0].mean()
+    return -logits.softmax(1)[:, 0].mean()
+
+
+def triplet(motion: Tensor, audio: Tensor, *, clip: Tensor, step: Tensor, margin: float) -> Contrast:
+    """The triplet loss with semi-hard negatives, from unnormalised embeddings (n, E), in both directions.
+
+    For each pair the nearest negative that is farther than the partner; where there is none, the nearest of all. Three
+    quarters of the negatives that a pair can meet are misaligned windows of its own clip.
+    """
+    weights = negative_weights(clip, step)
+    distances = torch.cdist(motion, audio)                          # (n, n)
+    loss = (_semi_hard(distances, weights, margin) + _semi_hard(distances.T, weights, margin)) / 2
+    return Contrast(loss, _accuracy(-distances, weights))
+
+
+def _semi_hard(distances: Tensor, weights: Tensor, margin: float) -> Tensor:
+    own = distances.diagonal()                                      # (n,)
+    excluded = weights <= _OUT
+    excluded = excluded | torch.eye(len(own), dtype=torch.bool, device=own.device)
+    allowed = distances.masked_fill(excluded, -_OUT)
+    farther = allowed.masked_fill(distances <= own[:, None], -_OUT).min(1).values
+    nearest = torch.where(farther < -_OUT, farther, allowed.min(1).values)
+    return F.relu(own - nearest + margin).mean()
+
+
+def _accuracy(scores: Tensor, weights: Tensor) -> Tensor:
+    taking_part = scores.detach().masked_fill(weights <= _OUT, _OUT)
+    target = torch.arange(len(scores), device=scores.device)
+    return (taking_part.argmax(1) == target).float().mean()

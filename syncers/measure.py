@@ -1,0 +1,87 @@
+"""How well sound and motion go together in clips: offsets and confidences per level, with the anchors that give them sense.
+
+Shapes: B clips, T frames, n windows, E embedding features. Source: MS-Sync section 4.3; facts 1.7, decisions 5 and 6.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from syncers.model import SyncerPyramid
+from syncers.offset import LagProfile, syncnet_profile, valid_profile
+
+Mode = Literal["syncnet", "valid"]
+PROFILES = {"syncnet": syncnet_profile, "valid": valid_profile}
+LEAST_WINDOWS = 3
+BOOTSTRAP_DRAWS = 1000
+
+
+class Talk(NamedTuple):
+    """A clip as the syncers take it."""
+
+    flat: Tensor        # (T, D * L) landmarks, shares of the canvas
+    rows: Tensor        # (4T, 26) log filterbank rows
+
+
+class Summary(NamedTuple):
+    """A figure over clips."""
+
+    count: int
+    mean: float
+    deviation: float
+    low: float          # 95 % bootstrap interval of the mean
+    high: float
+
+
+@torch.no_grad()
+def level_profiles(pyramid: SyncerPyramid, talk: Talk, *, mode: Mode = "valid") -> list[LagProfile]:
+    """A clip's lag profile at every level that has at least three windows."""
+    levels = pyramid.eval().embeddings(talk.flat[None], talk.rows[None])
+    return [PROFILES[mode](level.motion[0], level.audio[0]) for level in levels if level.motion.shape[1] >= LEAST_WINDOWS]
+
+
+def static(talk: Talk) -> Talk:
+    """The clip with its first face standing still: an anchor."""
+    return talk._replace(flat=talk.flat[:1].expand_as(talk.flat))
+
+
+def foreign(talk: Talk, other: Talk) -> Talk:
+    """The clip with the sound of another, both cut to the shorter: an anchor."""
+    frames = min(len(talk.flat), len(other.flat))
+    return Talk(talk.flat[:frames], other.rows[: 4 * frames])
+
+
+def shifted(talk: Talk, frames: int) -> Talk:
+    """The clip with its sound made later by `frames` (earlier when negative); what has no partner is cut: an anchor."""
+    T = len(talk.flat) - abs(frames)
+    late = max(frames, 0)
+    early = max(-frames, 0)
+    return Talk(talk.flat[late : late + T], talk.rows[4 * early : 4 * (early + T)])
+
+
+def aligned(talk: Talk, late_frames: int) -> Talk:
+    """The clip with sound that is late by `late_frames` put right."""
+    return shifted(talk, -late_frames)
+
+
+def summarise(values: Sequence[float], *, seed: int = 7) -> Summary:
+    """Mean, standard deviation (N - 1) and a 95 % bootstrap interval of the mean. ValueError without values."""
+    values = np.asarray(values, np.float64)
+    if not len(values):
+        raise ValueError("nothing to summarise: no clip was long enough")
+    draws = np.random.default_rng(seed).integers(0, len(values), (BOOTSTRAP_DRAWS, len(values)))
+    low, high = np.percentile(values[draws].mean(1), (2.5, 97.5))
+    deviation = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return Summary(len(values), float(values.mean()), deviation, float(low), float(high))
+
+
+def separation(genuine: Sequence[float], other: Sequence[float]) -> float:
+    """Area under the ROC curve: how often a genuine value is the larger one; ties count half. NaN without values."""
+    genuine, other = np.asarray(genuine, np.float64), np.asarray(other, np.float64)
+    if not len(genuine) or not len(other):
+        return float("nan")
+    larger = (genuine[:, None] > other[None]).mean() + 0.5 * (genuine[:, None] == other[None]).mean()
+    return float(larger)

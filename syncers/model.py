@@ -1,0 +1,214 @@
+"""Syncers: one pair of encoders per time scale that puts matching sound and motion close together.
+
+Shapes: B clips, T frames, S steps of a level, n windows, W steps of a window, C channels, E embedding features.
+Level l has steps of 2^(l-1) frames; a window is 5 steps and 20 feature rows: 200, 400, 800, 1600 ms.
+Source: MS-Sync section 3.1; facts 1.2 and decision 3.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from landmarks import halve_rate
+from media import ROWS_PER_FRAME
+from syncers.channels import ChannelSettings, audio_channels, motion_channels
+from syncers.convnext import ConvNextBlock
+
+WINDOW_STEPS = 5
+WINDOW_ROWS = WINDOW_STEPS * ROWS_PER_FRAME
+LARGEST_VALUE = 6.0             # standardised channels are bent towards this: a lost face is no sensation
+START_TEMPERATURE, LEAST_TEMPERATURE = 0.07, 0.01
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """The form of one encoder."""
+
+    kind: Literal["layers", "convnext"] = "layers"
+    width: int = 64
+    blocks: int = 2             # ConvNeXt blocks of every stage
+    strides: tuple[int, ...] = ()   # one ConvNeXt stage each; empty: one stage without stride
+    dropout: float = 0.3
+
+
+@dataclass(frozen=True)
+class SyncerSettings:
+    """One level's syncer."""
+
+    channels: ChannelSettings = field(default_factory=ChannelSettings)
+    motion: EncoderSettings = field(default_factory=EncoderSettings)
+    audio: EncoderSettings = field(default_factory=EncoderSettings)
+    embedding: int = 32
+    normalised: bool = True             # unit length (cosine, loss syncers) or free (triplet, metric syncers)
+    centred_windows: bool = False       # take each window's own mean off
+    noise: float = 0.1                  # of standardised inputs, in training
+    channel_dropout: float = 0.0        # of whole audio channels, in training
+
+
+class LayersEncoder(nn.Module):
+    """Two layers over a whole window: (n, W, C) -> (n, E). The smallest form, and here the most general one."""
+
+    def __init__(self, channels: int, steps: int, embedding: int, settings: EncoderSettings):
+        super().__init__()
+        self.inner = nn.Linear(channels * steps, settings.width)
+        self.drop = nn.Dropout(settings.dropout)
+        self.outer = nn.Linear(settings.width, embedding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embeddings (n, E)."""
+        return self.outer(self.drop(F.gelu(self.inner(x.flatten(1)))))  # (n, E)
+
+
+class ConvNextEncoder(nn.Module):
+    """Stages of 1-D ConvNeXt blocks: (n, W, C) -> (n, E). The paper's kind."""
+
+    def __init__(self, channels: int, steps: int, embedding: int, settings: EncoderSettings):
+        super().__init__()
+        self.stem = nn.Conv1d(channels, settings.width, 1)
+        stages, width = [], settings.width
+        for number, stride in enumerate(settings.strides or (1,)):
+            wider = settings.width << number
+            stages += [ConvNextBlock(width, wider, stride=stride)]
+            stages += [ConvNextBlock(wider) for _ in range(settings.blocks - 1)]
+            width, steps = wider, -(-steps // stride)
+        self.stages = nn.Sequential(*stages)
+        self.drop = nn.Dropout(settings.dropout)
+        self.outer = nn.Linear(width * steps, embedding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embeddings (n, E)."""
+        stages = self.stages(self.stem(x.transpose(1, 2)))  # (n, C', W')
+        return self.outer(self.drop(stages.flatten(1)))     # (n, E)
+
+
+_ENCODERS = {"layers": LayersEncoder, "convnext": ConvNextEncoder}
+
+
+class LevelSyncer(nn.Module):
+    """The two encoders of one level, over channels standardised by the training data."""
+
+    def __init__(self, settings: SyncerSettings):
+        super().__init__()
+        self.settings = settings
+        motion, audio = channel_counts(settings.channels)
+        self.motion_encoder = _ENCODERS[settings.motion.kind](motion, WINDOW_STEPS, settings.embedding, settings.motion)
+        self.audio_encoder = _ENCODERS[settings.audio.kind](audio, WINDOW_ROWS, settings.embedding, settings.audio)
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(START_TEMPERATURE)))
+        for name, count in (("motion", motion), ("audio", audio)):
+            self.register_buffer(f"{name}_mean", torch.zeros(count))
+            self.register_buffer(f"{name}_scale", torch.ones(count))
+
+    @property
+    def temperature(self) -> Tensor:
+        """The learnt temperature of the cosine, never under 0.01."""
+        return self.log_temperature.exp().clamp(min=LEAST_TEMPERATURE)
+
+    def standardise_by(self, motion: Tensor, audio: Tensor) -> None:
+        """Remember mean and standard deviation of channel samples (N, C) of the training data."""
+        for name, sample in (("motion", motion), ("audio", audio)):
+            getattr(self, f"{name}_mean").copy_(sample.mean(0))
+            getattr(self, f"{name}_scale").copy_(sample.std(0).clamp(min=1e-4))
+
+    def motion(self, windows: Tensor) -> Tensor:
+        """Embeddings (n, E) of channel windows (n, 5, C)."""
+        x = (windows - self.motion_mean) / self.motion_scale
+        return self._finished(self.motion_encoder(self._prepared(x)))
+
+    def audio(self, windows: Tensor) -> Tensor:
+        """Embeddings (n, E) of channel windows (n, 20, C)."""
+        x = self._prepared((windows - self.audio_mean) / self.audio_scale)
+        if self.training and self.settings.channel_dropout:
+            x = F.dropout1d(x.transpose(1, 2), self.settings.channel_dropout).transpose(1, 2)
+        return self._finished(self.audio_encoder(x))
+
+    def _prepared(self, x: Tensor) -> Tensor:
+        x = LARGEST_VALUE * torch.tanh(x / LARGEST_VALUE)
+        if self.settings.centred_windows:
+            x = x - x.mean(1, keepdim=True)
+        return x + self.settings.noise * torch.randn_like(x) if self.training else x
+
+    def _finished(self, z: Tensor) -> Tensor:
+        return F.normalize(z, dim=-1) if self.settings.normalised else z / z.shape[-1] ** 0.5
+
+
+def channel_counts(settings: ChannelSettings) -> tuple[int, int]:
+    """How many motion and audio channels the settings give."""
+    flat, rows = torch.zeros(1, 2, 68 * settings.dims), torch.zeros(1, 1, 26)
+    return motion_channels(flat, settings).shape[-1], audio_channels(rows, settings).shape[-1]
+
+
+class LevelEmbeddings(NamedTuple):
+    """Every window of one level; window i begins at step i."""
+
+    motion: Tensor      # (B, n, E)
+    audio: Tensor       # (B, n, E)
+
+
+class SyncerPyramid(nn.Module):
+    """One syncer per level: 200, 400, 800, 1600 ms."""
+
+    def __init__(self, levels: list[SyncerSettings]):
+        super().__init__()
+        self.levels = nn.ModuleList(LevelSyncer(settings) for settings in levels)
+
+    def embeddings(self, flat: Tensor, rows: Tensor) -> list[LevelEmbeddings]:
+        """Embeddings of landmarks (B, T, D * L), shares of the canvas, and rows (B, 4T, 26), for as many levels as fit.
+
+        A level needs five of its steps, so level l needs about 5 * 2^(l-1) frames; gradients reach every landmark and
+        no parameter of a frozen pyramid. ValueError for under five frames or rows that are not four per frame.
+        """
+        check_inputs(flat, rows)
+        found = []
+        for number, syncer in enumerate(self.levels):
+            windows = level_windows(flat, rows, syncer.settings.channels, number + 1)
+            if windows is None:
+                break
+            motion, audio = windows                                                      # (B, n, 5, C), (B, n, 20, C)
+            B, n = motion.shape[:2]
+            found.append(LevelEmbeddings(syncer.motion(motion.flatten(0, 1)).unflatten(0, (B, n)),
+                                         syncer.audio(audio.flatten(0, 1)).unflatten(0, (B, n))))
+        return found
+
+    def scores(self, flat: Tensor, rows: Tensor) -> Tensor:
+        """Mean cosine (levels,) of sound and motion at lag 0, one per level that fits: what a generator raises.
+
+        Source: MS-Sync equation 3, the multi-scale synchrony loss is minus the mean of these.
+        """
+        return torch.stack([F.cosine_similarity(level.motion, level.audio, dim=-1).mean()
+                            for level in self.embeddings(flat, rows)])  # (levels,)
+
+
+def check_inputs(flat: Tensor, rows: Tensor) -> None:
+    """ValueError, one line, unless flat is (B, T, D * L) with T >= 5 and rows (B, 4T, 26)."""
+    if flat.ndim != 3 or rows.ndim != 3 or len(flat) != len(rows) or rows.shape[1] != ROWS_PER_FRAME * flat.shape[1]:
+        raise ValueError(f"landmarks (B, T, D * 68) and rows (B, 4T, 26) do not fit: {tuple(flat.shape)}, {tuple(rows.shape)}")
+    if flat.shape[1] < WINDOW_STEPS:
+        raise ValueError(f"{flat.shape[1]} frames are too few to judge synchrony; at least {WINDOW_STEPS} are needed")
+
+
+def level_sequences(flat: Tensor, rows: Tensor, settings: ChannelSettings, level: int) -> tuple[Tensor, Tensor] | None:
+    """Channels of one level, (B, S, C) and (B, 4S, C'); None when fewer than five steps are left."""
+    motion, audio = motion_channels(flat, settings), audio_channels(rows, settings)
+    for _ in range(level - 1):
+        if motion.shape[1] < 2 * WINDOW_STEPS - 1:
+            return None
+        motion, audio = halve_rate(motion), halve_rate(audio)
+    wanted = ROWS_PER_FRAME * motion.shape[1]       # an odd number of steps was halved: up to two rows are missing
+    missing = wanted - audio.shape[1]
+    if missing > 0:
+        audio = F.pad(audio.transpose(1, 2), (0, missing), mode="reflect").transpose(1, 2)
+    return motion, audio[:, :wanted]
+
+
+def level_windows(flat: Tensor, rows: Tensor, settings: ChannelSettings, level: int) -> tuple[Tensor, Tensor] | None:
+    """All windows of one level, (B, n, 5, C) and (B, n, 20, C'), n = S - 4; None when the clip is too short."""
+    sequences = level_sequences(flat, rows, settings, level)
+    if sequences is None:
+        return None
+    motion, audio = sequences
+    return (motion.unfold(1, WINDOW_STEPS, 1).transpose(2, 3),
+            audio.unfold(1, WINDOW_ROWS, ROWS_PER_FRAME).transpose(2, 3))

@@ -1,0 +1,40 @@
+"""Pictures of synchrony: similarity over time, distance over lag."""
+
+from pathlib import Path
+
+import numpy as np
+
+from syncers.measure import Talk, level_profiles
+from syncers.model import SyncerPyramid
+from syncers.sync import WINDOW_MS, similarity_matrix
+
+MOST_WINDOWS = 400      # of the similarity matrix: longer clips show their first 16 s
+
+
+def plot_sync(path: str | Path, talk: Talk, pyramid: SyncerPyramid, *, title: str = "") -> None:
+    """Write a picture of a clip: similarity of motion and sound over time per level, and distance over lag under it."""
+    from matplotlib.figure import Figure
+
+    short = Talk(talk.flat[:MOST_WINDOWS], talk.rows[: 4 * MOST_WINDOWS])
+    profiles = level_profiles(pyramid, talk)
+    figure = Figure(figsize=(3.2 * len(profiles), 6), layout="constrained")
+    axes = figure.subplots(2, len(profiles), squeeze=False)
+    for number, profile in enumerate(profiles):
+        level = number + 1
+        step_s = 0.04 * 2**number
+        try:
+            matrix = similarity_matrix(pyramid, short, level=level).numpy()
+            axes[0, number].imshow(matrix, origin="lower", cmap="magma", vmin=-1, vmax=1,
+                                   extent=[0, matrix.shape[1] * step_s, 0, matrix.shape[0] * step_s])
+        except ValueError:
+            axes[0, number].set_axis_off()
+        axes[0, number].set(title=f"{WINDOW_MS << number} ms", xlabel="sound, s", ylabel="motion, s")
+        lags = profile.lags.numpy() * 2**number
+        axes[1, number].plot(lags, profile.distances.numpy())
+        axes[1, number].axvline(profile.offset * 2**number, color="tab:red")
+        axes[1, number].set(title=f"late by {profile.offset * 2**number} frames, confidence {profile.confidence:.2f}",
+                            xlabel="lag, frames", ylabel="distance")
+        axes[1, number].title.set_fontsize(9)
+        axes[1, number].set_xticks(np.linspace(lags[0], lags[-1], 5).round().astype(int))
+    figure.suptitle(title)
+    figure.savefig(path, dpi=90)

@@ -1,0 +1,97 @@
+"""By how much a sound is early or late for a face, at four time scales: the question anyone may ask.
+
+Shapes: T frames, n windows. Offsets are frames of 40 ms at every level; positive: the sound is late.
+"""
+
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import media
+from experiment import build_config, load_weights
+from landmarks import IBUG68, LandmarkSequence, extract
+from syncers.measure import Mode, Talk, level_profiles
+from syncers.model import WINDOW_STEPS, SyncerPyramid, SyncerSettings
+
+FAMILIES = ("loss", "metric")
+WINDOW_MS = 200         # of the first level; each further one doubles it
+
+
+class SyncOffset(NamedTuple):
+    """What one time scale says."""
+
+    level: int
+    window_ms: int
+    frames: int             # by which the sound is late (negative: early), in steps of 2^(level - 1) frames
+    confidence: float       # AV-Conf; static faces and foreign sound reach little
+    distance: float         # smallest mean embedding distance
+
+
+def load_syncers(source: str | Path = "metric") -> SyncerPyramid:
+    """A frozen pyramid in evaluation mode: the shipped `metric` or `loss` family, or a weight file.
+
+    Gradients flow to landmarks, none to parameters. ValueError, one line, for a file that is none of ours.
+    """
+    path = Path(str(resources.files("syncers") / "weights" / f"{source}.safetensors")) if source in FAMILIES else source
+    weights = load_weights(path)
+    if set(weights.config) != {"family", "levels"}:
+        raise ValueError(f"{path} holds no syncers (its configuration has {sorted(weights.config)}); give syncer weights")
+    pyramid = SyncerPyramid([build_config(SyncerSettings, level) for level in weights.config["levels"]])
+    try:
+        pyramid.load_state_dict(weights.tensors)
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit its own configuration; get it again") from error
+    return pyramid.eval().requires_grad_(False)
+
+
+def as_talk(audio: str | Path | np.ndarray, landmarks: LandmarkSequence | str | Path) -> Talk:
+    """Sound and motion as the syncers take them, cut to the shorter.
+
+    `audio` is a file or a waveform (N,) of 16 kHz; `landmarks` a sequence, its .npz, or a video or picture to find a
+    face in. ValueError, one line, for another layout or frame rate, or under five frames together.
+    """
+    if not isinstance(landmarks, LandmarkSequence):
+        path = Path(landmarks)
+        landmarks = LandmarkSequence.load(path) if path.suffix == ".npz" else extract(path).sequence
+    if landmarks.layout != IBUG68 or landmarks.fps != media.FPS:
+        raise ValueError(f"syncers know {IBUG68} at {media.FPS} frames per second, "
+                         f"got {landmarks.layout} at {landmarks.fps:g}; extract the landmarks anew")
+    waveform = audio if isinstance(audio, np.ndarray) else media.read_audio(audio)
+    rows = torch.from_numpy(media.extract_features(waveform))
+    frames = min(len(landmarks), len(rows) // media.ROWS_PER_FRAME)
+    if frames < WINDOW_STEPS:
+        raise ValueError(f"sound and face share {frames} frames; at least {WINDOW_STEPS} are needed to judge synchrony")
+    return Talk(torch.from_numpy(landmarks.flat(3)[:frames]), rows[: media.rows_for_frames(frames)])
+
+
+def sync_offset(audio: str | Path | np.ndarray, landmarks: LandmarkSequence | str | Path, *,
+                pyramid: SyncerPyramid | None = None, mode: Mode = "valid") -> list[SyncOffset]:
+    """By how many frames the sound is late for the face, one answer per time scale that the clip is long enough for.
+
+    Inputs as for `as_talk`; `pyramid` is the shipped metric family by default. `mode` is `valid` (overlap only, for
+    conclusions) or `syncnet` (zero padding, for comparison with published figures).
+    """
+    pyramid = pyramid or load_syncers()
+    profiles = level_profiles(pyramid, as_talk(audio, landmarks), mode=mode)
+    if not profiles:
+        raise ValueError("the clip is too short for any time scale; at least 7 frames are needed")
+    return [SyncOffset(number, WINDOW_MS << (number - 1), profile.offset << (number - 1), profile.confidence,
+                       profile.distance) for number, profile in enumerate(profiles, start=1)]
+
+
+@torch.no_grad()
+def similarity_matrix(pyramid: SyncerPyramid, talk: Talk, *, level: int = 1) -> Tensor:
+    """Cosines (n, n) of every motion window with every audio window: a bright diagonal is synchrony.
+
+    ValueError when the clip is too short for the level.
+    """
+    levels = pyramid.embeddings(talk.flat[None], talk.rows[None])
+    if len(levels) < level:
+        raise ValueError(f"{len(talk.flat)} frames are too few for level {level}")
+    chosen = levels[level - 1]
+    return torch.nn.functional.normalize(chosen.motion[0], dim=-1) @ torch.nn.functional.normalize(chosen.audio[0],
+                                                                                                 dim=-1).T

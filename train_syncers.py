@@ -1,0 +1,36 @@
+"""A corpus -> a pyramid of syncers, one per time scale: weights of the loss or the metric family."""
+
+import argparse
+
+from experiment import load_config, run_command
+from landmarks import open_corpus
+from syncers import TrainSettings, train_syncers
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="headsync-train-syncers", description=__doc__)
+    parser.add_argument("--data", required=True, metavar="CORPUS", help="what headsync-preprocess wrote")
+    parser.add_argument("--out", required=True, metavar="RUN", help="run folder; run again to go on")
+    parser.add_argument("--config", default="small", metavar="PRESET", help="tiny, small, base, paper, metric or a .yaml")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example loop.steps=500 seed=3")
+    return parser
+
+
+def run(argv: list[str]) -> None:
+    """Train all levels and say how well each retrieves on people it was never trained on."""
+    options = arguments().parse_args(argv)
+    settings = load_config(TrainSettings, stage="syncers", preset=options.config, overrides=options.overrides)
+    report = train_syncers(open_corpus(options.data), options.out, settings)
+    for level, result in enumerate(report.levels, start=1):
+        print(f"level {level}: val retrieval {result.best:.1%} among 49 (chance 2.0%), {result.step} steps")
+    print(f"{report.weights}: written")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of `headsync-train-syncers`."""
+    return run_command(run, argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
