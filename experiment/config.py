@@ -12,7 +12,6 @@ import re
 import types
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -29,13 +28,13 @@ BAD_MERGE = (OmegaConfBaseException, TypeError, ValueError, AttributeError, Recu
 
 
 def load_config(schema: type[Config], *, stage: str, preset: str | Path = "base", overrides: Sequence[str] = (),
-                root: str | Path | Traversable | None = None) -> Config:
+                root: str | Path | None = None) -> Config:
     """The schema's dataclass: its defaults, then base.yaml, the preset and `key=value` overrides, the later the stronger.
 
     A preset is a name in the stage's folder or the path of a .yaml file. `root` holds a folder per stage (default: the
     presets that come with headsync). Raises ValueError naming the source, the key and what is allowed.
     """
-    root = files("configs") if root is None else Path(root) if isinstance(root, str | os.PathLike) else root
+    root = Path(str(files("configs"))) if root is None else Path(root)
     config = schema_config(schema)
     for source, tree in preset_trees(root, stage, preset):
         config = merged(config, tree, source)
@@ -70,7 +69,7 @@ def plain(value: Any) -> Any:
     return value.name if isinstance(value, enum.Enum) else str(value) if isinstance(value, os.PathLike) else value
 
 
-def preset_trees(root: Traversable, stage: str, preset: str | Path) -> list[tuple[str, DictConfig]]:
+def preset_trees(root: Path, stage: str, preset: str | Path) -> list[tuple[str, DictConfig]]:
     """(source, content) of base.yaml and, unless it is the base itself, of the preset."""
     stages = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("_"))
     if stage not in stages:
@@ -87,7 +86,7 @@ def preset_trees(root: Traversable, stage: str, preset: str | Path) -> list[tupl
     return [(str(path), yaml_tree(path)) for path in chosen]
 
 
-def yaml_tree(path: Traversable) -> DictConfig:
+def yaml_tree(path: Path) -> DictConfig:
     try:
         tree = OmegaConf.load(io.StringIO(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -169,7 +168,7 @@ def typed(hint: Any, value: Any, key: str) -> Any:
         return {name: typed(inner[1], item, f"{key}.{name}") for name, item in value.items()}
     if hint is float and type(value) is int:
         return float(value)
-    if origin is Literal and value in inner or hint is Any or isinstance(hint, type) and fits(hint, value):
+    if (origin is Literal and value in inner) or hint is Any or (isinstance(hint, type) and fits(hint, value)):
         return value
     raise ValueError(f"{key}: {value!r} is not {getattr(hint, '__name__', None) if inner == () else hint}")
 

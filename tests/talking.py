@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from landmarks import canonical_face, smooth
+from landmarks import Clip, Corpus, LandmarkSequence, canonical_face, open_corpus, smooth
+from landmarks.corpus import write_table
 from syncers import Talk
 from syncers.data import NamedTalk
 
@@ -29,3 +30,22 @@ def made_up_people(count: int, frames: int, *, seed: int = 0) -> list[NamedTalk]
     """`count` people with a clip each."""
     return [NamedTalk(f"clip{number}", f"person{number}", made_up_talk(frames, seed=1000 * seed + number))
             for number in range(count)]
+
+
+def write_corpus(folder, talks_by_split: dict[str, list[NamedTalk]]) -> Corpus:
+    """A corpus folder (landmarks, features, manifest; no pictures) that holds the made-up people."""
+    clips = []
+    for name in ("landmarks", "features"):
+        (folder / name).mkdir(parents=True)
+    for split, talks in talks_by_split.items():
+        for one in talks:
+            points = 256 * one.talk.flat.reshape(-1, 68, 3).numpy()
+            T = len(points)
+            LandmarkSequence(points=points, visible=np.ones(T, bool), fps=25.0, size=(256, 256),
+                             crop=(0, 0, 256, 256)).save(folder / "landmarks" / f"{one.name}.npz")
+            np.save(folder / "features" / f"{one.name}.npy", one.talk.rows.numpy())
+            clips.append(Clip(clip=one.name, identity=one.identity, split=split, frames=T, source=one.name, start_s=0.0,
+                              has_audio=True, av_offset=0, face_rate=1.0, face_height_px=128.0, rival=0.0,
+                              lip_audio_corr=0.0, lip_audio_lag=0, audio_dbfs=-20.0, lip_range=0.1))
+    write_table(folder / "manifest.csv", Clip, clips)
+    return open_corpus(folder)

@@ -54,4 +54,4 @@ def train(folder, steps, *, pause_s=0.0, **settings):
 
 
 if __name__ == "__main__":
-    print(train(sys.argv[1], int(sys.argv[2]), pause_s=0.02)[1].ended)
+    print(train(sys.argv[1], int(sys.argv[2]), pause_s=0.02)[1].step)
