@@ -22,14 +22,15 @@ from omegaconf.errors import OmegaConfBaseException
 from experiment.atomic import write_whole
 
 Config = TypeVar("Config")
+NESTING = 20  # levels of a configuration; the YAML library overflows the stack at some ten thousand
 OVERRIDE = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*=")
-BAD_YAML = (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError, RecursionError)
-BAD_MERGE = (OmegaConfBaseException, TypeError, ValueError, AttributeError, RecursionError)
+BAD_YAML = (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError)
+BAD_MERGE = (OmegaConfBaseException, TypeError, ValueError, AttributeError)
 
 
 def load_config(schema: type[Config], *, stage: str, preset: str | Path = "base", overrides: Sequence[str] = (),
                 root: str | Path | None = None) -> Config:
-    """The schema's dataclass: its defaults, then base.yaml, the preset and `key=value` overrides, the later the stronger.
+    """The schema's dataclass: its defaults, then base.yaml, the preset, `key=value` overrides; the later wins.
 
     A preset is a name in the stage's folder or the path of a .yaml file. `root` holds a folder per stage (default: the
     presets that come with headsync). Raises ValueError naming the source, the key and what is allowed.
@@ -39,7 +40,7 @@ def load_config(schema: type[Config], *, stage: str, preset: str | Path = "base"
     for source, tree in preset_trees(root, stage, preset):
         config = merged(config, tree, source)
     for override in overrides:
-        config = merged(config, override_tree(override), f"override {override!r}")
+        config = merged(config, override_tree(override), f"override {override[:80]!r}")
     return finished(schema, config, f"config {stage}/{preset}")
 
 
@@ -88,7 +89,9 @@ def preset_trees(root: Path, stage: str, preset: str | Path) -> list[tuple[str, 
 
 def yaml_tree(path: Path) -> DictConfig:
     try:
-        tree = OmegaConf.load(io.StringIO(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        refuse_explosive(text)
+        tree = OmegaConf.load(io.StringIO(text))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; give the name of a preset or the path of a .yaml file") from None
     except BAD_YAML as error:
@@ -98,13 +101,25 @@ def yaml_tree(path: Path) -> DictConfig:
     return tree
 
 
+def refuse_explosive(text: str) -> None:
+    """Raises YAMLError for what a small text can blow up with: deep nesting, and aliases of aliases."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):  # event by event, without recursion
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > NESTING:
+            raise yaml.YAMLError(f"nested more than {NESTING} levels deep")
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError(f"alias *{event.anchor}; write the values out")
+
+
 def override_tree(override: str) -> DictConfig:
     if not OVERRIDE.match(override):
-        raise ValueError(f"override {override!r} is malformed; write key=value, for example steps=100 or model.width=8")
+        raise ValueError(f"override {override[:80]!r} is malformed; write key=value, for example model.width=8")
     try:
+        refuse_explosive(override.split("=", 1)[1])
         return OmegaConf.from_dotlist([override])
     except BAD_YAML as error:
-        raise ValueError(f"override {override!r} is not readable YAML: {one_line(error)}") from None
+        raise ValueError(f"override {override[:80]!r} is not readable YAML: {one_line(error)}") from None
 
 
 def schema_config(schema: type) -> DictConfig:
@@ -129,10 +144,9 @@ def merge_error(error: Exception, key: Any, value: Any, config: DictConfig) -> s
     where = getattr(error, "full_key", None) or str(key)
     if isinstance(error, KeyError):
         owner = getattr(error, "object_type", None)
-        allowed = [field.name for field in dataclasses.fields(owner)] if dataclasses.is_dataclass(owner) else list(config)
-        return f"unknown key {where!r}; allowed there: {', '.join(allowed)}"
-    reason = one_line(getattr(error, "msg", None) or error)
-    reason = reason.replace("'$VALUE' of type '$VALUE_TYPE'", f"{str(value)!r}").replace("'$VALUE'", f"{str(value)!r}")
+        allowed = (field.name for field in dataclasses.fields(owner)) if dataclasses.is_dataclass(owner) else config
+        return f"unknown key {where!r}; allowed there: {', '.join(map(str, allowed))}"
+    reason = one_line(error).replace(" of type '$VALUE_TYPE'", "").replace("'$VALUE'", repr(str(value)))
     return f"{where}: {reason}"
 
 
@@ -203,4 +217,5 @@ def dotted(key: str, name: str) -> str:
 
 
 def one_line(error: object) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    text = str(error).split("\n    full_key:")[0]  # OmegaConf adds lines for programmers
+    return " ".join(text.split()) or type(error).__name__

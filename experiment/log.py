@@ -107,12 +107,14 @@ def start_wandb(folder: Path, mode: str, project: str, config: dict | None) -> A
     if not id_file.exists():
         write_whole(id_file, uuid.uuid4().hex[:12].encode())
     try:
-        run = wandb.init(project=project, dir=str(folder), mode=mode, config=config, id=id_file.read_text().strip(),
-                         resume="allow", settings=wandb.Settings(silent=True, console="off"))
+        run = wandb.init(
+            project=project, dir=str(folder), mode=mode, config=config, id=id_file.read_text().strip(),
+            resume="allow" if mode == "online" else None, settings=wandb.Settings(silent=True, console="off"),
+        )
         run.define_metric("*", step_metric="step")
     except Exception as error:  # wandb has many kinds, and all mean that there will be no run
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"wandb could not start {mode} ({reason}); run `wandb login`, or use offline or disabled") from None
+        raise ValueError(f"wandb did not start {mode} ({reason}); run `wandb login`, or choose disabled") from None
     return run
 
 

@@ -82,7 +82,7 @@ def run_loop(trainee: Trainee, folder: str | Path, settings: LoopSettings, *, lo
              progress: bool = True) -> LoopResult:
     """The last step, best value and whether patience ended the run, which goes on from the folder's last checkpoint.
 
-    On one CPU a resumed run equals one that never stopped, bit for bit. SIGTERM ends it after the step under way, saved.
+    On one CPU a resumed run equals one that never stopped, bit for bit. SIGTERM ends it after its step, saved.
     The progress bar shows only on a terminal. Raises ValueError when the folder holds a run and `resume` is False.
     """
     folder = Path(folder)
@@ -128,7 +128,8 @@ def judge(trainee: Trainee, folder: Path, settings: LoopSettings, *, standing: S
     """Validate, log it, and keep the state if it is the best so far; a value that is not finite never is."""
     scalars = trainee.validate()
     if settings.monitor not in scalars:
-        raise ValueError(f"monitor is {settings.monitor!r}, but validation gives {', '.join(sorted(scalars))}; choose one")
+        known = ", ".join(sorted(scalars))
+        raise ValueError(f"monitor is {settings.monitor!r}, but validation gives {known}; choose one")
     log.write(standing.step, "validate", **scalars)
     value = float(scalars[settings.monitor])
     sign = 1 if settings.mode == "min" else -1

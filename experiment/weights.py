@@ -36,7 +36,7 @@ def save_weights(path: str | Path, tensors: Mapping[str, Tensor], *, config: dic
     try:
         text = json.dumps(config, allow_nan=False, sort_keys=True)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: the config cannot be JSON ({error}); give plain numbers, strings and lists") from None
+        raise ValueError(f"{path}: the config is no JSON ({error}); give plain numbers, strings and lists") from None
     stored = {name: stored_tensor(name, tensor, half=half) for name, tensor in tensors.items()}
     metadata = {"schema": SCHEMA, "config": text, "half": json.dumps(half)}
     header, data = split(safetensors.torch.save(stored, metadata))
@@ -72,7 +72,7 @@ def stored_tensor(name: str, tensor: Tensor, *, half: bool) -> Tensor:
         return tensor.clone(memory_format=torch.contiguous_format)
     halved = tensor.to(torch.float16)
     if not torch.equal(halved.isfinite(), tensor.isfinite()):
-        raise ValueError(f"{name} reaches {tensor.abs().max():.4g}, beyond half precision's 65504; save with half=False")
+        raise ValueError(f"{name} reaches {tensor.abs().max():.4g}, half precision 65504; save with half=False")
     return halved.contiguous()
 
 
@@ -93,7 +93,7 @@ def weights_file(path: Path) -> bytes:
         except (ValueError, KeyError, TypeError, RecursionError):
             raise ValueError(f"{foreign}: its header holds no headsync schema; give one that headsync wrote") from None
         if schema != SCHEMA:
-            raise ValueError(f"{path} is a {schema!r} file, this program reads {SCHEMA!r}; use the version that wrote it")
+            raise ValueError(f"{path} is a {schema!r} file, not {SCHEMA!r}; use the version that wrote it")
         return opening + header + file.read()
 
 

@@ -1,14 +1,12 @@
 """The canonical face: where a frontal, closed-to-neutral average face lies in a 256x256 frame.
 
-Shapes: T frames, L = 68 landmarks.   Remake it: python -m landmarks.canonical --data CORPUS --out FILE.npy
+Shapes: T frames, L = 68 landmarks.   Remake it: python -m landmarks.make_canonical --data CORPUS --out FILE.npy
 Source: Rhythmic Head needs one and does not say which; ours is a symmetrised Procrustes mean of training people.
 """
 
-import argparse
 import hashlib
 from collections.abc import Iterable
 from importlib import resources
-from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +17,7 @@ FACE_SHARE = 0.5                # brow to chin, as a share of the frame: what `f
 CENTRE = (0.5, 0.55)            # of the landmarks' box, as shares of the frame
 FRONTAL_SHARE = 0.1             # of a clip's frames, those turned least, make its mean
 ROUNDS = 10
-DIGEST = "fe4e03ff88816e890dfcf1ae42599365ea05bf79f6966d557d738cfbd4dcf92d"
+DIGEST = "bd214070f700a2fde0352b1096e207aa22d9b8badb927ea827091ce9463ac6d7"
 
 
 def canonical_face() -> np.ndarray:
@@ -71,24 +69,3 @@ def _framed(face: np.ndarray) -> np.ndarray:
     shift = np.array([CENTRE[0] * FRAME_PX - scale * (low[0] + high[0]) / 2,
                       CENTRE[1] * FRAME_PX - scale * (low[1] + high[1]) / 2, -scale * face[:, 2].mean()])
     return (scale * face + shift).astype(np.float32)  # (L, 3)
-
-
-def main() -> None:
-    """Build the canonical face from a corpus's training people and print its digest, which `DIGEST` must hold."""
-    from landmarks.corpus import open_corpus, save_array
-
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, type=Path)
-    parser.add_argument("--out", required=True, type=Path)
-    options = parser.parse_args()
-    corpus = open_corpus(options.data)
-    of_person: dict[str, list[np.ndarray]] = {}
-    for clip in corpus.select("train"):
-        of_person.setdefault(clip.identity, []).append(corpus.landmarks(clip).points)
-    face = build_canonical(np.concatenate(clips) for clips in of_person.values())
-    save_array(options.out, face)
-    print(f"{len(of_person)} people; SHA-256 {hashlib.sha256(face.tobytes()).hexdigest()}")
-
-
-if __name__ == "__main__":
-    main()

@@ -8,7 +8,7 @@ blurring |velocity| keeps its energy, and that is what follows speech at coarse 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -33,12 +33,12 @@ REGIONS = ((0, 1, 2, 3, 4), (4, 5, 6, 7), (7, 8, 9), (9, 10, 11, 12), (12, 13, 1
 class ChannelSettings:
     """Which channels a syncer reads."""
 
-    faces: tuple[str, ...] = ("shape",)     # of: shape, regions, points
+    faces: tuple[str, ...] = ("regions", "shape")   # of: shape, regions, points
     dims: int = 2                           # 3 matters to `points` alone
     positions: bool = True
     velocities: bool = True
     speeds: bool = True                     # absolute velocities
-    audio: Literal["cepstra", "rows"] = "cepstra"
+    audio: Literal["cepstra", "rows"] = "rows"
     cepstra: int = 10
 
     def __post_init__(self):
@@ -60,11 +60,15 @@ def motion_channels(flat: Tensor, settings: ChannelSettings) -> Tensor:
     if flat.ndim != 3 or D * LANDMARKS != flat.shape[-1] or D < settings.dims:
         raise ValueError(f"landmarks must be (B, T, {settings.dims * LANDMARKS}) or more, got {tuple(flat.shape)}")
     points = _unit_size(flat.unflatten(-1, (LANDMARKS, D))[..., : settings.dims])      # (B, T, L, D)
-    face = torch.cat([FACES[name](points) for name in settings.faces], dim=-1)         # (B, T, F)
+    return torch.cat([_with_motion(FACES[name](points), settings) for name in settings.faces], dim=-1)  # (B, T, C)
+
+
+def _with_motion(face: Tensor, settings: ChannelSettings) -> Tensor:
+    """Features (B, T, F) of one kind with their velocities and speeds, as asked for: (B, T, 1 to 3 F)."""
     velocity = SPEED_GAIN * torch.diff(face, dim=1, prepend=2 * face[:, :1] - face[:, 1:2])  # (B, T, F)
     parts = [face - face.mean(1, keepdim=True)] * settings.positions
     parts += [velocity] * settings.velocities + [velocity.abs()] * settings.speeds
-    return torch.cat(parts, dim=-1)  # (B, T, C)
+    return torch.cat(parts, dim=-1)
 
 
 def audio_channels(rows: Tensor, settings: ChannelSettings) -> Tensor:
@@ -151,6 +155,13 @@ def own_motion(points: Tensor) -> Tensor:
 def point_features(points: Tensor) -> Tensor:
     """All coordinates (B, T, L * D): the paper's input."""
     return points.flatten(-2)  # (B, T, L * D)
+
+
+def channel_counts(settings: ChannelSettings) -> tuple[tuple[int, ...], int]:
+    """How many motion channels each kind of face features gives, in order, and how many audio channels there are."""
+    still, silence = torch.zeros(1, 2, LANDMARKS * settings.dims), torch.zeros(1, 1, 26)
+    motion = tuple(motion_channels(still, replace(settings, faces=(name,))).shape[-1] for name in settings.faces)
+    return motion, audio_channels(silence, settings).shape[-1]
 
 
 FACES = {"shape": shape_features, "regions": region_features, "points": point_features}

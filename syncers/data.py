@@ -28,6 +28,7 @@ class MaterialSettings:
     copies: int = 4                 # augmented versions of each clip
     stretch: float = 0.0            # largest change of speed of sound and motion together, as a share
     identity: float = 0.0           # lasting displacement of every landmark, in shares of the canvas: other faces
+    noise: float = 0.001            # of every landmark in every frame, likewise: detectors tremble
     ranges: AugmentationRanges = field(default_factory=AugmentationRanges)
 
 
@@ -106,6 +107,8 @@ def augmented(talk: Talk, settings: MaterialSettings, *, level: int, generator: 
     points = flat.unflatten(1, (L, -1))                                             # (T, L, D)
     if settings.identity:
         points = points + settings.identity * torch.randn(points.shape[1:], generator=generator)
+    if settings.noise:
+        points = points + settings.noise * torch.rand((), generator=generator) * torch.randn(points.shape, generator=generator)
     if points.shape[-1] == 3:
         drawn = draw_augmentation(generator, points.numpy(), settings.ranges)
         points = torch.from_numpy(apply_augmentation(points.numpy(), drawn))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from landmarks import halve_rate
 from media import ROWS_PER_FRAME
-from syncers.channels import ChannelSettings, audio_channels, motion_channels
+from syncers.channels import ChannelSettings, audio_channels, channel_counts, motion_channels
 from syncers.convnext import ConvNextBlock
 
 WINDOW_STEPS = 5
@@ -43,10 +43,11 @@ class SyncerSettings:
     motion: EncoderSettings = field(default_factory=EncoderSettings)
     audio: EncoderSettings = field(default_factory=EncoderSettings)
     embedding: int = 32
+    separate: bool = True               # a pair of encoders per kind of face features, or one for all
     normalised: bool = True             # unit length (cosine, loss syncers) or free (triplet, metric syncers)
-    centred_windows: bool = False       # take each window's own mean off
+    centred_windows: bool = True        # take each window's own mean off: people and rooms differ in level
     noise: float = 0.1                  # of standardised inputs, in training
-    channel_dropout: float = 0.0        # of whole audio channels, in training
+    channel_dropout: float = 0.1        # of motion inputs and of whole audio channels, in training
 
 
 class LayersEncoder(nn.Module):
@@ -88,17 +89,42 @@ class ConvNextEncoder(nn.Module):
 _ENCODERS = {"layers": LayersEncoder, "convnext": ConvNextEncoder}
 
 
+class Branch(nn.Module):
+    """One pair of encoders over some of the motion channels and all audio channels."""
+
+    def __init__(self, settings: SyncerSettings, channels: tuple[int, int]):
+        super().__init__()
+        self.normalised = settings.normalised
+        motion, audio = channels
+        self.motion_encoder = _ENCODERS[settings.motion.kind](motion, WINDOW_STEPS, settings.embedding, settings.motion)
+        self.audio_encoder = _ENCODERS[settings.audio.kind](audio, WINDOW_ROWS, settings.embedding, settings.audio)
+
+    def motion(self, x: Tensor) -> Tensor:
+        """Embeddings (n, E) of prepared motion windows (n, 5, C)."""
+        return self._finished(self.motion_encoder(x))
+
+    def audio(self, x: Tensor) -> Tensor:
+        """Embeddings (n, E) of prepared audio windows (n, 20, C)."""
+        return self._finished(self.audio_encoder(x))
+
+    def _finished(self, z: Tensor) -> Tensor:
+        return F.normalize(z, dim=-1) if self.normalised else z / z.shape[-1] ** 0.5
+
+
 class LevelSyncer(nn.Module):
-    """The two encoders of one level, over channels standardised by the training data."""
+    """One level: a branch per kind of face features (or one for all), over channels standardised by the training data.
+
+    The embeddings of all branches stand side by side, scaled so that the level's cosine is the mean of its branches'.
+    """
 
     def __init__(self, settings: SyncerSettings):
         super().__init__()
         self.settings = settings
         motion, audio = channel_counts(settings.channels)
-        self.motion_encoder = _ENCODERS[settings.motion.kind](motion, WINDOW_STEPS, settings.embedding, settings.motion)
-        self.audio_encoder = _ENCODERS[settings.audio.kind](audio, WINDOW_ROWS, settings.embedding, settings.audio)
+        self._widths = motion if settings.separate else (sum(motion),)
+        self.branches = nn.ModuleList(Branch(settings, (width, audio)) for width in self._widths)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(START_TEMPERATURE)))
-        for name, count in (("motion", motion), ("audio", audio)):
+        for name, count in (("motion", sum(motion)), ("audio", audio)):
             self.register_buffer(f"{name}_mean", torch.zeros(count))
             self.register_buffer(f"{name}_scale", torch.ones(count))
 
@@ -113,32 +139,36 @@ class LevelSyncer(nn.Module):
             getattr(self, f"{name}_mean").copy_(sample.mean(0))
             getattr(self, f"{name}_scale").copy_(sample.std(0).clamp(min=1e-4))
 
-    def motion(self, windows: Tensor) -> Tensor:
-        """Embeddings (n, E) of channel windows (n, 5, C)."""
-        x = (windows - self.motion_mean) / self.motion_scale
-        return self._finished(self.motion_encoder(self._prepared(x)))
+    def branch_motion(self, windows: Tensor) -> list[Tensor]:
+        """Each branch's embeddings (n, E) of channel windows (n, 5, C)."""
+        x = self._prepared((windows - self.motion_mean) / self.motion_scale)
+        if self.training and self.settings.channel_dropout:
+            x = F.dropout(x, self.settings.channel_dropout)
+        return [branch.motion(part) for branch, part in zip(self.branches, x.split(self._widths, dim=-1))]
 
-    def audio(self, windows: Tensor) -> Tensor:
-        """Embeddings (n, E) of channel windows (n, 20, C)."""
+    def branch_audio(self, windows: Tensor) -> list[Tensor]:
+        """Each branch's embeddings (n, E) of channel windows (n, 20, C)."""
         x = self._prepared((windows - self.audio_mean) / self.audio_scale)
         if self.training and self.settings.channel_dropout:
             x = F.dropout1d(x.transpose(1, 2), self.settings.channel_dropout).transpose(1, 2)
-        return self._finished(self.audio_encoder(x))
+        return [branch.audio(x) for branch in self.branches]
+
+    def motion(self, windows: Tensor) -> Tensor:
+        """Embeddings (n, branches * E) of channel windows (n, 5, C)."""
+        return self._joined(self.branch_motion(windows))
+
+    def audio(self, windows: Tensor) -> Tensor:
+        """Embeddings (n, branches * E) of channel windows (n, 20, C)."""
+        return self._joined(self.branch_audio(windows))
+
+    def _joined(self, parts: list[Tensor]) -> Tensor:
+        return torch.cat(parts, dim=-1) / len(parts) ** 0.5
 
     def _prepared(self, x: Tensor) -> Tensor:
         x = LARGEST_VALUE * torch.tanh(x / LARGEST_VALUE)
         if self.settings.centred_windows:
             x = x - x.mean(1, keepdim=True)
         return x + self.settings.noise * torch.randn_like(x) if self.training else x
-
-    def _finished(self, z: Tensor) -> Tensor:
-        return F.normalize(z, dim=-1) if self.settings.normalised else z / z.shape[-1] ** 0.5
-
-
-def channel_counts(settings: ChannelSettings) -> tuple[int, int]:
-    """How many motion and audio channels the settings give."""
-    flat, rows = torch.zeros(1, 2, 68 * settings.dims), torch.zeros(1, 1, 26)
-    return motion_channels(flat, settings).shape[-1], audio_channels(rows, settings).shape[-1]
 
 
 class LevelEmbeddings(NamedTuple):

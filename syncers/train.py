@@ -118,10 +118,14 @@ class LevelTraining:
         return batch._replace(audio=torch.cat([batch.audio[..., :1] + shift, batch.audio[..., 1:]], dim=-1))
 
     def _contrast(self, syncer: LevelSyncer, batch: Batch) -> Contrast:
-        motion, audio = syncer.motion(batch.motion), syncer.audio(batch.audio)      # (n, E)
-        if self.settings.family == "loss":
-            return info_nce(motion, audio, clip=batch.clip, step=batch.step, temperature=syncer.temperature)
-        return triplet(motion, audio, clip=batch.clip, step=batch.step, margin=self.settings.margin)
+        """The mean over the branches, each of which must find the sound by itself."""
+        found = []
+        for motion, audio in zip(syncer.branch_motion(batch.motion), syncer.branch_audio(batch.audio)):  # (n, E)
+            if self.settings.family == "loss":
+                found.append(info_nce(motion, audio, clip=batch.clip, step=batch.step, temperature=syncer.temperature))
+            else:
+                found.append(triplet(motion, audio, clip=batch.clip, step=batch.step, margin=self.settings.margin))
+        return Contrast(*(torch.stack(scalars).mean() for scalars in zip(*found)))
 
     @torch.no_grad()
     def _follow(self) -> None:

@@ -11,7 +11,7 @@ from syncers.losses import negative_weights
 from syncers.model import EncoderSettings, level_windows
 from tests.talking import made_up_talk
 
-FACES = [("shape",), ("regions",), ("points",), ("shape", "points")]
+FACES = [("shape",), ("regions",), ("points",), ("regions", "shape")]
 
 
 def pyramid_of(faces=("shape",), kind="layers", **settings):
@@ -41,6 +41,15 @@ def test_a_frozen_pyramid_guides_landmarks_and_learns_nothing(faces):
     assert torch.isfinite(flat.grad).all() and all(one.grad is None for one in pyramid.parameters())
     moved = flat.grad.reshape(97, 68, 3)[..., :2].abs().sum((0, 2)) > 0
     assert moved.all() if faces != ("shape",) else moved[[8, 30, 36, 48, 54, 62, 66]].all()
+
+
+def test_branches_are_judged_together():
+    pyramid = pyramid_of(("regions", "shape")).eval()
+    talk = made_up_talk(31, seed=1)
+    level = pyramid.embeddings(talk.flat[None], talk.rows[None])[0]
+    motion, audio = level.motion[0].unflatten(1, (2, 11)), level.audio[0].unflatten(1, (2, 11))
+    each = torch.nn.functional.cosine_similarity(motion, audio, dim=-1).mean(1)
+    torch.testing.assert_close((level.motion * level.audio).sum(-1)[0], each)
 
 
 def test_loss_syncers_give_unit_vectors_and_metric_syncers_do_not():
@@ -74,7 +83,7 @@ def test_cepstra_are_the_orthonormal_transform():
     from scipy.fft import dct
 
     rows = made_up_talk(3, seed=1).rows[None]
-    found = audio_channels(rows, ChannelSettings(cepstra=7))[0]
+    found = audio_channels(rows, ChannelSettings(audio="cepstra", cepstra=7))[0]
     expected = dct((rows[0].numpy().clip(-13) + 10), norm="ortho")[:, :7]
     torch.testing.assert_close(found[:, 1:] * 5, torch.from_numpy(expected[:, 1:]), atol=1e-4, rtol=1e-4)
     assert audio_channels(rows, ChannelSettings(audio="rows")).shape == (1, 12, 26)

@@ -1,0 +1,32 @@
+"""Builds the canonical face that the package ships from a corpus's training people.
+
+    python -m landmarks.make_canonical --data CORPUS --out landmarks/canonical_face.npy
+"""
+
+import argparse
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from landmarks.canonical import build_canonical
+from landmarks.corpus import open_corpus, save_array
+
+
+def main() -> None:
+    """Build the canonical face from a corpus's training people and print its digest, which `DIGEST` must hold."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    options = parser.parse_args()
+    corpus = open_corpus(options.data)
+    of_person: dict[str, list[np.ndarray]] = {}
+    for clip in corpus.select("train"):
+        of_person.setdefault(clip.identity, []).append(corpus.landmarks(clip).points)
+    face = build_canonical(np.concatenate(clips) for clips in of_person.values())
+    save_array(options.out, face)
+    print(f"{len(of_person)} people; SHA-256 {hashlib.sha256(face.tobytes()).hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()
