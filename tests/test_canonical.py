@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from landmarks import canonical
+from landmarks import canonical, make_canonical
 from landmarks.canonical import build_canonical, canonical_face, symmetrised
 from landmarks.corpus import Clip, write_table
 from landmarks.geometry import rotation_matrix, similarity_fit
@@ -119,7 +119,7 @@ def test_the_program_reads_training_people_only(tmp_path, monkeypatch, capsys):
     write_table(tmp_path / "manifest.csv", Clip, rows)
     out = tmp_path / "face.npy"
     monkeypatch.setattr(sys, "argv", ["canonical", "--data", str(tmp_path), "--out", str(out)])
-    canonical.main()
+    make_canonical.main()
     face = np.load(out, allow_pickle=False)
     assert misfit(face, another_face()) < 0.05
     told = re.fullmatch(r"2 people; SHA-256 (\w{64})\n", capsys.readouterr().out)

@@ -1,84 +1,283 @@
-"""Checkpoints: complete or absent, damage is noticed, the one before it is used."""
+"""Checkpoints: whole or absent, damage is noticed, and the one before it is used."""
 
-import hashlib
+import collections
+import errno
 import io
+import logging
+import os
 import random
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from experiment import load_checkpoint, random_state, restore_random_state, save_checkpoint
-from experiment.checkpoint import HEADER, MAGIC, SCHEMA
-
-
-class Foreign:
-    """Not something a checkpoint holds."""
+import experiment.atomic
+import experiment.checkpoint
+from experiment import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint
 
 
 def state(number):
-    return {"weights": torch.full((7, 3), float(number)), "list": [1, 2.5, "x", None], "nested": {"step": number}}
+    return {"weights": torch.full((7, 3), float(number)), "list": [1, 2.5, "x", None], "nested": {"number": number}}
 
 
-def test_round_trip_and_only_the_last_two_are_kept(tmp_path):
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def one_line_error(path):
+    with pytest.raises(ValueError, match=r"\A.+\Z") as caught:
+        load_checkpoint(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_last_two_are_kept(tmp_path):
     for number in (3, 5, 11):
         save_checkpoint(tmp_path, state(number), step=number)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000005.ckpt", "step-000000011.ckpt"]
-    back = load_checkpoint(tmp_path)
-    assert back["nested"] == {"step": 11} and torch.equal(back["weights"], state(11)["weights"])
-    assert load_checkpoint(tmp_path / "step-000000005.ckpt")["nested"]["step"] == 5
-    assert load_checkpoint(tmp_path / "absent") is None
+    assert names(tmp_path) == ["step-000000005.ckpt", "step-000000011.ckpt"]
+    newest = load_checkpoint(tmp_path)
+    assert newest["step"] == 11 and newest["nested"] == {"number": 11} and newest["list"] == [1, 2.5, "x", None]
+    assert torch.equal(newest["weights"], state(11)["weights"])
+    assert load_checkpoint(checkpoints(tmp_path)[0])["step"] == 5
 
 
-def test_every_truncation_and_flip_falls_back_to_the_good_one(tmp_path):
+@pytest.mark.parametrize("keep", [1, 3])
+def test_as_many_as_asked_for_are_kept(tmp_path, keep):
+    for number in (2, 3, 5, 7):
+        save_checkpoint(tmp_path, state(number), step=number, keep=keep)
+    assert len(checkpoints(tmp_path)) == keep and load_checkpoint(tmp_path)["step"] == 7
+
+
+def test_steps_are_ordered_as_numbers(tmp_path):
+    for number in (999_999_999, 1_000_000_007):
+        save_checkpoint(tmp_path, state(1), step=number)
+    assert load_checkpoint(tmp_path)["step"] == 1_000_000_007
+
+
+def test_a_run_that_went_back_forgets_its_future(tmp_path):
+    for number in (5, 11):
+        save_checkpoint(tmp_path, state(number), step=number)
+    checkpoints(tmp_path)[-1].write_bytes(b"damaged")
+    save_checkpoint(tmp_path, state(7), step=7)
+    assert names(tmp_path) == ["step-000000005.ckpt", "step-000000007.ckpt"]
+
+
+def test_no_checkpoint_is_none(tmp_path):
+    (tmp_path / "log.jsonl").write_text("{}")
+    assert load_checkpoint(tmp_path) is None and load_checkpoint(tmp_path / "absent") is None
+    with pytest.raises(FileNotFoundError):
+        load_checkpoint(tmp_path / "absent.ckpt")
+
+
+@pytest.mark.parametrize(("step", "keep", "extra"), [(-1, 2, {}), (3, 0, {}), (3, 2, {"step": 5})])
+def test_impossible_wishes_are_refused(tmp_path, step, keep, extra):
+    with pytest.raises(ValueError, match="step"):
+        save_checkpoint(tmp_path, {**state(1), **extra}, step=step, keep=keep)
+    assert names(tmp_path) == []
+
+
+@pytest.fixture
+def two(tmp_path, caplog):
+    caplog.set_level(logging.ERROR, "experiment.checkpoint")
     save_checkpoint(tmp_path, state(1), step=1)
-    newest = save_checkpoint(tmp_path, state(2), step=2)
+    return tmp_path, save_checkpoint(tmp_path, state(2), step=2)
+
+
+def test_truncated_at_every_percent(two):
+    folder, newest = two
     good = newest.read_bytes()
     for percent in range(100):
         newest.write_bytes(good[: len(good) * percent // 100])
-        assert load_checkpoint(tmp_path)["nested"]["step"] == 1
-    numbers = np.random.default_rng(7)
-    for _ in range(101):
-        damaged = bytearray(good)
-        damaged[numbers.integers(len(good))] ^= int(numbers.integers(1, 256))
-        newest.write_bytes(bytes(damaged))
-        assert load_checkpoint(tmp_path)["nested"]["step"] == 1
+        one_line_error(newest)
+        assert load_checkpoint(folder)["nested"] == {"number": 1}
+    newest.write_bytes(good + b"\0")
+    assert load_checkpoint(folder)["step"] == 1
     newest.write_bytes(good)
-    assert load_checkpoint(tmp_path)["nested"]["step"] == 2
+    assert load_checkpoint(folder)["step"] == 2
 
 
-def test_when_all_are_damaged_it_says_so_in_one_line(tmp_path):
-    save_checkpoint(tmp_path, state(1), step=1).write_bytes(b"x")
-    with pytest.raises(ValueError, match="none of its 1 checkpoints is good") as caught:
-        load_checkpoint(tmp_path)
-    assert "\n" not in str(caught.value)
+def test_random_bytes_flipped(two):
+    folder, newest = two
+    good = newest.read_bytes()
+    draw = random.Random(7)
+    places = [*range(experiment.checkpoint.HEADER.size), *(draw.randrange(len(good)) for _ in range(1009))]
+    for place in places:
+        damaged = bytearray(good)
+        damaged[place] ^= draw.randrange(1, 256)
+        newest.write_bytes(damaged)
+        assert load_checkpoint(folder)["nested"] == {"number": 1}
+    one_line_error(newest)
 
 
-def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
-    save_checkpoint(tmp_path, state(1), step=1)
-    monkeypatch.setattr("os.fsync", lambda number: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(OSError, match="No space"):
-        save_checkpoint(tmp_path, state(2), step=2)
-    monkeypatch.undo()
-    assert [path.name for path in tmp_path.iterdir()] == ["step-000000001.ckpt"]
+def test_the_fall_back_is_logged_and_two_bad_ones_are_an_error(two, caplog):
+    folder, newest = two
+    caplog.set_level(logging.WARNING, "experiment.checkpoint")
+    newest.write_bytes(newest.read_bytes()[:101])
+    assert load_checkpoint(folder)["step"] == 1
+    assert [record.levelname for record in caplog.records] == ["WARNING"] and newest.name in caplog.text
+    checkpoints(folder)[0].write_bytes(b"")
+    assert "none of its 2 checkpoints is good" in one_line_error(folder)
 
 
-def test_pickles_are_not_read(tmp_path):
+@pytest.mark.parametrize("content", [b"", b"hello", bytes(997), b"PK\x03\x04" + bytes(101)])
+def test_foreign_files_are_refused(tmp_path, content):
+    (tmp_path / "step-000000003.ckpt").write_bytes(content)
+    assert "not a headsync checkpoint" in one_line_error(tmp_path / "step-000000003.ckpt")
+
+
+def sealed(path, content):
+    """A file with a right checksum around what torch.save makes of anything."""
     buffer = io.BytesIO()
-    torch.save({"schema": SCHEMA, "step": 1, "state": Foreign}, buffer)
+    torch.save(content, buffer)
     payload = buffer.getvalue()
-    header = HEADER.pack(MAGIC, len(payload), hashlib.sha256(payload).digest())
-    (tmp_path / "step-000000001.ckpt").write_bytes(header + payload)
-    with pytest.raises(ValueError, match="cannot be read by torch"):
-        load_checkpoint(tmp_path / "step-000000001.ckpt")
-    with pytest.raises(ValueError, match="which a checkpoint cannot hold"):
-        save_checkpoint(tmp_path, {"foreign": Foreign()}, step=2)
+    digest = experiment.checkpoint.hashlib.sha256(payload).digest()
+    path.write_bytes(experiment.checkpoint.HEADER.pack(experiment.checkpoint.MAGIC, len(payload), digest) + payload)
+    return path
+
+
+class Hostile:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_a_right_checksum_does_not_let_code_in(tmp_path):
+    hostile = {"schema": experiment.checkpoint.SCHEMA, "step": 1, "state": {"value": Hostile(tmp_path / "ran")}}
+    assert "cannot be read" in one_line_error(sealed(tmp_path / "a.ckpt", hostile))
+    assert not (tmp_path / "ran").exists()
+    assert "cannot be read" in one_line_error(sealed(tmp_path / "b.ckpt", [1, 2]))
+    other = {"schema": "checkpoint/2", "step": 1, "state": {}}
+    assert "checkpoint/2" in one_line_error(sealed(tmp_path / "c.ckpt", other))
+
+
+@pytest.mark.parametrize("value", [
+    None, True, 3, 2.5, 1j, "x", b"bytes", torch.Size([2, 3]), torch.float16, torch.device("cpu"), {3, 5}, (1, (2,)),
+    collections.OrderedDict(a=1), collections.Counter("aab"), {(1, 2): [3]}, float("nan"), 2**70,
+])
+def test_what_may_be_saved_comes_back(tmp_path, value):
+    save_checkpoint(tmp_path, {"value": value}, step=1)
+    back = load_checkpoint(tmp_path)["value"]
+    assert type(back) is type(value) and repr(back) == repr(value)
+
+
+@pytest.mark.parametrize(("value", "place"), [
+    (np.float64(3), r"state\['value'\] is a numpy.float64"), (np.zeros(3), "numpy.ndarray"), (Path("x"), "pathlib"),
+    ([1, {"deep": print}], r"state\['value'\]\[1\]\['deep'\]"), ({np.int64(3): 1}, "a key of state"),
+])
+def test_what_could_not_be_loaded_is_not_saved(tmp_path, value, place):
+    with pytest.raises(ValueError, match=place):
+        save_checkpoint(tmp_path, {"value": value}, step=1)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("optimiser", [
+    lambda given: torch.optim.Adam(given, amsgrad=True), lambda given: torch.optim.AdamW(given),
+    lambda given: torch.optim.SGD(given, momentum=0.9, nesterov=True), lambda given: torch.optim.RMSprop(given),
+])
+def test_models_optimisers_schedules_and_generators_come_back(tmp_path, optimiser):
+    model = torch.nn.Sequential(torch.nn.Linear(5, 3), torch.nn.BatchNorm1d(3))
+    optimiser = optimiser(model.parameters())
+    schedules = [torch.optim.lr_scheduler.MultiStepLR(optimiser, [2, 2, 7]),
+                 torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 11)]
+    model(torch.randn(7, 5, generator=torch.Generator().manual_seed(3))).square().sum().backward()
+    optimiser.step()
+    saved = {"model": model.state_dict(), "optimiser": optimiser.state_dict(),
+             "schedules": [one.state_dict() for one in schedules],
+             "scaler": torch.amp.GradScaler("cpu").state_dict(), "generator": torch.Generator().get_state()}
+    save_checkpoint(tmp_path, saved, step=1)
+    back = load_checkpoint(tmp_path)
+    optimiser.load_state_dict(back["optimiser"])
+    model.load_state_dict(back["model"])
+    for one, kept in zip(schedules, back["schedules"], strict=True):
+        one.load_state_dict(kept)
+    torch.Generator().set_state(back["generator"])
+    torch.testing.assert_close(optimiser.state_dict(), saved["optimiser"], rtol=0, atol=0)
+
+
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class FullFile(io.FileIO):
+    """Takes 101 bytes, then the disk is full."""
+
+    taken = 0
+
+    def write(self, content):
+        self.taken += len(content)
+        return full_disk() if self.taken > 101 else super().write(content)
+
+
+@pytest.mark.parametrize("where", ["open", "write", "fsync", "replace"])
+def test_a_full_disk_leaves_the_checkpoints_before(tmp_path, monkeypatch, where):
+    for number in (3, 5):
+        save_checkpoint(tmp_path, state(number), step=number)
+    if where == "write":
+        monkeypatch.setattr(experiment.atomic, "open", lambda path, mode: FullFile(path, "w"), raising=False)
+    elif where == "open":
+        monkeypatch.setattr(experiment.atomic, "open", full_disk, raising=False)
+    else:
+        monkeypatch.setattr(os, where, full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(tmp_path, state(7), step=7)
+    monkeypatch.undo()
+    assert names(tmp_path) == ["step-000000003.ckpt", "step-000000005.ckpt"]
+    assert load_checkpoint(tmp_path)["nested"] == {"number": 5}
+
+
+def test_a_limit_of_the_system_leaves_the_checkpoint_before(tmp_path):
+    save_checkpoint(tmp_path, state(3), step=3)
+    code = ("import resource, sys, torch, experiment\n"
+            f"resource.setrlimit(resource.RLIMIT_FSIZE, (65536, {resource.RLIM_INFINITY}))\n"
+            "try:\n    experiment.save_checkpoint(sys.argv[1], {'large': torch.zeros(99991)}, step=5)\n"
+            "except OSError:\n    sys.exit(7)\n")
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[1])
+    assert done.returncode == 7 and names(tmp_path) == ["step-000000003.ckpt"]
+
+
+def test_what_killed_programs_left_goes_after_a_while(tmp_path):
+    old, new = tmp_path / "step-000000001.ckpt.partial-1", tmp_path / "step-000000002.ckpt.partial-2"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    hour_ago_s = time.time() - 3600
+    os.utime(old, (hour_ago_s, hour_ago_s))
+    save_checkpoint(tmp_path, state(3), step=3)
+    assert names(tmp_path) == [new.name, "step-000000003.ckpt"]
+    assert load_checkpoint(tmp_path)["step"] == 3
+
+
+def test_a_file_that_vanishes_while_it_is_looked_for_is_no_error(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, state(3), step=3, keep=1)
+    read = experiment.checkpoint.read_checkpoint
+
+    def replaced(path):
+        if path.name == "step-000000003.ckpt":
+            save_checkpoint(tmp_path, state(5), step=5, keep=1)
+        return read(path)
+
+    monkeypatch.setattr(experiment.checkpoint, "read_checkpoint", replaced)
+    assert load_checkpoint(tmp_path)["step"] == 5
+
+
+def draws():
+    python = [random.random(), random.gauss(0, 1)]
+    numpy = np.random.randn(3).tolist()  # noqa: NPY002
+    return [*python, *numpy, *torch.rand(5).tolist(), *torch.randn(17).tolist()]
 
 
 def test_all_random_states_come_back(tmp_path):
-    save_checkpoint(tmp_path, random_state(), step=1)
-    expected = random.random(), np.random.rand(), torch.rand(3)     # noqa: NPY002
-    random.random(), np.random.rand(17), torch.rand(5)              # noqa: NPY002
-    restore_random_state(load_checkpoint(tmp_path))
-    found = random.random(), np.random.rand(), torch.rand(3)        # noqa: NPY002
-    assert expected[:2] == found[:2] and torch.equal(expected[2], found[2])
+    random.gauss(0, 1), np.random.randn()  # noqa: NPY002  (both keep half of a pair for the next call)
+    save_checkpoint(tmp_path, {"random": random_state()}, step=1)
+    expected = draws()
+    assert draws() != expected
+    restore_random_state(load_checkpoint(tmp_path)["random"])
+    assert draws() == expected

@@ -1,4 +1,10 @@
-"""Commands end bad input in one line and exit code 2."""
+"""Commands end bad input in one line and exit code 2, without a traceback."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -6,31 +12,52 @@ from experiment import report_failures, run_command
 
 
 def raising(error):
-    def main(argv):
+    def main(_):
         raise error
+
     return main
 
 
-@pytest.mark.parametrize("error, code, said", [
-    (ValueError("steps must be\n 1 or more"), 2, "headsync: steps must be 1 or more"),
-    (OSError(28, "No space left on device"), 2, "headsync: [Errno 28] No space left on device"),
-    (ValueError(), 2, "headsync: ValueError"),
-    (KeyboardInterrupt(), 130, "headsync: interrupted"),
+@pytest.mark.parametrize(("error", "code", "said"), [
+    (ValueError("steps is 0;\n  it must be 1 or more"), 2, "steps is 0; it must be 1 or more"),
+    (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), 2, "[Errno 28] No space left on device"),
+    (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "a b.wav"), 2,
+     "[Errno 2] No such file or directory: 'a b.wav'"),
+    (ValueError(), 2, "ValueError"),
+    (KeyboardInterrupt(), 130, "interrupted"),
 ])
-def test_errors_are_one_line(capsys, error, code, said):
+def test_bad_input_is_one_line(capsys, error, code, said):
     assert run_command(raising(error), []) == code
-    assert capsys.readouterr().err == said + "\n"
+    assert capsys.readouterr() == ("", f"headsync: {said}\n")
 
 
-def test_exit_codes_and_arguments_pass_through():
-    assert run_command(lambda argv: None, ["x"]) == 0 and run_command(lambda argv: len(argv), ["a", "b", "c"]) == 3
+@pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1), (3, 3)])
+def test_the_own_exit_code_passes(capsys, returned, code):
+    assert run_command(lambda _: returned, []) == code
+    assert capsys.readouterr() == ("", "")
+
+
+def test_arguments_are_those_given_or_those_of_the_program(monkeypatch):
+    seen = []
+    run_command(seen.append, ["a", "-b"])
+    monkeypatch.setattr(sys, "argv", ["program", "c"])
+    run_command(seen.append)
+    assert seen == [["a", "-b"], ["c"]]
 
 
 def test_our_own_mistakes_keep_their_traceback():
     with pytest.raises(ZeroDivisionError):
-        run_command(lambda argv: 1 // 0, [])
+        run_command(lambda _: 1 // 0, [])
 
 
 def test_failures_are_listed(capsys):
-    assert report_failures([]) == 0 and report_failures(["a.mp4: empty", "b.mp4: cut"]) == 1
+    assert report_failures([]) == 0
+    assert report_failures(["a.mp4: empty", "b.mp4: cut"]) == 1
     assert capsys.readouterr().err == "headsync: failed: a.mp4: empty\nheadsync: failed: b.mp4: cut\n"
+
+
+def test_a_program_prints_no_traceback():
+    program = "from experiment import run_command\nraise SystemExit(run_command(lambda _: int('a\\nb')))"
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1

@@ -1,99 +1,216 @@
-"""Configuration: layers in order, and every mistake named before work starts."""
+"""Configuration: sources in their order, and every mistake in one line before work starts."""
 
-from dataclasses import dataclass, field
+import enum
+from dataclasses import FrozenInstanceError, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from omegaconf import MISSING
 
-from experiment import config_dict, load_config, save_config
+from experiment import LoopSettings, build_config, config_dict, load_config, save_config
+
+
+class Colour(enum.Enum):
+    red = 1
+    blue = 2
 
 
 @dataclass(frozen=True)
-class Inner:
+class Layer:
     width: int = 7
-    windows: tuple[int, ...] = (5, 11)
+    kind: Literal["conv", "linear"] = "conv"
+
+    def __post_init__(self):
+        if self.width % 2 == 0:
+            raise ValueError(f"width is {self.width}; it must be odd")
 
 
 @dataclass(frozen=True)
-class Outer:
-    steps: int = 3
+class Stage:
+    steps: int
     rate: float = 0.1
-    kind: Literal["min", "max"] = "min"
-    name: str = MISSING
-    inner: Inner = field(default_factory=Inner)
-    note: str | None = None
+    causal: bool = False
+    mode: Literal["min", "max"] = "min"
+    windows: tuple[int, ...] = (5, 11)
+    pair: tuple[int, float] = (3, 0.5)
+    kernels: tuple[tuple[int, int], ...] = ((3, 1),)
+    layer: Layer = field(default_factory=Layer)
+    layers: tuple[Layer, ...] = (Layer(3), Layer(5))
+    more: list[Layer] = field(default_factory=list)
+    weights: dict[str, float] = field(default_factory=lambda: {"sync": 8.0})
+    name: str | None = None
+    colour: Colour = Colour.red
+    folder: Path = Path("runs")
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=3))
 
     def __post_init__(self):
         if self.steps < 1:
-            raise ValueError(f"steps must be 1 or more, got {self.steps}")
+            raise ValueError(f"steps is {self.steps}; it must be 1 or more")
 
 
 @pytest.fixture
 def root(tmp_path):
-    (tmp_path / "stage").mkdir()
-    (tmp_path / "stage" / "base.yaml").write_text("name: base\nsteps: 11\ninner: {width: 13}\n")
-    (tmp_path / "stage" / "tiny.yaml").write_text("steps: 5\ninner:\n  windows: [2, 3]\n")
-    return tmp_path
+    folder = tmp_path / "presets" / "toy"
+    folder.mkdir(parents=True)
+    (folder.parent / "__pycache__").mkdir()
+    (folder / "base.yaml").write_text("steps: 11\nlayer: {width: 13}\nname: é\n", encoding="utf-8")
+    (folder / "tiny.yaml").write_text("steps: 5\nwindows: [2, 3, 7]\nlayer:\n  kind: linear\n")
+    return folder.parent
 
 
 def load(root, *overrides, preset="base"):
-    return load_config(Outer, stage="stage", preset=preset, overrides=overrides, root=root)
+    return load_config(Stage, stage="toy", preset=preset, overrides=overrides, root=root)
 
 
-def test_layers_override_in_order(root):
-    assert load(root) == Outer(steps=11, name="base", inner=Inner(width=13))
-    tiny = load(root, "rate=0.5", "inner.width=17", "kind=max", preset="tiny")
-    assert tiny == Outer(steps=5, rate=0.5, kind="max", name="base", inner=Inner(17, (2, 3)))
-    assert isinstance(tiny.inner, Inner) and isinstance(tiny.inner.windows, tuple)
+def one_line_error(root, *overrides, preset="base"):
+    with pytest.raises(ValueError, match=r"\A.+\Z") as caught:
+        load(root, *overrides, preset=preset)
+    assert type(caught.value) is ValueError and "\n" not in str(caught.value) and "full_key" not in str(caught.value)
+    return str(caught.value)
 
 
-def test_a_missing_value_is_named(root):
-    (root / "stage" / "base.yaml").write_text("steps: 11\n")
-    with pytest.raises(ValueError, match="no value for name"):
-        load(root)
+def test_the_later_source_wins(root):
+    assert load(root) == Stage(11, layer=Layer(13), name="é")
+    assert load(root, preset="tiny") == Stage(5, windows=(2, 3, 7), layer=Layer(13, "linear"), name="é")
+    config = load(root, "steps=7", "layer.width=17", "steps=19", preset="tiny")
+    assert config == Stage(19, windows=(2, 3, 7), layer=Layer(17, "linear"), name="é")
 
 
-def test_a_preset_of_ones_own(root, tmp_path):
-    own = tmp_path / "own.yaml"
-    own.write_text("steps: 2\n")
-    assert load(root, preset=own).steps == 2 and load(root, preset=own).inner.width == 13
+def test_whole_numbers_become_floats_inside_tuples_too():
+    @dataclass(frozen=True)
+    class Bands:
+        edges: tuple[tuple[float, ...], ...] = ()
+
+    found = build_config(Bands, {"edges": [[3, 0.5]]}).edges
+    assert found == ((3.0, 0.5),) and type(found[0][0]) is float
 
 
-@pytest.mark.parametrize("overrides, words", [
-    (["stepz=3"], ["stepz", "steps, rate"]),
-    (["inner.widht=3"], ["widht"]),
-    (["steps=many"], ["steps", "many"]),
-    (["kind=mean"], ["kind", "mean"]),
-    (["steps=0"], ["steps must be 1 or more, got 0"]),
-    (["steps"], ["key=value"]),
-    (["=3"], ["key=value"]),
-    (["steps=[1"], ["steps=[1"]),
+def test_what_comes_back_is_frozen_dataclasses_and_tuples(root):
+    config = load(root, "layers=[{width: 9}]")
+    assert type(config) is Stage and type(config.layer) is Layer and type(config.layers[0]) is Layer
+    assert type(config.windows) is tuple and type(config.kernels[0]) is tuple and type(config.folder) in (type(Path()),)
+    with pytest.raises(FrozenInstanceError):
+        config.steps = 3
+
+
+@pytest.mark.parametrize(("override", "field_name", "value"), [
+    ("rate=1e-4", "rate", 1e-4), ("rate=3", "rate", 3.0), ("causal=true", "causal", True), ("mode=max", "mode", "max"),
+    ("windows=[2]", "windows", (2,)), ("windows=[]", "windows", ()), ("pair=[5, 2]", "pair", (5, 2.0)),
+    ("kernels=[[5, 2], [7, 3]]", "kernels", ((5, 2), (7, 3))), ("layer={width: 3}", "layer", Layer(3)),
+    ("layers=[{width: 9, kind: linear}, {}]", "layers", (Layer(9, "linear"), Layer())),
+    ("more=[{}]", "more", [Layer()]),
+    ("weights.gan=2", "weights", {"sync": 8.0, "gan": 2.0}), ("name=null", "name", None), ("name=a=b", "name", "a=b"),
+    ("name='x: #y'", "name", "x: #y"), ("name=3", "name", "3"), ("colour=blue", "colour", Colour.blue),
+    ("folder=a/b c", "folder", Path("a/b c")), ("loop.patience=0", "loop", LoopSettings(steps=3)),
+    ("rate=${layer.width}", "rate", 13.0),
 ])
-def test_mistakes_are_one_line_that_names_them(root, overrides, words):
-    with pytest.raises(ValueError) as caught:
-        load(root, *overrides)
-    assert all(word in str(caught.value) for word in words) and "\n" not in str(caught.value)
+def test_overrides_of_every_type(root, override, field_name, value):
+    found = getattr(load(root, override), field_name)
+    assert found == value and type(found) is type(value)
 
 
-@pytest.mark.parametrize("text", ["steps: [", "- 1\n- 2\n", "other: 1\n", "steps: lots\n"])
-def test_bad_files_are_one_line(root, tmp_path, text):
-    (tmp_path / "bad.yaml").write_text(text)
-    with pytest.raises(ValueError) as caught:
-        load(root, preset=tmp_path / "bad.yaml")
-    assert "bad.yaml" in str(caught.value) and "\n" not in str(caught.value)
+@pytest.mark.parametrize(("override", "words"), [
+    ("stepz=3", ["unknown key 'stepz'", "allowed there: steps, rate, causal"]),
+    ("layer.widht=3", ["unknown key 'layer.widht'", "width, kind"]),
+    ("layers=[{widht: 3}]", ["unknown key 'layers[0].widht'", "width, kind"]),
+    ("more=[{widht: 3}]", ["widht", "width, kind"]),
+    ("steps=many", ["steps: ", "'many'"]), ("steps=2.5", ["steps: ", "2.5"]), ("steps=true", ["steps: "]),
+    ("steps=[3]", ["steps"]), ("steps=null", ["steps: "]), ("rate=fast", ["rate: ", "fast"]),
+    ("causal=maybe", ["causal: ", "maybe"]), ("mode=mean", ["mode: ", "mean", "min", "max"]),
+    ("windows=3", ["windows: "]), ("windows=[3, x]", ["windows", "x"]), ("windows=[2.5]", ["windows", "2.5"]),
+    ("pair=[3]", ["pair: ", "2"]), ("pair=[3, 5, 7]", ["pair: ", "2"]), ("kernels=[[3, x]]", ["kernels[0][1]", "'x'"]),
+    ("kernels=[[3]]", ["kernels[0]: 1 values, 2 wanted"]), ("layer=3", ["layer: "]), ("layer=null", ["layer: "]),
+    ("layer.width.x=3", ["layer.width"]), ("layers=[{width: x}]", ["layers[0].width", "'x'"]),
+    ("layers=[{kind: x}]", ["layers[0].kind", "'x'"]), ("layers=[3]", ["layers", "3"]),
+    ("weights.gan=x", ["weights.gan", "x"]), ("colour=green", ["colour", "green"]), ("windows.x=3", ["windows"]),
+    ("steps=0", ["steps is 0; it must be 1 or more"]), ("layer.width=4", ["layer: width is 4; it must be odd"]),
+    ("layers=[{}, {width: 4}]", ["layers[1]: width is 4"]), ("loop.patience=3", ["loop: patience is 3"]),
+    ("steps=${nowhere}", ["nowhere"]), ("steps=${steps}", ["steps"]), ("steps=${", ["steps"]), ("rate=${x:1}", ["x"]),
+])
+def test_a_mistake_is_one_line_that_names_it(root, override, words):
+    message = one_line_error(root, override)
+    assert not [word for word in words if word not in message], message
 
 
-def test_unknown_presets_name_the_known_ones(root):
-    with pytest.raises(ValueError, match="'huge'; choose one of base, tiny"):
-        load(root, preset="huge")
-    with pytest.raises(ValueError, match=r"absent\.yaml: no such file"):
-        load(root, preset=Path("absent.yaml"))
+@pytest.mark.parametrize("override", ["steps", "=3", "", "-steps=3", "a b=3", ".steps=3", "layer.=3", "layer..width=3",
+                                      "windows.0=3", "--steps=3"])
+def test_a_malformed_override_says_how_to_write_one(root, override):
+    assert "write key=value" in one_line_error(root, override)
 
 
-def test_a_saved_configuration_is_read_back(root, tmp_path):
-    config = load(root, "note=x y z", preset="tiny")
-    save_config(config, tmp_path / "saved.yaml")
-    assert load(root, preset=tmp_path / "saved.yaml") == config
-    assert config_dict(config)["inner"] == {"width": 13, "windows": [2, 3]}
+@pytest.mark.parametrize("override", ["steps=[1", "steps={a: ", "steps=*x", "steps='3", "steps=" + "[" * 99991,
+                                      "steps=" + "[" * 21 + "]" * 21])
+def test_an_override_that_is_no_yaml(root, override):
+    assert "steps=" in one_line_error(root, override)
+
+
+def test_every_missing_value_is_named(root):
+    (root / "toy" / "base.yaml").write_text("rate: 0.5\n")
+    message = one_line_error(root)
+    assert "no value for steps" in message and "config toy/base" in message
+    assert load(root, "steps=3").rate == 0.5
+
+    @dataclass(frozen=True)
+    class Inner:
+        width: int
+        depth: int
+
+    with pytest.raises(ValueError, match="no value for depth, width"):
+        build_config(Inner, {})
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    (b"steps: [", "not readable YAML"), (b"- 1\n- 2\n", "holds a list"), (b"other: 1\n", "unknown key 'other'"),
+    (b"steps: lots\n", "steps: "), (b"\xff\xfe\x00", "not readable YAML"), (b"a: b: c\n", "not readable YAML"),
+    (b"steps: 3\nsteps: 5\n", "not readable YAML"), (b"just words\n", "just words"),
+    (b"[" * 99991, "nested more than 20"),
+    (b"a: " + b"- " * 99991, "not readable"), (b"a: " + b"{a: " * 99991, "nested"), (b"a: &x [1]\nb: *x\n", "alias *x"),
+    (b"!!python/object/apply:os.system [exit]\n", "not readable YAML"), (b"7\n", "bad.yaml"), (b"1: 2\n", "unknown"),
+])
+def test_a_bad_file_is_named(root, tmp_path, text, words):
+    (tmp_path / "bad.yaml").write_bytes(text)
+    message = one_line_error(root, preset=tmp_path / "bad.yaml")
+    assert "bad.yaml" in message and words in message
+
+
+def test_a_file_of_ones_own_is_a_preset_too(root, tmp_path):
+    own = tmp_path / "my preset.yaml"
+    own.write_text("steps: 2\n")
+    assert load(root, preset=own) == load(root, preset=str(own)) == Stage(2, layer=Layer(13), name="é")
+    own.write_text("# nothing differs\n")
+    assert load(root, preset=own) == load(root)
+
+
+def test_what_is_absent_names_what_there_is(root, tmp_path):
+    assert "no preset 'huge'; choose one of base, tiny" in one_line_error(root, preset="huge")
+    assert "absent.yaml: no such file" in one_line_error(root, preset=tmp_path / "absent.yaml")
+    with pytest.raises(ValueError, match="no presets for stage 'toi'; there are some for: toy"):
+        load_config(Stage, stage="toi", root=root)
+    with pytest.raises(ValueError, match="no presets for stage"):
+        load_config(Stage, stage="../presets/toy", root=root)
+
+
+def test_the_packaged_presets_are_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="no presets for stage 'none of ours'"):
+        load_config(Stage, stage="none of ours")
+
+
+@pytest.mark.parametrize("overrides", [[], ["layers=[{width: 9}]", "colour=blue", "folder=a/b", "name='x: #y'"],
+                                       ["name='null'", "kernels=[]", "weights.gan=2"], ["name='7'", "rate=1e-9"]])
+def test_a_saved_configuration_is_read_back(root, tmp_path, overrides):
+    config = load(root, *overrides)
+    saved = save_config(config, tmp_path / "run" / "config.yaml")
+    assert load_config(Stage, stage="toy", preset=saved, root=root).layers == config.layers
+    assert load(root, preset=saved) == config == build_config(Stage, config_dict(config))
+
+
+def test_a_configuration_as_plain_values(root):
+    values = config_dict(load(root, "colour=blue"))
+    assert values["layer"] == {"width": 13, "kind": "conv"} and values["windows"] == [5, 11]
+    assert values["colour"] == "blue" and values["folder"] == "runs" and values["kernels"] == [[3, 1]]
+
+
+def test_values_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"Stage: unknown key 'stepz'"):
+        build_config(Stage, {"stepz": 3})

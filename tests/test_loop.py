@@ -1,74 +1,137 @@
-"""The loop: resumed equals straight bit for bit, the best is kept, it stops early and on request."""
+"""The loop: a resumed run equals a straight one bit for bit, the best is kept, it stops early and when told to."""
 
-import json
+import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from experiment import LoopSettings, RunLog, load_checkpoint, read_log, run_loop
-from tests.toy_trainee import train
+import experiment.loop
+from experiment import LoopSettings, RunLog, checkpoints, load_checkpoint, read_log, run_loop
+from tests.loop_trainee import Regression, train
 
-ROOT = Path(__file__).parents[1]
+PROGRAM = Path(__file__).with_name("loop_trainee.py")
 
 
-def figures(folder):
+def program(*arguments):
+    return [sys.executable, "-W", "error", str(PROGRAM), *map(str, arguments)]
+
+
+def equal(one, other):
+    """Same types, same values, every bit of every tensor."""
+    if isinstance(one, torch.Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(equal(a, b) for a, b in zip(one, other, strict=True))
+    return type(one) is type(other) and one == other
+
+
+def lines(folder):
     return [{key: value for key, value in line.items() if key != "time_s"} for line in read_log(folder)]
 
 
-def same(one, other):
-    return all(torch.equal(a, b) for a, b in zip(one.model.state_dict().values(), other.model.state_dict().values()))
+def assert_same_runs(one, other):
+    assert equal(load_checkpoint(one), load_checkpoint(other))
+    assert equal(load_checkpoint(one / "best"), load_checkpoint(other / "best"))
+    assert lines(one) == lines(other)
 
 
-def test_resumed_equals_straight_bit_for_bit(tmp_path):
-    straight, _ = train(tmp_path / "straight", 17)
-    train(tmp_path / "resumed", 7)
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("straight")
+    train(folder, 17)
+    return folder
+
+
+class Stopping(Regression):
+    """Asks for an end, as a queueing system does, in the middle of its step `at`."""
+
+    def __init__(self, at, **options):
+        super().__init__(**options)
+        self.at = at
+
+    def step(self):
+        if self.done + 1 == self.at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().step()
+
+
+@pytest.mark.parametrize("stop_at", [1, 5, 7, 16])
+def test_stopped_and_resumed_equals_straight(straight, tmp_path, stop_at):
+    _, first = train(tmp_path, 17, trainee=Stopping(stop_at))
+    assert first.step == stop_at and not first.stopped_early
     torch.manual_seed(999)
-    resumed, result = train(tmp_path / "resumed", 17)
-    assert same(straight, resumed) and result.step == 17
-    trained = [line for line in figures(tmp_path / "straight") if line["kind"] == "train"]
-    assert trained == [line for line in figures(tmp_path / "resumed") if line["kind"] == "train"]
+    _, second = train(tmp_path, 17, trainee=Regression(seed=997))
+    assert second.step == 17
+    assert_same_runs(straight, tmp_path)
 
 
-def test_killed_and_resumed_equals_straight(tmp_path):
-    straight, _ = train(tmp_path / "straight", 40)
-    command = [sys.executable, "-m", "tests.toy_trainee", str(tmp_path / "killed"), "40"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    while not (tmp_path / "killed" / "log.jsonl").exists() or len(read_log(tmp_path / "killed")) < 11:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    killed, result = train(tmp_path / "killed", 40)
-    assert result.step == 40 and same(straight, killed)
-    assert figures(tmp_path / "straight") == figures(tmp_path / "killed")
+@pytest.mark.parametrize("how", ["7", "save:5", "save:9"])
+def test_killed_and_resumed_equals_straight(straight, tmp_path, how):
+    assert subprocess.run(program(tmp_path, 17, how), capture_output=True).returncode == -signal.SIGKILL
+    assert 1 <= len(checkpoints(tmp_path)) <= 2 and load_checkpoint(tmp_path)["step"] < 17
+    train(tmp_path, 17, trainee=Regression(seed=997))
+    assert_same_runs(straight, tmp_path)
 
 
-def test_sigterm_saves_and_stops(tmp_path):
-    command = [sys.executable, "-m", "tests.toy_trainee", str(tmp_path), "4000"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    while not (tmp_path / "log.jsonl").exists() or len(read_log(tmp_path)) < 5:
+def test_a_damaged_newest_checkpoint_costs_only_time(straight, tmp_path):
+    shutil.copytree(straight, tmp_path, dirs_exist_ok=True)
+    newest = checkpoints(tmp_path)[-1]
+    newest.write_bytes(newest.read_bytes()[:-1])
+    train(tmp_path, 17, trainee=Regression(seed=997))
+    assert_same_runs(straight, tmp_path)
+
+
+def test_an_end_from_outside_is_clean(tmp_path):
+    process = subprocess.Popen(program(tmp_path, 100_003, "0.01"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not ((tmp_path / "log.jsonl").exists() and read_log(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.terminate()
-    said, _ = process.communicate(timeout=20)
-    last = max(line["step"] for line in read_log(tmp_path))
-    assert int(said) == last and process.returncode == 0
-    assert (tmp_path / f"step-{last:09d}.ckpt").is_file()
+    said, complained = process.communicate(timeout=60)
+    step = int(said.split()[0])
+    assert process.returncode == 0 and complained == b"" and 1 < step < 100_003
+    assert load_checkpoint(tmp_path)["step"] == step
+    assert not list(tmp_path.rglob("*.partial-*"))
+
+
+def test_the_signal_goes_back_to_who_had_it(tmp_path):
+    seen = []
+    before = signal.signal(signal.SIGTERM, lambda *_: seen.append(1))
+    try:
+        train(tmp_path, 2)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert seen == [1]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_run_in_a_thread_needs_no_signal(tmp_path):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(train(tmp_path, 3)[1]))
+    thread.start()
+    thread.join()
+    assert results[0].step == 3
 
 
 class Scripted:
-    """Validates to given figures; its state is the number of steps."""
+    """Validates to the given values, one per step."""
 
     def __init__(self, values):
         self.values, self.steps = values, 0
 
     def step(self):
         self.steps += 1
-        return {"loss": 0.0}
+        return {"loss": float(self.steps), **({"odd": 1.0} if self.steps % 2 else {})}
 
     def validate(self):
         return {"score": self.values[self.steps - 1]}
@@ -81,35 +144,83 @@ class Scripted:
 
 
 def scripted(folder, values, **settings):
-    chosen = {"steps": len(values), "validate_every": 1, "save_every": 1, "monitor": "score", "mode": "max", **settings}
+    chosen = {"steps": len(values), "validate_every": 1, "save_every": 2, "monitor": "score", "mode": "max", **settings}
     with RunLog(folder) as log:
         return run_loop(Scripted(values), folder, LoopSettings(**chosen), log=log)
 
 
-def test_the_best_state_is_kept(tmp_path):
-    result = scripted(tmp_path, [1.0, 5.0, 3.0, float("nan"), 4.0])
-    assert result == (5, 5.0, False) and load_checkpoint(tmp_path / "best")["trainee"] == {"steps": 2}
+@pytest.mark.parametrize(("mode", "best", "step"), [("max", 5.0, 2), ("min", 1.0, 1)])
+def test_the_best_state_is_kept_and_nan_never_is(tmp_path, mode, best, step):
+    nan, infinite = float("nan"), float("inf") if mode == "max" else -float("inf")
+    result = scripted(tmp_path, [1.0, 5.0, 3.0, nan, infinite, 5.0], mode=mode)
+    assert result == (6, best, False)
+    kept = load_checkpoint(tmp_path / "best")
+    assert kept["step"] == step and kept["trainee"] == {"steps": step} and len(checkpoints(tmp_path / "best")) == 1
 
 
-def test_patience_ends_a_run_and_a_resumed_one_at_the_same_step(tmp_path):
+def test_patience_ends_a_run_where_it_would_have_unresumed(tmp_path):
     values = [1.0, 5.0, 3.0, 4.0, 4.5, 9.0]
-    assert scripted(tmp_path / "a", values, patience=3)[0::2] == (5, True)
-    scripted(tmp_path / "b", values, patience=3, steps=4)
-    assert scripted(tmp_path / "b", values, patience=3)[0::2] == (5, True)
-    assert scripted(tmp_path / "b", values, patience=3)[0::2] == (5, True)      # and stays ended
+    assert scripted(tmp_path / "straight", values, patience=3) == (5, 5.0, True)
+    assert scripted(tmp_path / "resumed", values, patience=3, steps=4) == (4, 5.0, False)
+    assert scripted(tmp_path / "resumed", values, patience=3) == (5, 5.0, True)
+    assert scripted(tmp_path / "resumed", values, patience=3) == (5, 5.0, True)  # and it stays ended
+    assert scripted(tmp_path / "resumed", values, patience=5) == (6, 9.0, False)  # until it may wait longer
+    assert load_checkpoint(tmp_path / "straight")["step"] == 5
 
 
-def test_an_unknown_monitor_is_named(tmp_path):
-    with pytest.raises(ValueError, match="monitor is 'loss', but validation gives score"):
+def test_a_finished_run_does_nothing_more(tmp_path):
+    scripted(tmp_path, [1.0, 2.0])
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.ckpt")}
+    assert scripted(tmp_path, [1.0, 2.0]) == (2, 2.0, False)
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.ckpt")}
+
+
+def test_a_log_line_holds_the_means_since_the_one_before(tmp_path):
+    scripted(tmp_path, [0.0] * 7, log_every=3, validate_every=0)
+    assert [(line["step"], line["loss"], line["odd"]) for line in lines(tmp_path)] == [(3, 2, 1), (6, 5, 1), (7, 7, 1)]
+
+
+def test_a_folder_with_a_run_is_not_begun_anew(tmp_path):
+    train(tmp_path, 3)
+    with pytest.raises(ValueError, match="already holds a run"):
+        train(tmp_path, 3, resume=False)
+    assert train(tmp_path / "new", 3, resume=False)[1].step == 3
+
+
+def test_an_unknown_monitor_names_the_known_values(tmp_path):
+    with pytest.raises(ValueError, match="'loss', but validation gives score"):
         scripted(tmp_path, [1.0], monitor="loss")
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"steps": 3, "patience": -1}])
-def test_impossible_settings_are_refused(wrong):
-    with pytest.raises(ValueError, match="must be [01] or more"):
-        LoopSettings(**wrong)
+@pytest.mark.parametrize(("wrong", "words"), [
+    ({"steps": 0}, "steps is 0; it must be 1 or more"), ({"save_every": 0}, "save_every is 0"),
+    ({"log_every": -1}, "log_every is -1"), ({"validate_every": -1}, "validate_every is -1"),
+    ({"patience": 3}, "validate_every is 0"), ({"mode": "mean"}, "choose min or max"),
+])
+def test_impossible_settings_are_refused(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        LoopSettings(**{"steps": 3, **wrong})
 
 
-def test_log_lines_are_json(tmp_path):
-    train(tmp_path, 3)
-    assert all(json.loads(line)["step"] <= 3 for line in (tmp_path / "log.jsonl").read_text().splitlines())
+@pytest.mark.parametrize(("terminal", "wanted", "shown"), [
+    (True, True, True), (True, False, False), (False, True, False),
+])
+def test_the_progress_bar_is_for_terminals(tmp_path, monkeypatch, terminal, wanted, shown):
+    screen = io.StringIO()
+    screen.isatty = lambda: terminal
+    bar = experiment.loop.tqdm
+    monkeypatch.setattr(experiment.loop, "tqdm", lambda **options: bar(file=screen, **options))
+    with RunLog(tmp_path) as log:
+        run_loop(Scripted([0.0]), tmp_path, LoopSettings(steps=1), log=log, progress=wanted)
+    assert bool(screen.getvalue()) == shown
+
+
+@pytest.mark.gpu
+def test_random_numbers_of_the_gpu_come_back(tmp_path):
+    torch.cuda.manual_seed(5)
+    torch.rand(3, device="cuda")
+    state = experiment.random_state()
+    experiment.save_checkpoint(tmp_path, {"random": state}, step=1)
+    expected = torch.rand(7, device="cuda")
+    experiment.restore_random_state(load_checkpoint(tmp_path)["random"])
+    assert torch.equal(torch.rand(7, device="cuda"), expected)
