@@ -4,6 +4,7 @@ import argparse
 
 from experiment import report_failures, run_command
 from landmarks import DETECTORS, PreprocessSettings, build_corpus, find_sources, minutes
+from syncers import correct_corpus, load_syncers
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -17,6 +18,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--detector", choices=DETECTORS, default="mediapipe")
     parser.add_argument("--face", default="largest", help="largest, centre or an index from the left (default largest)")
     parser.add_argument("--features", choices=("logfbank", "mfcc"), default="logfbank", help="26-dim audio features")
+    parser.add_argument("--sync-correct", nargs="?", const="metric", metavar="SYNCERS",
+                        help="find early and late sound with these syncers (default metric), move it, flag doubtful clips")
     return parser
 
 
@@ -27,7 +30,11 @@ def run(argv: list[str]) -> int:
         raise ValueError(f"--jobs {options.jobs} is less than 1; give the number of videos to work on at once")
     settings = PreprocessSettings(detector=options.detector, face=options.face, features=options.features)
     sources = find_sources(options.videos, manifests=options.manifest)
+    pyramid = load_syncers(options.sync_correct) if options.sync_correct else None
     report = build_corpus(sources, options.out, settings=settings, jobs=options.jobs)
+    if pyramid is not None:
+        sure = [one.frames for one in correct_corpus(report.corpus, pyramid).values() if one.sure]
+        print(f"{len(sure)} clips are sure of their synchrony, {sum(map(bool, sure))} of them were early or late")
     clips = report.corpus.clips
     for split in ("train", "val", "test"):
         chosen = report.corpus.select(split)

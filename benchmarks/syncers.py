@@ -1,0 +1,119 @@
+"""How well a pyramid of syncers judges people it was never trained on: every figure of docs/results.md on synchrony.
+
+    .venv/bin/python benchmarks/syncers.py --data CORPUS [--weights metric|loss|FILE] [--split val] [--keep-unsure]
+
+Clips are cut into windows of 80, 100 and 200 frames that overlap by half or more. Printed per level and length: offset
+within one step, exact offset, ROC area of distance at lag 0 against foreign sound, and of confidence against foreign
+sound and against a static face; then how planted shifts are followed, |AV-Off| and AV-Conf with anchors, and speed.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+
+from landmarks import open_corpus
+from syncers import Talk, foreign, level_profiles, load_syncers, separation, shifted, static, summarise
+from syncers.data import read_talks
+
+LENGTHS = (80, 100, 200)
+STRIDE = 40
+SHIFTS = (-12, -8, -4, -1, 1, 4, 8, 12)
+
+
+class Pieces:
+    """Windows of one length from all clips, and for each the sound of another clip."""
+
+    def __init__(self, talks, frames: int):
+        self.frames = frames
+        self.names, self.talks, self.longer = [], [], []
+        for one in talks:
+            for start in range(0, len(one.talk.flat) - frames + 1, STRIDE):
+                self.names.append(one.name)
+                self.talks.append(piece(one.talk, start, frames))
+        self.others = [next((t for n, t in zip(self.names[i:] + self.names, self.talks[i:] + self.talks) if n != name), None)
+                       for i, name in enumerate(self.names)]
+
+
+def piece(talk: Talk, start: int, frames: int) -> Talk:
+    """A stretch of a clip."""
+    return Talk(talk.flat[start : start + frames], talk.rows[4 * start : 4 * (start + frames)])
+
+
+def lag_zero(pyramid, talk: Talk) -> list[float]:
+    """Mean distance at lag 0 per level."""
+    with torch.no_grad():
+        return [torch.nn.functional.pairwise_distance(level.motion[0], level.audio[0]).mean().item()
+                for level in pyramid.embeddings(talk.flat[None], talk.rows[None])]
+
+
+def judge(pyramid, pieces: Pieces, mode: str) -> None:
+    """One line per level."""
+    genuine = [level_profiles(pyramid, talk, mode=mode) for talk in pieces.talks]
+    strange = [level_profiles(pyramid, foreign(talk, other), mode=mode) for talk, other in zip(pieces.talks, pieces.others)]
+    still = [level_profiles(pyramid, static(talk), mode=mode) for talk in pieces.talks]
+    near = [lag_zero(pyramid, talk) for talk in pieces.talks]
+    far = [lag_zero(pyramid, foreign(talk, other)) for talk, other in zip(pieces.talks, pieces.others)]
+    for level in range(min(map(len, genuine))):
+        offsets = [profiles[level].offset for profiles in genuine]
+        missed = sorted({name for name, offset in zip(pieces.names, offsets) if abs(offset) > 1})
+        conf = [[profiles[level].confidence for profiles in kind] for kind in (genuine, strange, still)]
+        n = len(offsets)
+        print(f"| {mode} | {level + 1} | {pieces.frames} | {n} ({len(set(pieces.names))}) "
+              f"| {sum(abs(o) <= 1 for o in offsets) / n:.1%} | {offsets.count(0) / n:.1%} "
+              f"| {separation([-d[level] for d in near], [-d[level] for d in far]):.3f} "
+              f"| {separation(conf[0], conf[1]):.3f} | {separation(conf[0], conf[2]):.3f} | {' '.join(missed)} |")
+        if pieces.frames == LENGTHS[-1] or (mode == "syncnet" and pieces.frames == LENGTHS[0]):
+            for name, kind, values in zip(("genuine", "foreign", "static"), (genuine, strange, still), conf):
+                off = summarise([abs(profiles[level].offset) for profiles in kind])
+                sure = summarise(values)
+                print(f"|   {name} | {level + 1} | AV-Off {shown(off)} | AV-Conf {shown(sure)} |")
+
+
+def shown(figure) -> str:
+    """Mean, deviation and interval in a few characters."""
+    return f"{figure.mean:.3f} ± {figure.deviation:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+
+
+def follow_shifts(pyramid, pieces: Pieces) -> None:
+    """Share of windows right at shift 0 whose offset moves by k / 2^(level - 1), within half a step's rounding."""
+    start = [level_profiles(pyramid, talk) for talk in pieces.talks]
+    for level in range(min(map(len, start))):
+        right = [i for i, profiles in enumerate(start) if abs(profiles[level].offset) <= 1]
+        shares = {}
+        for k in SHIFTS:
+            moved = [level_profiles(pyramid, shifted(pieces.talks[i], k))[level].offset - start[i][level].offset
+                     for i in right]
+            shares[k] = sum(abs(step - k / 2**level) <= 1 for step in moved) / len(right)
+        print(f"| planted | {level + 1} | {len(right)} | mean {sum(shares.values()) / len(shares):.1%} | "
+              + ", ".join(f"{k:+d}: {share:.0%}" for k, share in shares.items()) + " |")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", default="metric")
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--keep-unsure", action="store_true", help="judge clips of doubtful synchrony too")
+    options = parser.parse_args()
+    corpus = open_corpus(options.data)
+    clips = [clip for clip in corpus.select(options.split, talking=True) if options.keep_unsure or clip.sync != "unsure"]
+    talks = read_talks(corpus, clips)
+    pyramid = load_syncers(options.weights)
+    print(f"{len(talks)} clips of {len({one.identity for one in talks})} people, split {options.split}, {options.weights}")
+    print("| mode | level | frames | windows (clips) | within 1 step | exact | AUC lag 0 | AUC conf foreign | static "
+          "| missed |")
+    for mode in ("valid", "syncnet"):
+        for frames in LENGTHS:
+            judge(pyramid, Pieces(talks, frames), mode)
+    follow_shifts(pyramid, Pieces(talks, 200))
+    minute = Talk(torch.cat([one.talk.flat for one in talks])[:1500], torch.cat([one.talk.rows for one in talks])[:6000])
+    begun = time.perf_counter()
+    level_profiles(pyramid, minute)
+    print(f"one minute of landmarks at all levels: {time.perf_counter() - begun:.2f} s on {torch.get_num_threads()} threads")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The syncers' commands: a video's offset with a picture, a corpus corrected, and every refusal in one line."""
+
+import shutil
+
+import pytest
+import torch
+
+import correct_sync
+import media
+import preprocess
+import sync
+from experiment import load_config
+from landmarks import LandmarkSequence, open_corpus
+from syncers import TrainSettings, similarity_matrix, sync_offset, train_syncers
+from syncers.sync import as_talk, load_syncers
+from tests.face_files import shaking, write_tone, write_video
+from tests.talking import made_up_people, made_up_talk, write_corpus
+
+TINY = load_config(TrainSettings, stage="syncers", preset="tiny", overrides=["loop.steps=30"])
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    people = made_up_people(12, 61)
+    judged = [one._replace(name=f"v{one.name}", identity=f"v{one.identity}") for one in made_up_people(4, 97, seed=7)]
+    return write_corpus(tmp_path_factory.mktemp("c") / "corpus", {"train": people, "val": judged})
+
+
+@pytest.fixture(scope="module")
+def weights(corpus, tmp_path_factory):
+    return train_syncers(corpus, tmp_path_factory.mktemp("run"), TINY).weights
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("a video's #1 ü")
+    return write_video(folder / "talk.mp4", shaking(89), audio=write_tone(folder / "a.flac", 89))
+
+
+def test_a_video_is_measured_and_drawn(video, weights, tmp_path, capsys):
+    assert sync.main([str(video), "--weights", str(weights), "--plot", str(tmp_path / "plots")]) == 0
+    said = capsys.readouterr().out
+    assert all(f"{window} ms" in said for window in (200, 400, 800, 1600))
+    picture = media.read_image(tmp_path / "plots" / "talk.png")
+    assert min(picture.shape[:2]) > 300 and picture.std() > 10
+
+
+def test_one_bad_video_does_not_stop_the_others(video, weights, tmp_path, capsys):
+    (tmp_path / "text.mp4").write_text("no video")
+    assert sync.main([str(tmp_path / "text.mp4"), str(video), "--weights", str(weights)]) == 1
+    told = capsys.readouterr()
+    assert "200 ms" in told.out and "text.mp4" in told.err and len(told.err.splitlines()) == 1
+    assert sync.main([str(tmp_path / "text.mp4"), "--weights", str(weights)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def sequence_of(frames, fps=25.0):
+    points = 256 * made_up_talk(frames, seed=3).flat.reshape(-1, 68, 3).numpy()
+    return LandmarkSequence(points=points, visible=points[:, 0, 0] > -1, fps=fps, size=(256, 256), crop=(0, 0, 256, 256))
+
+
+def test_sound_and_sequence_in_an_answer_per_scale_out(weights):
+    pyramid = load_syncers(weights)
+    noise = torch.randn(97 * 640, generator=torch.Generator().manual_seed(3)).numpy()
+    found = sync_offset(noise, sequence_of(89), pyramid=pyramid)
+    assert [one.window_ms for one in found] == [200, 400, 800, 1600]
+    assert len(sync_offset(noise, sequence_of(13), pyramid=pyramid)) == 2
+    assert len(sync_offset(noise, sequence_of(89), pyramid=pyramid, mode="syncnet")) == 4
+    matrix = similarity_matrix(pyramid, as_talk(noise, sequence_of(89)), level=2)
+    assert matrix.shape == (41, 41) and matrix.abs().max() <= 1 + 1e-5
+
+
+def test_what_cannot_be_judged_is_refused_in_one_line(weights, video, tmp_path):
+    pyramid = load_syncers(weights)
+    noise = torch.randn(97 * 640, generator=torch.Generator().manual_seed(3)).numpy()
+    for audio, sequence, words in ((noise, sequence_of(3), "share 3 frames"), (noise[:700], sequence_of(89), "share 2 frames"),
+                                   (noise, sequence_of(89, fps=30.0), "at 30"), (noise, sequence_of(5), "too short")):
+        with pytest.raises(ValueError, match=words):
+            sync_offset(audio, sequence, pyramid=pyramid)
+    (tmp_path / "empty.wav").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"empty\.wav"):
+        sync_offset(tmp_path / "empty.wav", video, pyramid=pyramid)
+
+
+def test_a_corpus_is_corrected_by_itself_or_by_weights(corpus, weights, tmp_path, capsys):
+    for arguments in (["--config", "tiny", "steps=7"], ["--weights", str(weights)]):
+        folder = tmp_path / str(len(arguments))
+        shutil.copytree(corpus.folder, folder)
+        assert correct_sync.main(["--data", str(folder), *arguments]) == 0
+        assert "of 16 clips are sure" in capsys.readouterr().out
+        clips = open_corpus(folder).clips
+        assert {clip.sync for clip in clips} <= {"corrected", "unsure"} and (folder / "sync.csv").is_file()
+        assert all(clip.av_offset == 0 for clip in clips if clip.sync == "unsure")
+    assert correct_sync.main(["--data", str(tmp_path)]) == 2
+
+
+def test_preprocessing_corrects_when_asked(video, weights, tmp_path, capsys):
+    call = ["--videos", str(video.parent), "--out", str(tmp_path / "c"), "--sync-correct", str(weights)]
+    assert preprocess.main(call) == 0
+    assert "sure of their synchrony" in capsys.readouterr().out
+    before = (tmp_path / "c" / "manifest.csv").read_bytes()
+    assert preprocess.main(call[:-2]) == 0 and (tmp_path / "c" / "manifest.csv").read_bytes() == before
+    assert preprocess.main([*call[:3], str(tmp_path / "d"), "--sync-correct", "absent.safetensors"]) == 2
+    assert "absent.safetensors" in capsys.readouterr().err and not (tmp_path / "d").exists()
