@@ -119,6 +119,20 @@ def _resampled(signal: Tensor, length: int) -> Tensor:
     return F.interpolate(signal.T[None], size=length, mode="linear", align_corners=False)[0].T  # (length, C)
 
 
+def draw_sequences(material: Material, *, count: int, steps: int, generator: torch.Generator) -> tuple[Tensor, Tensor] | None:
+    """Windows (B, n, 5, C) and (B, n, 20, C') of up to `count` stretches of `steps` steps; None when no clip is that long."""
+    n = steps - WINDOW_STEPS + 1
+    fits = torch.nonzero(material.windows >= n)[:, 0]
+    if not len(fits):
+        return None
+    room = material.windows[fits] - n + 1
+    chosen = torch.multinomial(room.float(), min(count, len(fits)), generator=generator)
+    start = material.start[fits][chosen] + (torch.rand(len(chosen), generator=generator) * room[chosen]).long()
+    index = start[:, None] + torch.arange(n)                                                # (B, n)
+    return (material.motion[index[..., None] + torch.arange(WINDOW_STEPS)],
+            material.audio[ROWS_PER_FRAME * index[..., None] + torch.arange(WINDOW_ROWS)])
+
+
 def draw_batch(material: Material, *, clips: int, windows: int, generator: torch.Generator) -> Batch:
     """Up to `clips` sequences (long ones more often) with up to `windows` windows each, spread over their length."""
     weights = material.windows.float()

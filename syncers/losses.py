@@ -89,3 +89,19 @@ def _accuracy(scores: Tensor, weights: Tensor) -> Tensor:
     taking_part = scores.detach().masked_fill(weights <= _OUT, _OUT)
     target = torch.arange(len(scores), device=scores.device)
     return (taking_part.argmax(1) == target).float().mean()
+
+
+def lag_contrast(motion: Tensor, audio: Tensor, *, temperature: Tensor) -> Contrast:
+    """The true lag against all others of a whole sequence, from embeddings (B, n, E) of B sequences of n windows.
+
+    What the `valid` measure will ask, made a loss: the mean distance over the overlap of each lag, softmax over lags,
+    target 0. Lags with few overlapping windows are noisy, and this teaches the syncer not to be fooled by them.
+    """
+    n = motion.shape[1]
+    distances = torch.cdist(motion, audio)                                              # (B, n, n)
+    most = min(15, (n - 1) // 2, n - 3)
+    lags = range(-most, most + 1)
+    means = torch.stack([distances.diagonal(lag, dim1=1, dim2=2).mean(1) for lag in lags], dim=1)   # (B, lags)
+    target = torch.full((len(motion),), most, device=motion.device)
+    near = (means.argmin(1) - most).abs() <= 1
+    return Contrast(F.cross_entropy(-means / temperature, target), near.float().mean())

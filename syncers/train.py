@@ -23,8 +23,8 @@ from experiment import (
     save_weights,
 )
 from landmarks import LEVELS, Corpus
-from syncers.data import Batch, MaterialSettings, NamedTalk, build_material, draw_batch, read_talks
-from syncers.losses import NEGATIVES, Contrast, info_nce, negative_weights, triplet
+from syncers.data import Batch, MaterialSettings, NamedTalk, build_material, draw_batch, draw_sequences, read_talks
+from syncers.losses import NEGATIVES, Contrast, info_nce, lag_contrast, negative_weights, triplet
 from syncers.model import LevelSyncer, SyncerSettings
 
 JUDGED_BATCHES = 8
@@ -51,6 +51,10 @@ class TrainSettings:
     warmup_steps: int = 100
     average: float = 0.99           # of the weights, what is judged and kept
     margin: float = 0.3             # metric family
+    lag_weight: float = 0.0         # of the loss on whole stretches
+    lag_sequences: int = 16
+    lag_frames: int = 100
+    lag_temperature: float = 0.03
     loudness: float = 0.5           # level jitter, standard deviations of the first cepstrum's scale
     wandb: Literal["disabled", "offline", "online"] = "disabled"
 
@@ -95,7 +99,7 @@ class LevelTraining:
                            generator=self.generator)
         contrast = self._contrast(self.syncer, self._louder(batch))
         self.optimiser.zero_grad()
-        contrast.loss.backward()
+        (contrast.loss + self.settings.lag_weight * self._lag_loss()).backward()
         torch.nn.utils.clip_grad_norm_(self.syncer.parameters(), 1.0)
         self.optimiser.step()
         self.steps += 1
@@ -126,6 +130,22 @@ class LevelTraining:
             else:
                 found.append(triplet(motion, audio, clip=batch.clip, step=batch.step, margin=self.settings.margin))
         return Contrast(*(torch.stack(scalars).mean() for scalars in zip(*found)))
+
+    def _lag_loss(self) -> Tensor | float:
+        """The true lag of whole stretches against all others; 0 when no clip is long enough or nothing is asked."""
+        if not self.settings.lag_weight:
+            return 0.0
+        steps = -(-self.settings.lag_frames // 2 ** (self.level - 1))
+        drawn = draw_sequences(self.material, count=self.settings.lag_sequences, steps=steps, generator=self.generator)
+        if drawn is None:
+            return 0.0
+        motion, audio = drawn                                                       # (B, n, 5, C), (B, n, 20, C')
+        B, n = motion.shape[:2]
+        losses = []
+        for one, other in zip(self.syncer.branch_motion(motion.flatten(0, 1)), self.syncer.branch_audio(audio.flatten(0, 1))):
+            losses.append(lag_contrast(one.unflatten(0, (B, n)), other.unflatten(0, (B, n)),
+                                       temperature=self.settings.lag_temperature).loss)
+        return torch.stack(losses).mean()
 
     @torch.no_grad()
     def _follow(self) -> None:

@@ -1,6 +1,6 @@
 """How well a pyramid of syncers judges people it was never trained on: every figure of docs/results.md on synchrony.
 
-    .venv/bin/python benchmarks/syncers.py --data CORPUS [--weights metric|loss|FILE] [--split val] [--keep-unsure]
+    .venv/bin/python benchmarks/sync_figures.py --data CORPUS [--weights metric|loss|FILE] [--split val] [--keep-unsure]
 
 Clips are cut into windows of 80, 100 and 200 frames that overlap by half or more. Printed per level and length: offset
 within one step, exact offset, ROC area of distance at lag 0 against foreign sound, and of confidence against foreign
