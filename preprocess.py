@@ -19,7 +19,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--face", default="largest", help="largest, centre or an index from the left (default largest)")
     parser.add_argument("--features", choices=("logfbank", "mfcc"), default="logfbank", help="26-dim audio features")
     parser.add_argument("--sync-correct", nargs="?", const="metric", metavar="SYNCERS",
-                        help="find early and late sound with these syncers (default metric), move it, flag doubtful clips")
+                        help="find early and late sound by these syncers (default metric), note it, flag doubtful clips")
     return parser
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from media import write_whole
 
-COLOURS = 96        # of a stored picture: a third of the bytes, and no difference to be seen
+COLOURS = 256       # of a stored picture: less than half the bytes, and no difference to be seen
 
 
 def run_cells(notebook: dict, name: str) -> None:

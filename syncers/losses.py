@@ -13,6 +13,7 @@ from torch import Tensor
 
 NEGATIVES = 48
 LEAST_GAP_STEPS = 2
+LEAST_WINDOWS = 5
 _OUT = -1e4     # a logit that takes no part
 
 
@@ -66,8 +67,8 @@ def literal_info_nce(positive: Tensor, negative: Tensor, *, logarithm: bool) -> 
 def triplet(motion: Tensor, audio: Tensor, *, clip: Tensor, step: Tensor, margin: float) -> Contrast:
     """The triplet loss with semi-hard negatives, from unnormalised embeddings (n, E), in both directions.
 
-    For each pair the nearest negative that is farther than the partner; where there is none, the nearest of all. Three
-    quarters of the negatives that a pair can meet are misaligned windows of its own clip.
+    For each pair the nearest negative of the batch that is farther than the partner; where there is none, the nearest.
+    Windows of the pair's own clip, which are like it in everything but time, are often the nearest.
     """
     weights = negative_weights(clip, step)
     distances = torch.cdist(motion, audio)                          # (n, n)
@@ -98,6 +99,8 @@ def lag_contrast(motion: Tensor, audio: Tensor, *, temperature: Tensor) -> Contr
     target 0. Lags with few overlapping windows are noisy, and this teaches the syncer not to be fooled by them.
     """
     n = motion.shape[1]
+    if n < LEAST_WINDOWS:
+        raise ValueError(f"stretches of {n} windows have no lags to compare; at least {LEAST_WINDOWS} are needed")
     distances = torch.cdist(motion, audio)                                              # (B, n, n)
     most = min(15, (n - 1) // 2, n - 3)
     lags = range(-most, most + 1)

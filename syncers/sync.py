@@ -51,8 +51,8 @@ def load_syncers(source: str | Path = "metric") -> SyncerPyramid:
 def as_talk(audio: str | Path | np.ndarray, landmarks: LandmarkSequence | str | Path) -> Talk:
     """Sound and motion as the syncers take them, cut to the shorter.
 
-    `audio` is a file or a waveform (N,) of 16 kHz; `landmarks` a sequence, its .npz, or a video or picture to find a
-    face in. ValueError, one line, for another layout or frame rate, or under five frames together.
+    `audio` is a file or a waveform (N,) of 16 kHz; `landmarks` a sequence, its .npz, or a video to find a face in.
+    ValueError, one line, for another layout or frame rate, or under five frames together.
     """
     if not isinstance(landmarks, LandmarkSequence):
         path = Path(landmarks)

@@ -24,8 +24,8 @@ from experiment import (
 )
 from landmarks import LEVELS, Corpus
 from syncers.data import Batch, MaterialSettings, NamedTalk, build_material, draw_batch, draw_sequences, read_talks
-from syncers.losses import NEGATIVES, Contrast, info_nce, lag_contrast, negative_weights, triplet
-from syncers.model import LevelSyncer, SyncerSettings
+from syncers.losses import LEAST_WINDOWS, NEGATIVES, Contrast, info_nce, lag_contrast, negative_weights, triplet
+from syncers.model import WINDOW_STEPS, LevelSyncer, SyncerSettings
 
 JUDGED_BATCHES = 8
 WEIGHT_FILE = "{family}.safetensors"
@@ -61,6 +61,8 @@ class TrainSettings:
     def __post_init__(self):
         if not 1 <= self.levels <= LEVELS:
             raise ValueError(f"there are 1 to {LEVELS} levels, got {self.levels}")
+        if self.lag_frames < 2 ** (self.levels - 1) * (WINDOW_STEPS + LEAST_WINDOWS - 1):
+            raise ValueError(f"lag_frames must leave {LEAST_WINDOWS} windows at level {self.levels}, got {self.lag_frames}")
         if (self.family == "loss") != self.syncer.normalised:
             raise ValueError("loss syncers need syncer.normalised=true, metric syncers false")
 
@@ -98,14 +100,15 @@ class LevelTraining:
         batch = draw_batch(self.material, clips=self.settings.clips, windows=self.settings.windows,
                            generator=self.generator)
         contrast = self._contrast(self.syncer, self._louder(batch))
+        lag = self._lag_loss()
         self.optimiser.zero_grad()
-        (contrast.loss + self.settings.lag_weight * self._lag_loss()).backward()
+        (contrast.loss + self.settings.lag_weight * lag).backward()
         torch.nn.utils.clip_grad_norm_(self.syncer.parameters(), 1.0)
         self.optimiser.step()
         self.steps += 1
         self._follow()
-        return {"loss": contrast.loss.item(), "accuracy": contrast.accuracy.item(), "chance": 1 / len(batch.step),
-                "temperature": self.syncer.temperature.item()}
+        return {"loss": contrast.loss.item(), "lag": lag.item(), "accuracy": contrast.accuracy.item(),
+                "chance": 1 / len(batch.step), "temperature": self.syncer.temperature.item()}
 
     def _set_rate(self) -> None:
         share = min(1.0, self.steps / self.settings.loop.steps)
@@ -131,14 +134,14 @@ class LevelTraining:
                 found.append(triplet(motion, audio, clip=batch.clip, step=batch.step, margin=self.settings.margin))
         return Contrast(*(torch.stack(scalars).mean() for scalars in zip(*found)))
 
-    def _lag_loss(self) -> Tensor | float:
+    def _lag_loss(self) -> Tensor:
         """The true lag of whole stretches against all others; 0 when no clip is long enough or nothing is asked."""
         if not self.settings.lag_weight:
-            return 0.0
+            return torch.zeros(())
         steps = -(-self.settings.lag_frames // 2 ** (self.level - 1))
         drawn = draw_sequences(self.material, count=self.settings.lag_sequences, steps=steps, generator=self.generator)
         if drawn is None:
-            return 0.0
+            return torch.zeros(())
         motion, audio = drawn                                                       # (B, n, 5, C), (B, n, 20, C')
         B, n = motion.shape[:2]
         losses = []

@@ -7,7 +7,7 @@ import torch
 
 from syncers import ChannelSettings, ConvNextBlock, SyncerPyramid, SyncerSettings, info_nce, literal_info_nce, triplet
 from syncers.channels import audio_channels, motion_channels, own_motion
-from syncers.losses import negative_weights
+from syncers.losses import lag_contrast, negative_weights
 from syncers.model import EncoderSettings, level_windows
 from tests.talking import made_up_talk
 
@@ -148,6 +148,19 @@ def test_triplets_want_a_margin_from_the_nearest_stranger():
     assert triplet(10 * z, 10 * z, clip=clip, step=step, margin=0.3).loss == 0
     collapsed = triplet(z * 0, z * 0, clip=clip, step=step, margin=0.3)
     assert collapsed.loss.item() == pytest.approx(0.3)
+
+
+def test_the_true_lag_is_told_from_others():
+    z = torch.nn.functional.normalize(torch.randn(3, 23, 13, generator=torch.Generator().manual_seed(1)), dim=-1)
+    temperature = torch.tensor(0.03)
+    right = lag_contrast(z, z, temperature=temperature)
+    assert right.loss < 1e-3 and right.accuracy == 1
+    late = lag_contrast(z, z.roll(4, 1), temperature=temperature)
+    assert late.loss > 5 and late.accuracy == 0
+    level = lag_contrast(z * 0, z * 0, temperature=temperature)
+    assert level.loss.item() == pytest.approx(math.log(23), abs=1e-4)
+    with pytest.raises(ValueError, match="4 windows have no lags"):
+        lag_contrast(z[:, :4], z[:, :4], temperature=temperature)
 
 
 def test_grouped_blocks_are_separate_networks():
