@@ -6,7 +6,6 @@ tolerate it, and a generator trained with that syncer speaks late. Source: issue
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from landmarks import Corpus, SyncRow, record_sync
-from syncers.data import NamedTalk, read_talks
+from syncers.data import NamedTalk, fold_of, read_talks
 from syncers.measure import Talk, aligned, foreign, level_profiles
 from syncers.model import SyncerPyramid
 from syncers.offset import LagProfile
@@ -52,25 +51,6 @@ def margin(profile: LagProfile) -> float:
     """How far a profile's best lag stands out of those more than two steps away; 0 when there are none."""
     away = (profile.lags - profile.offset).abs() > PEAK_STEPS
     return float(profile.distances[away].min() - profile.distances.min()) if away.any() else 0.0
-
-
-def fold_of(talks: Sequence[NamedTalk], folds: int) -> dict[str, int]:
-    """A fold per clip name. A person's clips share one, by a hash, so that nobody is judged by his own voice.
-
-    A code that holds more than a fold's share of all clips stands for many people (a pool): its clips are dealt out in
-    blocks by name.
-    """
-    share = len(talks) / folds
-    of_person: dict[str, list[str]] = {}
-    for talk in talks:
-        of_person.setdefault(talk.identity, []).append(talk.name)
-    chosen = {}
-    for identity, names in of_person.items():
-        pooled = len(names) > share
-        for number, name in enumerate(sorted(names)):
-            fixed = int.from_bytes(sha256(identity.encode()).digest()[:4], "big")
-            chosen[name] = number * folds // len(names) if pooled else fixed % folds
-    return chosen
 
 
 def estimate(pyramid: SyncerPyramid, talks: Sequence[NamedTalk]) -> dict[str, Estimate]:

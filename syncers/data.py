@@ -5,6 +5,7 @@ Shapes: K steps of all sequences together, C channels, n windows of a batch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import NamedTuple
 
 import torch
@@ -50,6 +51,25 @@ def read_talks(corpus: Corpus, clips: Sequence[Clip], *, dims: int = 3) -> list[
         if len(talk.flat) >= WINDOW_STEPS:
             talks.append(NamedTalk(clip.clip, clip.identity, talk))
     return talks
+
+
+def fold_of(talks: Sequence[NamedTalk], folds: int) -> dict[str, int]:
+    """A fold per clip name. A person's clips share one, by a hash, so that nobody is judged by his own voice.
+
+    A code that holds more than a fold's share of all clips stands for many people (a pool): its clips are dealt out in
+    blocks by name.
+    """
+    share = len(talks) / folds
+    of_person: dict[str, list[str]] = {}
+    for talk in talks:
+        of_person.setdefault(talk.identity, []).append(talk.name)
+    chosen = {}
+    for identity, names in of_person.items():
+        pooled = len(names) > share
+        for number, name in enumerate(sorted(names)):
+            fixed = int.from_bytes(sha256(identity.encode()).digest()[:4], "big")
+            chosen[name] = number * folds // len(names) if pooled else fixed % folds
+    return chosen
 
 
 class Material(NamedTuple):

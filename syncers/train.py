@@ -23,7 +23,7 @@ from experiment import (
     save_weights,
 )
 from landmarks import LEVELS, Corpus
-from syncers.data import Batch, MaterialSettings, NamedTalk, build_material, draw_batch, draw_sequences, read_talks
+from syncers.data import Batch, MaterialSettings, NamedTalk, build_material, draw_batch, draw_sequences, fold_of, read_talks
 from syncers.losses import LEAST_WINDOWS, NEGATIVES, Contrast, info_nce, lag_contrast, negative_weights, triplet
 from syncers.model import WINDOW_STEPS, LevelSyncer, SyncerSettings
 
@@ -44,6 +44,7 @@ class TrainSettings:
     loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=1500, validate_every=250, monitor="accuracy",
                                                                    mode="max"))
     seed: int = 0
+    people: Literal["all", "first", "second"] = "all"   # of the train people: all, or one of two halves by a hash
     clips: int = 32                 # sequences of a batch
     windows: int = 24               # windows of each
     rate: float = 2e-3
@@ -214,6 +215,9 @@ def train_syncers(corpus: Corpus, out: str | Path, settings: TrainSettings) -> T
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     train, val = (read_talks(corpus, usable(corpus, split)) for split in ("train", "val"))
+    if settings.people != "all":
+        halves = fold_of(train, 2)
+        train = [one for one in train if halves[one.name] == ("first", "second").index(settings.people)]
     save_config(settings, out / "config.yaml")
     results, tensors = [], {}
     for level in range(1, settings.levels + 1):

@@ -22,8 +22,7 @@ from syncers import (
     summarise,
     train_syncers,
 )
-from syncers.correction import fold_of
-from syncers.data import MaterialSettings, augmented, build_material, draw_batch
+from syncers.data import MaterialSettings, augmented, build_material, draw_batch, fold_of
 from tests.talking import made_up_people, made_up_talk, write_corpus
 
 TINY = load_config(TrainSettings, stage="syncers", preset="tiny")
