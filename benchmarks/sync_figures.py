@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/sync_figures.py --data CORPUS [--weights metric|loss|FILE] [--split val] [--keep-unsure]
 
-Clips are cut into windows of 80, 100 and 200 frames that overlap by half or more. Printed per level and length: offset
-within one step, exact offset, ROC area of distance at lag 0 against foreign sound, and of confidence against foreign
+Clips are cut into windows of 80, 100 and 200 frames that overlap by half or more, and judged whole. Printed per level
+and length: offset within one step, exact offset, ROC area of distance at lag 0 against foreign sound, and of confidence against foreign
 sound and against a static face; then how planted shifts are followed, |AV-Off| and AV-Conf with anchors, and speed.
 """
 
@@ -18,6 +18,7 @@ from syncers import Talk, foreign, level_profiles, load_syncers, separation, shi
 from syncers.data import read_talks
 
 LENGTHS = (80, 100, 200)
+WHOLE = 80              # clips of this many frames or more are also judged whole, one vote each
 STRIDE = 40
 SHIFTS = (-12, -8, -4, -1, 1, 4, 8, 12)
 
@@ -25,11 +26,14 @@ SHIFTS = (-12, -8, -4, -1, 1, 4, 8, 12)
 class Pieces:
     """Windows of one length from all clips, and for each the sound of another clip."""
 
-    def __init__(self, talks, frames: int):
-        self.frames = frames
-        self.names, self.talks, self.longer = [], [], []
+    def __init__(self, talks, frames: int | None):
+        self.frames = frames or "whole"
+        self.names, self.talks = [], []
         for one in talks:
-            for start in range(0, len(one.talk.flat) - frames + 1, STRIDE):
+            if frames is None and len(one.talk.flat) >= WHOLE:
+                self.names.append(one.name)
+                self.talks.append(one.talk)
+            for start in range(0, len(one.talk.flat) - (frames or len(one.talk.flat) + 1) + 1, STRIDE):
                 self.names.append(one.name)
                 self.talks.append(piece(one.talk, start, frames))
         self.others = [next((t for n, t in zip(self.names[i:] + self.names, self.talks[i:] + self.talks) if n != name), None)
@@ -106,7 +110,7 @@ def main() -> None:
     print("| mode | level | frames | windows (clips) | within 1 step | exact | AUC lag 0 | AUC conf foreign | static "
           "| missed |")
     for mode in ("valid", "syncnet"):
-        for frames in LENGTHS:
+        for frames in (*LENGTHS, None):
             judge(pyramid, Pieces(talks, frames), mode)
     follow_shifts(pyramid, Pieces(talks, 200))
     minute = Talk(torch.cat([one.talk.flat for one in talks])[:1500], torch.cat([one.talk.rows for one in talks])[:6000])

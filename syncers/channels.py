@@ -38,7 +38,7 @@ class ChannelSettings:
     positions: bool = True
     velocities: bool = True
     speeds: bool = True                     # absolute velocities
-    audio: Literal["cepstra", "rows"] = "rows"
+    audio: Literal["cepstra", "rows", "mfcc"] = "rows"      # mfcc: of a corpus preprocessed with --features mfcc
     cepstra: int = 10
 
     def __post_init__(self):
@@ -72,7 +72,12 @@ def _with_motion(face: Tensor, settings: ChannelSettings) -> Tensor:
 
 
 def audio_channels(rows: Tensor, settings: ChannelSettings) -> Tensor:
-    """Channels (B, R, C) of log filterbank rows (B, R, 26): the first cepstra, or the rows themselves, near unit size."""
+    """Channels (B, R, C) of feature rows (B, R, 26), near unit size.
+
+    Log filterbank rows as they are or as their first cepstra; or rows that are MFCC already, the first of them.
+    """
+    if settings.audio == "mfcc":
+        return rows[..., : settings.cepstra] / 10
     lifted = rows.clamp(min=ROW_FLOOR) + ROW_OFFSET
     if settings.audio == "rows":
         return lifted / 4
