@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/sync_figures.py --data CORPUS [--weights metric|loss|FILE] [--split val] [--keep-unsure]
 
 Clips are cut into windows of 80, 100 and 200 frames that overlap by half or more, and judged whole. Printed per level
-and length: offset within one step, exact offset, ROC area of distance at lag 0 against foreign sound, and of confidence against foreign
-sound and against a static face; then how planted shifts are followed, |AV-Off| and AV-Conf with anchors, and speed.
+and length: offset within one step, exact offset, ROC area of distance at lag 0 against foreign sound, and of
+confidence against foreign sound and against a static face; then how planted shifts are followed, |AV-Off| and AV-Conf with anchors, and speed.
 """
 
 import argparse
