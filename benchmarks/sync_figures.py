@@ -4,7 +4,8 @@
 
 Clips are cut into windows of 80, 100 and 200 frames that overlap by half or more, and judged whole. Printed per level
 and length: offset within one step, exact offset, ROC area of distance at lag 0 against foreign sound, and of
-confidence against foreign sound and against a static face; then how planted shifts are followed, |AV-Off| and AV-Conf with anchors, and speed.
+confidence against foreign sound and against a static face; then AV-Off and AV-Conf with their anchors, how planted
+shifts are followed, and speed.
 """
 
 import argparse
