@@ -37,6 +37,9 @@ def load_syncers(source: str | Path = "metric") -> SyncerPyramid:
     Gradients flow to landmarks, none to parameters. ValueError, one line, for a file that is none of ours.
     """
     path = Path(str(resources.files("syncers") / "weights" / f"{source}.safetensors")) if source in FAMILIES else source
+    if not Path(path).is_file():
+        raise ValueError(f"there are no syncer weights {path}; train some with headsync-train-syncers --data CORPUS --out RUN "
+                         "and give the file it writes")
     weights = load_weights(path)
     if set(weights.config) != {"family", "levels"}:
         raise ValueError(f"{path} holds no syncers (its configuration has {sorted(weights.config)}); give syncer weights")

@@ -134,6 +134,8 @@ def test_foreign_weights_are_refused(tmp_path, trained):
     save_weights(tmp_path / "other.safetensors", {"a": torch.ones(3)}, config={"width": 7})
     with pytest.raises(ValueError, match="holds no syncers"):
         load_syncers(tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"no syncer weights absent\.safetensors; train some"):
+        load_syncers("absent.safetensors")
     whole = trained.weights.read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"cut\.safetensors"):
