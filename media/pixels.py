@@ -48,7 +48,8 @@ class PictureMaker:
         transparent = frame.format.has_palette or _has_alpha(frame)
         picture = self._scaler.reformat(
             frame, width=width, height=height, format="rgba" if transparent else "rgb24",
-            interpolation=Interpolation.AREA if smaller else Interpolation.BICUBIC).to_ndarray()   # (H, W, 3 or 4)
+            interpolation=Interpolation.AREA if smaller else Interpolation.BICUBIC,
+            threads=1).to_ndarray()   # (H, W, 3 or 4); more threads wait for each other on a busy machine
         return turned(_on_white(picture) if transparent else picture, orientation)
 
 

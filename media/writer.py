@@ -88,7 +88,8 @@ class VideoWriter:
         if height % 2 or width % 2:
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")   # (even H, even W, 3)
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        picture = self._scaler.reformat(picture, format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        picture = self._scaler.reformat(picture, format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG",
+                                        threads=1)
         picture.pts, picture.time_base = self.frames, 1 / self.rate
         try:
             self._output.mux(self._stream.encode(picture))
