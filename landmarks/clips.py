@@ -14,7 +14,7 @@ import numpy as np
 import media
 from landmarks.corpus import Clip, Rejection, save_array
 from landmarks.crop import crop_picture, fixed_crop, to_canvas
-from landmarks.detectors import DETECTORS, Detector
+from landmarks.detectors import DETECTORS, Detector, landmark_boxes
 from landmarks.extract import track_video
 from landmarks.layouts import IBUG68
 from landmarks.quality import LipAudio, level_dbfs, lip_audio_agreement, lip_opening
@@ -145,7 +145,7 @@ def _write_clip(source: Source, track: Track, run: tuple[int, int], size: tuple[
     inside = slice(*run)
     visible = track.visible[inside]
     points = fill_gaps(track.points[inside], visible)
-    crop = fixed_crop(np.concatenate([points[..., :2].min(1), points[..., :2].max(1)], axis=1), size)
+    crop = fixed_crop(landmark_boxes(points), size)
     start = track.shot.start + run[0]
     sequence = LandmarkSequence(
         points=to_canvas(points, crop, settings.canvas_px), visible=visible, fps=float(media.FPS),

@@ -19,7 +19,12 @@ class Face(NamedTuple):
     @property
     def box(self) -> np.ndarray:
         """The (4,) box round the landmarks: brow to chin."""
-        return np.concatenate([self.points[:, :2].min(0), self.points[:, :2].max(0)])  # (4,)
+        return landmark_boxes(self.points)  # (4,)
+
+
+def landmark_boxes(points: np.ndarray) -> np.ndarray:
+    """Boxes (..., 4) round landmarks (..., L, 3)."""
+    return np.concatenate([points[..., :2].min(-2), points[..., :2].max(-2)], axis=-1)  # (..., 4)
 
 
 class Detector(Protocol):

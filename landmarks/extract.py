@@ -12,7 +12,7 @@ import numpy as np
 
 import media
 from landmarks.crop import crop_picture, fixed_crop, to_canvas
-from landmarks.detectors import Detector, make_detector
+from landmarks.detectors import Detector, landmark_boxes, make_detector
 from landmarks.layouts import IBUG68
 from landmarks.sequence import LandmarkSequence, producer_json
 from landmarks.shots import Scan, find_shots, scan_video
@@ -51,8 +51,7 @@ def extract(source: str | Path, *, detector: str | Detector = "mediapipe", face:
         raise ValueError(f"no face found in {source} ({len(visible)} frames of {size[1]}x{size[0]}); "
                          "use a source whose face is at least 40 pixels high")
     points = fill_gaps(points, visible)
-    boxes = np.concatenate([points[..., :2].min(1), points[..., :2].max(1)], axis=1)  # (T, 4)
-    crop = fixed_crop(boxes, size)
+    crop = fixed_crop(landmark_boxes(points), size)
     producer = producer_json(program="extract", detector=held.name, face=face, source=Path(source).name)
     sequence = LandmarkSequence(points=to_canvas(points, crop, canvas), visible=visible, fps=float(media.FPS),
                                 size=(canvas, canvas), crop=crop, layout=IBUG68, producer=producer)

@@ -87,7 +87,8 @@ def find_cuts(changes: np.ndarray) -> list[int]:
 def find_shots(scan: Scan, *, face: str = "largest", most_frames: int | None = None) -> list[Shot]:
     """The shots in which the chosen face was seen, in order.
 
-    `face` is `largest`, `centre` (nearest to the picture's centre) or an index from left to right, counted from 0.
+    `face` is `largest`, `centre` (nearest to the picture's centre) or an index from left to right, counted from 0 (one
+    beyond the last face means the last).
     Shots longer than `most_frames` are cut into equal pieces. ValueError when `face` is none of these.
     """
     choice = _checked_choice(face)

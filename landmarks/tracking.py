@@ -9,7 +9,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from landmarks.detectors import Detector, Face
+from landmarks.detectors import Detector, Face, landmark_boxes
 from landmarks.shots import Shot
 
 TRACK_SIDE_PX = 512     # regions larger than this are reduced before the detector sees them
@@ -27,7 +27,7 @@ class Track(NamedTuple):
     @property
     def boxes(self) -> np.ndarray:
         """Boxes (T, 4) round the landmarks."""
-        return np.concatenate([self.points[..., :2].min(1), self.points[..., :2].max(1)], axis=1)  # (T, 4)
+        return landmark_boxes(self.points)  # (T, 4)
 
 
 def follow_shots(frames: Iterable[np.ndarray], shots: list[Shot], detector: Detector) -> Iterator[Track]:
