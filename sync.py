@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 
 from experiment import report_failures, run_command
-from landmarks import extract
-from syncers import as_talk, load_syncers, plot_sync, sync_offset
+from syncers import as_talk, load_syncers, plot_sync, talk_offsets
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -25,15 +24,15 @@ def run(argv: list[str]) -> int:
     failures = []
     for video in options.videos:
         try:
-            sequence = extract(video).sequence
+            talk = as_talk(video, video)
             print(video)
-            for found in sync_offset(video, sequence, pyramid=pyramid, mode=options.mode):
+            for found in talk_offsets(talk, pyramid, mode=options.mode):
                 print(f"  {found.window_ms:5d} ms: sound late by {found.frames:+3d} frames ({40 * found.frames:+5d} ms), "
                       f"confidence {found.confidence:.2f}, distance {found.distance:.2f}")
             if options.plot:
                 Path(options.plot).mkdir(parents=True, exist_ok=True)
                 picture = Path(options.plot) / f"{Path(video).stem}.png"
-                plot_sync(picture, as_talk(video, sequence), pyramid, title=Path(video).name)
+                plot_sync(picture, talk, pyramid, title=Path(video).name)
         except (ValueError, OSError) as error:
             failures.append(f"{video}: {error}")
     if len(failures) == len(options.videos) == 1:

@@ -8,7 +8,7 @@ from syncers.measure import Summary, Talk, aligned, foreign, level_profiles, sep
 from syncers.model import LevelSyncer, SyncerPyramid, SyncerSettings
 from syncers.offset import LagProfile, syncnet_profile, valid_profile
 from syncers.plot import plot_sync
-from syncers.sync import SyncOffset, as_talk, load_syncers, similarity_matrix, sync_offset
+from syncers.sync import SyncOffset, as_talk, load_syncers, similarity_matrix, sync_offset, talk_offsets
 from syncers.train import TrainReport, TrainSettings, train_syncers
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "LevelSyncer", "SyncerPyramid", "SyncerSettings", "info_nce", "literal_info_nce", "triplet",
     "LagProfile", "syncnet_profile", "valid_profile",
     "Summary", "Talk", "aligned", "foreign", "level_profiles", "separation", "shifted", "static", "summarise",
-    "SyncOffset", "as_talk", "load_syncers", "plot_sync", "similarity_matrix", "sync_offset",
+    "SyncOffset", "as_talk", "load_syncers", "plot_sync", "similarity_matrix", "sync_offset", "talk_offsets",
     "CorrectionSettings", "Estimate", "correct_corpus", "cross_fit_corpus",
     "TrainReport", "TrainSettings", "train_syncers",
 ]

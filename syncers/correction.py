@@ -17,7 +17,7 @@ from syncers.data import NamedTalk, fold_of, read_talks
 from syncers.measure import Talk, aligned, foreign, level_profiles
 from syncers.model import SyncerPyramid
 from syncers.offset import LagProfile
-from syncers.train import LevelTraining, TrainSettings, quicker
+from syncers.train import LevelTraining, TrainSettings
 
 PEAK_STEPS = 2              # lags this near to the best one belong to its peak
 LARGEST_OFFSET_FRAMES = 8   # clips claimed to be farther off are not believed
@@ -130,11 +130,11 @@ def _corrected(talks: Sequence[NamedTalk], estimates: Mapping[str, Estimate] | N
 
 def _fit(talks: Sequence[NamedTalk], settings: CorrectionSettings, seed: int) -> SyncerPyramid:
     """A first-level syncer trained on the clips for the settled number of steps."""
-    run = replace(quicker(settings.train, settings.steps), seed=seed)
+    run = replace(settings.train, seed=seed, loop=replace(settings.train.loop, steps=settings.steps))
     training = LevelTraining(run, 1, talks, talks[:1])
     for _ in range(settings.steps):
         training.step()
-    pyramid = SyncerPyramid([run.of_level(1)])
+    pyramid = SyncerPyramid([run.syncer])
     pyramid.levels[0].load_state_dict(training.average.state_dict())
     return pyramid.eval()
 

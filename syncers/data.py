@@ -13,13 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from landmarks import AugmentationRanges, Clip, Corpus, apply_augmentation, draw_augmentation
-from landmarks.layouts import IBUG68, layout_size
 from media import ROWS_PER_FRAME
-from syncers.channels import ChannelSettings
+from syncers.channels import LANDMARKS, ChannelSettings
 from syncers.measure import Talk, aligned
 from syncers.model import WINDOW_ROWS, WINDOW_STEPS, level_sequences
-
-L = layout_size(IBUG68)
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ def augmented(talk: Talk, settings: MaterialSettings, *, level: int, generator: 
     frames = round(len(flat) / speed)
     if frames != len(flat) and frames >= WINDOW_STEPS:
         flat, rows = _resampled(flat, frames), _resampled(rows, ROWS_PER_FRAME * frames)
-    points = flat.unflatten(1, (L, -1))                                             # (T, L, D)
+    points = flat.unflatten(1, (LANDMARKS, -1))                                             # (T, L, D)
     if settings.identity:
         points = points + settings.identity * torch.randn(points.shape[1:], generator=generator)
     if settings.noise:

@@ -78,8 +78,12 @@ def sync_offset(audio: str | Path | np.ndarray, landmarks: LandmarkSequence | st
     Inputs as for `as_talk`; `pyramid` is the shipped metric family by default. `mode` is `valid` (overlap only, for
     conclusions) or `syncnet` (zero padding, for comparison with published figures).
     """
-    pyramid = pyramid or load_syncers()
-    profiles = level_profiles(pyramid, as_talk(audio, landmarks), mode=mode)
+    return talk_offsets(as_talk(audio, landmarks), pyramid or load_syncers(), mode=mode)
+
+
+def talk_offsets(talk: Talk, pyramid: SyncerPyramid, *, mode: Mode = "valid") -> list[SyncOffset]:
+    """What `sync_offset` says of a clip that is already as the syncers take it."""
+    profiles = level_profiles(pyramid, talk, mode=mode)
     if not profiles:
         raise ValueError("the clip is too short for any time scale; at least 7 frames are needed")
     return [SyncOffset(number, WINDOW_MS << (number - 1), profile.offset << (number - 1), profile.confidence,

@@ -5,7 +5,7 @@ Shapes: n windows of a batch, E embedding features.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -37,8 +37,6 @@ class TrainSettings:
 
     family: Literal["loss", "metric"] = "loss"
     syncer: SyncerSettings = field(default_factory=SyncerSettings)
-    coarse: SyncerSettings | None = None        # levels from `coarse_from` on; None: all levels alike
-    coarse_from: int = 3
     levels: int = LEVELS
     material: MaterialSettings = field(default_factory=MaterialSettings)
     loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=1500, validate_every=250, monitor="accuracy",
@@ -67,10 +65,6 @@ class TrainSettings:
         if (self.family == "loss") != self.syncer.normalised:
             raise ValueError("loss syncers need syncer.normalised=true, metric syncers false")
 
-    def of_level(self, level: int) -> SyncerSettings:
-        """The syncer's form at a level, counted from 1."""
-        return self.coarse if self.coarse is not None and level >= self.coarse_from else self.syncer
-
 
 class LevelTraining:
     """One level's syncer, its optimiser, its data, and its running average: a `Trainee`."""
@@ -80,7 +74,7 @@ class LevelTraining:
         seed = 100 * settings.seed + level
         torch.manual_seed(seed)
         self.generator = torch.Generator().manual_seed(seed)
-        form = settings.of_level(level)
+        form = settings.syncer
         self.material = build_material([one.talk for one in train], form.channels, level=level,
                                        generator=self.generator, settings=settings.material)
         self.judged = build_material([one.talk for one in val], form.channels, level=level, generator=self.generator)
@@ -121,7 +115,7 @@ class LevelTraining:
         """Each clip a little louder or quieter: the first cepstrum, or all rows, moved by one number per clip."""
         numbers, inverse = batch.clip.unique(return_inverse=True)
         shift = self.settings.loudness * torch.randn(len(numbers), generator=self.generator)[inverse][:, None, None]
-        if self.settings.of_level(self.level).channels.audio == "rows":
+        if self.settings.syncer.channels.audio == "rows":
             return batch._replace(audio=batch.audio + shift)
         return batch._replace(audio=torch.cat([batch.audio[..., :1] + shift, batch.audio[..., 1:]], dim=-1))
 
@@ -228,7 +222,7 @@ def train_syncers(corpus: Corpus, out: str | Path, settings: TrainSettings) -> T
         best = load_checkpoint(folder / "best")
         tensors |= {f"levels.{level - 1}.{name}": one for name, one in best["trainee"]["average"].items()}
     path = out / WEIGHT_FILE.format(family=settings.family)
-    forms = [config_dict(settings.of_level(level)) for level in range(1, settings.levels + 1)]
+    forms = [config_dict(settings.syncer)] * settings.levels
     save_weights(path, tensors, config={"family": settings.family, "levels": forms}, half=True)
     return TrainReport(path, results)
 
@@ -239,8 +233,3 @@ def usable(corpus: Corpus, split: str) -> list:
     if not clips:
         raise ValueError(f"{corpus.folder} has no talking clip in its {split} split; syncers need some")
     return clips
-
-
-def quicker(settings: TrainSettings, steps: int) -> TrainSettings:
-    """The same run with another number of steps."""
-    return replace(settings, loop=replace(settings.loop, steps=steps))

@@ -29,7 +29,7 @@ def test_the_base_leaves_nothing_to_defaults():
 @pytest.mark.parametrize("preset, most", [("small", 150_000), ("metric", 300_000), ("paper", 80_000_000)])
 def test_every_size_builds_and_the_levels_are_separate(preset, most):
     settings = load_config(TrainSettings, stage="syncers", preset=preset)
-    pyramid = SyncerPyramid([settings.of_level(level) for level in range(1, 5)])
+    pyramid = SyncerPyramid([settings.syncer] * settings.levels)
     sizes = [sum(one.numel() for one in level.parameters()) for level in pyramid.levels]
     assert len(sizes) == 4 and sizes[0] < most
 
