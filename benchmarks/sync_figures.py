@@ -1,6 +1,7 @@
 """How well a pyramid of syncers judges people it was never trained on: every figure of docs/results.md on synchrony.
 
-    .venv/bin/python benchmarks/sync_figures.py --data CORPUS [--weights metric|loss|FILE] [--split val] [--keep-unsure]
+    .venv/bin/python benchmarks/sync_figures.py --data CORPUS [--weights metric|loss|FILE] [--split val] [--people all]
+        [--keep-unsure]
 
 Clips are cut into windows of 80, 100 and 200 frames that overlap by half or more, and judged whole. Printed per level
 and length: offset within one step, exact offset, ROC area of distance at lag 0 against foreign sound, and of
@@ -16,7 +17,7 @@ import torch
 
 from landmarks import open_corpus
 from syncers import Talk, foreign, level_profiles, load_syncers, separation, shifted, static, summarise
-from syncers.data import read_talks
+from syncers.data import HALVES, of_half, read_talks
 
 LENGTHS = (80, 100, 200)
 WHOLE = 80              # clips of this many frames or more are also judged whole, one vote each
@@ -101,13 +102,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", default="metric")
     parser.add_argument("--split", default="val")
+    parser.add_argument("--people", default="all", choices=("all", *HALVES),
+                        help="of the split: the half that a family with the other `people` was not trained on")
     parser.add_argument("--keep-unsure", action="store_true", help="judge clips of doubtful synchrony too")
     options = parser.parse_args()
     corpus = open_corpus(options.data)
     clips = [clip for clip in corpus.select(options.split, talking=True) if options.keep_unsure or clip.sync != "unsure"]
-    talks = read_talks(corpus, clips)
+    talks = of_half(read_talks(corpus, clips), options.people)
     pyramid = load_syncers(options.weights)
-    print(f"{len(talks)} clips of {len({one.identity for one in talks})} people, split {options.split}, {options.weights}")
+    print(f"{len(talks)} clips of {len({one.identity for one in talks})} people of {options.split}, half {options.people}, "
+          f"{options.weights}")
     print("| mode | level | frames | windows (clips) | within 1 step | exact | AUC lag 0 | AUC conf foreign | static "
           "| missed |")
     for mode in ("valid", "syncnet"):

@@ -40,6 +40,7 @@ class ChannelSettings:
     speeds: bool = True                     # absolute velocities
     audio: Literal["cepstra", "rows", "mfcc"] = "rows"      # mfcc: of a corpus preprocessed with --features mfcc
     cepstra: int = 10
+    window: int = 5                         # steps of a level; 5 is the paper's
 
     def __post_init__(self):
         unknown = set(self.faces) - set(FACES)
@@ -47,6 +48,8 @@ class ChannelSettings:
             raise ValueError(f"faces must be some of {', '.join(FACES)}, got {self.faces}")
         if self.dims not in (2, 3) or not 1 <= self.cepstra <= 26:
             raise ValueError(f"dims must be 2 or 3 and cepstra 1 to 26, got {self.dims} and {self.cepstra}")
+        if self.window < 2:
+            raise ValueError(f"a window has at least 2 steps, got {self.window}")
         if not (self.positions or self.velocities or self.speeds):
             raise ValueError("a syncer needs positions, velocities or speeds, got none of them")
 

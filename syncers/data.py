@@ -16,7 +16,10 @@ from landmarks import AugmentationRanges, Clip, Corpus, apply_augmentation, draw
 from media import ROWS_PER_FRAME
 from syncers.channels import LANDMARKS, ChannelSettings
 from syncers.measure import Talk, aligned
-from syncers.model import WINDOW_ROWS, WINDOW_STEPS, level_sequences
+from syncers.windows import level_sequences
+
+LEAST_FRAMES = 5                    # shorter clips say nothing of synchrony
+HALVES = ("first", "second")        # of the people
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def read_talks(corpus: Corpus, clips: Sequence[Clip], *, dims: int = 3) -> list[
         flat = torch.from_numpy(corpus.landmarks(clip).flat(dims))
         rows = torch.from_numpy(corpus.features(clip).copy())
         talk = aligned(Talk(flat, rows), clip.av_offset)
-        if len(talk.flat) >= WINDOW_STEPS:
+        if len(talk.flat) >= LEAST_FRAMES:
             talks.append(NamedTalk(clip.clip, clip.identity, talk))
     return talks
 
@@ -69,6 +72,14 @@ def fold_of(talks: Sequence[NamedTalk], folds: int) -> dict[str, int]:
     return chosen
 
 
+def of_half(talks: Sequence[NamedTalk], people: str) -> list[NamedTalk]:
+    """The talks of `all` people, or of the `first` or `second` half of them, as `fold_of` deals them out."""
+    if people == "all":
+        return list(talks)
+    halves = fold_of(talks, 2)
+    return [one for one in talks if halves[one.name] == HALVES.index(people)]
+
+
 class Material(NamedTuple):
     """One level's sequences, one after the other."""
 
@@ -77,6 +88,15 @@ class Material(NamedTuple):
     start: Tensor       # first step of each sequence
     windows: Tensor     # windows of each sequence
     clip: Tensor        # which clip each sequence is a version of
+    window: int         # steps of a window
+
+    def motion_at(self, index: Tensor) -> Tensor:
+        """The motion windows (..., 5, C) that begin at steps `index` (...)."""
+        return self.motion[index[..., None] + torch.arange(self.window)]
+
+    def audio_at(self, index: Tensor) -> Tensor:
+        """The audio windows (..., 20, C') that begin at steps `index` (...)."""
+        return self.audio[ROWS_PER_FRAME * index[..., None] + torch.arange(ROWS_PER_FRAME * self.window)]
 
 
 class Batch(NamedTuple):
@@ -98,19 +118,19 @@ def build_material(talks: Sequence[Talk], channels: ChannelSettings, *, level: i
     for number, talk in enumerate(talks):
         for _ in range(settings.copies if settings else 1):
             changed = augmented(talk, settings, level=level, generator=generator) if settings else talk
-            if len(changed.flat) < WINDOW_STEPS:
+            if len(changed.flat) < channels.window:
                 continue
             sequences = level_sequences(changed.flat[None], changed.rows[None], channels, level)
             if sequences is not None:
                 motions.append(sequences[0][0])
                 audios.append(sequences[1][0])
-                windows.append(len(motions[-1]) - WINDOW_STEPS + 1)
+                windows.append(len(motions[-1]) - channels.window + 1)
                 owner.append(number)
     if not motions:
         raise ValueError(f"none of {len(talks)} clips is long enough for level {level}")
     lengths = torch.tensor([len(motion) for motion in motions])
     return Material(torch.cat(motions), torch.cat(audios), lengths.cumsum(0) - lengths, torch.tensor(windows),
-                    torch.tensor(owner))
+                    torch.tensor(owner), channels.window)
 
 
 def augmented(talk: Talk, settings: MaterialSettings, *, level: int, generator: torch.Generator) -> Talk:
@@ -119,7 +139,7 @@ def augmented(talk: Talk, settings: MaterialSettings, *, level: int, generator: 
     flat, rows = talk.flat[phase:], talk.rows[ROWS_PER_FRAME * phase :]
     speed = 1 + settings.stretch * (2 * float(torch.rand((), generator=generator)) - 1)
     frames = round(len(flat) / speed)
-    if frames != len(flat) and frames >= WINDOW_STEPS:
+    if frames != len(flat) and frames >= LEAST_FRAMES:
         flat, rows = _resampled(flat, frames), _resampled(rows, ROWS_PER_FRAME * frames)
     points = flat.unflatten(1, (LANDMARKS, -1))                                             # (T, L, D)
     if settings.identity:
@@ -138,7 +158,7 @@ def _resampled(signal: Tensor, length: int) -> Tensor:
 
 def draw_sequences(material: Material, *, count: int, steps: int, generator: torch.Generator) -> tuple[Tensor, Tensor] | None:
     """Windows (B, n, 5, C) and (B, n, 20, C') of up to `count` stretches of `steps` steps; None when no clip is that long."""
-    n = steps - WINDOW_STEPS + 1
+    n = steps - material.window + 1
     fits = torch.nonzero(material.windows >= n)[:, 0]
     if not len(fits):
         return None
@@ -146,8 +166,7 @@ def draw_sequences(material: Material, *, count: int, steps: int, generator: tor
     chosen = torch.multinomial(room.float(), min(count, len(fits)), generator=generator)
     start = material.start[fits][chosen] + (torch.rand(len(chosen), generator=generator) * room[chosen]).long()
     index = start[:, None] + torch.arange(n)                                                # (B, n)
-    return (material.motion[index[..., None] + torch.arange(WINDOW_STEPS)],
-            material.audio[ROWS_PER_FRAME * index[..., None] + torch.arange(WINDOW_ROWS)])
+    return material.motion_at(index), material.audio_at(index)
 
 
 def draw_batch(material: Material, *, clips: int, windows: int, generator: torch.Generator) -> Batch:
@@ -161,5 +180,4 @@ def draw_batch(material: Material, *, clips: int, windows: int, generator: torch
     fresh[:, 1:] = step[:, 1:] != step[:, :-1]
     index = (material.start[chosen][:, None] + step)[fresh]                                 # (n,)
     owner = material.clip[chosen][:, None].expand_as(step)[fresh]
-    return Batch(material.motion[index[:, None] + torch.arange(WINDOW_STEPS)],
-                 material.audio[ROWS_PER_FRAME * index[:, None] + torch.arange(WINDOW_ROWS)], owner, step[fresh])
+    return Batch(material.motion_at(index), material.audio_at(index), owner, step[fresh])

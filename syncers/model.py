@@ -13,13 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from landmarks import halve_rate
 from media import ROWS_PER_FRAME
-from syncers.channels import ChannelSettings, audio_channels, channel_counts, motion_channels
+from syncers.channels import ChannelSettings, channel_counts
 from syncers.convnext import ConvNextBlock
+from syncers.windows import check_inputs, climb, windows_of
 
-WINDOW_STEPS = 5
-WINDOW_ROWS = WINDOW_STEPS * ROWS_PER_FRAME
 LARGEST_VALUE = 6.0             # standardised channels are bent towards this: a lost face is no sensation
 START_TEMPERATURE, LEAST_TEMPERATURE = 0.07, 0.01
 
@@ -96,8 +94,9 @@ class Branch(nn.Module):
         super().__init__()
         self.normalised = settings.normalised
         motion, audio = channels
-        self.motion_encoder = _ENCODERS[settings.motion.kind](motion, WINDOW_STEPS, settings.embedding, settings.motion)
-        self.audio_encoder = _ENCODERS[settings.audio.kind](audio, WINDOW_ROWS, settings.embedding, settings.audio)
+        steps = settings.channels.window
+        self.motion_encoder = _ENCODERS[settings.motion.kind](motion, steps, settings.embedding, settings.motion)
+        self.audio_encoder = _ENCODERS[settings.audio.kind](audio, ROWS_PER_FRAME * steps, settings.embedding, settings.audio)
 
     def motion(self, x: Tensor) -> Tensor:
         """Embeddings (n, E) of prepared motion windows (n, 5, C)."""
@@ -191,13 +190,15 @@ class SyncerPyramid(nn.Module):
         A level needs five of its steps, so level l needs about 5 * 2^(l-1) frames; gradients reach every landmark and
         no parameter of a frozen pyramid. ValueError for under five frames or rows that are not four per frame.
         """
-        check_inputs(flat, rows)
+        check_inputs(flat, rows, window=min(syncer.settings.channels.window for syncer in self.levels))
+        climbed = {channels: list(climb(flat, rows, channels, levels=len(self.levels)))
+                   for channels in {syncer.settings.channels for syncer in self.levels}}
         found = []
         for number, syncer in enumerate(self.levels):
-            windows = level_windows(flat, rows, syncer.settings.channels, number + 1)
-            if windows is None:
+            reached = climbed[syncer.settings.channels]
+            if number >= len(reached):
                 break
-            motion, audio = windows                                                      # (B, n, 5, C), (B, n, 20, C)
+            motion, audio = windows_of(*reached[number], window=syncer.settings.channels.window)   # (B, n, 5, C), (B, n, 20, C)
             B, n = motion.shape[:2]
             found.append(LevelEmbeddings(syncer.motion(motion.flatten(0, 1)).unflatten(0, (B, n)),
                                          syncer.audio(audio.flatten(0, 1)).unflatten(0, (B, n))))
@@ -210,35 +211,3 @@ class SyncerPyramid(nn.Module):
         """
         return torch.stack([F.cosine_similarity(level.motion, level.audio, dim=-1).mean()
                             for level in self.embeddings(flat, rows)])  # (levels,)
-
-
-def check_inputs(flat: Tensor, rows: Tensor) -> None:
-    """ValueError, one line, unless flat is (B, T, D * L) with T >= 5 and rows (B, 4T, 26)."""
-    if flat.ndim != 3 or rows.ndim != 3 or len(flat) != len(rows) or rows.shape[1] != ROWS_PER_FRAME * flat.shape[1]:
-        raise ValueError(f"landmarks (B, T, D * 68) and rows (B, 4T, 26) do not fit: {tuple(flat.shape)}, {tuple(rows.shape)}")
-    if flat.shape[1] < WINDOW_STEPS:
-        raise ValueError(f"{flat.shape[1]} frames are too few to judge synchrony; at least {WINDOW_STEPS} are needed")
-
-
-def level_sequences(flat: Tensor, rows: Tensor, settings: ChannelSettings, level: int) -> tuple[Tensor, Tensor] | None:
-    """Channels of one level, (B, S, C) and (B, 4S, C'); None when fewer than five steps are left."""
-    motion, audio = motion_channels(flat, settings), audio_channels(rows, settings)
-    for _ in range(level - 1):
-        if motion.shape[1] < 2 * WINDOW_STEPS - 1:
-            return None
-        motion, audio = halve_rate(motion), halve_rate(audio)
-    wanted = ROWS_PER_FRAME * motion.shape[1]       # an odd number of steps was halved: up to two rows are missing
-    missing = wanted - audio.shape[1]
-    if missing > 0:
-        audio = F.pad(audio.transpose(1, 2), (0, missing), mode="reflect").transpose(1, 2)
-    return motion, audio[:, :wanted]
-
-
-def level_windows(flat: Tensor, rows: Tensor, settings: ChannelSettings, level: int) -> tuple[Tensor, Tensor] | None:
-    """All windows of one level, (B, n, 5, C) and (B, n, 20, C'), n = S - 4; None when the clip is too short."""
-    sequences = level_sequences(flat, rows, settings, level)
-    if sequences is None:
-        return None
-    motion, audio = sequences
-    return (motion.unfold(1, WINDOW_STEPS, 1).transpose(2, 3),
-            audio.unfold(1, WINDOW_ROWS, ROWS_PER_FRAME).transpose(2, 3))

@@ -15,10 +15,11 @@ import media
 from experiment import build_config, load_weights
 from landmarks import IBUG68, LandmarkSequence, extract
 from syncers.measure import Mode, Talk, level_profiles
-from syncers.model import WINDOW_STEPS, SyncerPyramid, SyncerSettings
+from syncers.model import SyncerPyramid, SyncerSettings
 
 FAMILIES = ("loss", "metric")
 WINDOW_MS = 200         # of the first level; each further one doubles it
+LEAST_FRAMES = 5
 
 
 class SyncOffset(NamedTuple):
@@ -66,8 +67,8 @@ def as_talk(audio: str | Path | np.ndarray, landmarks: LandmarkSequence | str | 
     waveform = audio if isinstance(audio, np.ndarray) else media.read_audio(audio)
     rows = torch.from_numpy(media.extract_features(waveform))
     frames = min(len(landmarks), len(rows) // media.ROWS_PER_FRAME)
-    if frames < WINDOW_STEPS:
-        raise ValueError(f"sound and face share {frames} frames; at least {WINDOW_STEPS} are needed to judge synchrony")
+    if frames < LEAST_FRAMES:
+        raise ValueError(f"sound and face share {frames} frames; at least {LEAST_FRAMES} are needed to judge synchrony")
     return Talk(torch.from_numpy(landmarks.flat(3)[:frames]), rows[: media.rows_for_frames(frames)])
 
 

@@ -23,9 +23,9 @@ from experiment import (
     save_weights,
 )
 from landmarks import LEVELS, Corpus
-from syncers.data import Batch, MaterialSettings, NamedTalk, build_material, draw_batch, draw_sequences, fold_of, read_talks
+from syncers.data import Batch, MaterialSettings, NamedTalk, build_material, draw_batch, draw_sequences, of_half, read_talks
 from syncers.losses import LEAST_WINDOWS, NEGATIVES, Contrast, info_nce, lag_contrast, negative_weights, triplet
-from syncers.model import WINDOW_STEPS, LevelSyncer, SyncerSettings
+from syncers.model import LevelSyncer, SyncerSettings
 
 JUDGED_BATCHES = 8
 WEIGHT_FILE = "{family}.safetensors"
@@ -60,7 +60,7 @@ class TrainSettings:
     def __post_init__(self):
         if not 1 <= self.levels <= LEVELS:
             raise ValueError(f"there are 1 to {LEVELS} levels, got {self.levels}")
-        if self.lag_frames < 2 ** (self.levels - 1) * (WINDOW_STEPS + LEAST_WINDOWS - 1):
+        if self.lag_frames < 2 ** (self.levels - 1) * (self.syncer.channels.window + LEAST_WINDOWS - 1):
             raise ValueError(f"lag_frames must leave {LEAST_WINDOWS} windows at level {self.levels}, got {self.lag_frames}")
         if (self.family == "loss") != self.syncer.normalised:
             raise ValueError("loss syncers need syncer.normalised=true, metric syncers false")
@@ -209,9 +209,7 @@ def train_syncers(corpus: Corpus, out: str | Path, settings: TrainSettings) -> T
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     train, val = (read_talks(corpus, usable(corpus, split)) for split in ("train", "val"))
-    if settings.people != "all":
-        halves = fold_of(train, 2)
-        train = [one for one in train if halves[one.name] == ("first", "second").index(settings.people)]
+    train = of_half(train, settings.people)
     save_config(settings, out / "config.yaml")
     results, tensors = [], {}
     for level in range(1, settings.levels + 1):

@@ -8,7 +8,8 @@ import torch
 from syncers import ChannelSettings, ConvNextBlock, SyncerPyramid, SyncerSettings, info_nce, literal_info_nce, triplet
 from syncers.channels import audio_channels, motion_channels, own_motion
 from syncers.losses import lag_contrast, negative_weights
-from syncers.model import EncoderSettings, level_windows
+from syncers.model import EncoderSettings
+from syncers.windows import level_sequences, windows_of
 from tests.talking import made_up_talk
 
 FACES = [("shape",), ("regions",), ("points",), ("regions", "shape")]
@@ -92,10 +93,18 @@ def test_cepstra_are_the_orthonormal_transform():
 
 def test_windows_of_a_level_start_together():
     talk = made_up_talk(23, seed=1)
-    motion, audio = level_windows(talk.flat[None], talk.rows[None], ChannelSettings(), 1)
+    motion, audio = windows_of(*level_sequences(talk.flat[None], talk.rows[None], ChannelSettings(), 1), window=5)
     rows = audio_channels(talk.rows[None], ChannelSettings())
     torch.testing.assert_close(audio[0, 7], rows[0, 28:48])
     torch.testing.assert_close(motion[0, 7], motion_channels(talk.flat[None], ChannelSettings())[0, 7:12])
+
+
+@pytest.mark.parametrize("window", [3, 7])
+def test_other_windows_are_possible(window):
+    talk = made_up_talk(61, seed=1)
+    pyramid = SyncerPyramid([SyncerSettings(channels=ChannelSettings(window=window))] * 4).eval()
+    levels = pyramid.embeddings(talk.flat[None], talk.rows[None])
+    assert [level.motion.shape[1] for level in levels] == [steps - window + 1 for steps in (61, 31, 16, 8)]
 
 
 def test_wrong_inputs_are_one_line():

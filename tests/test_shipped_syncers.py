@@ -1,0 +1,67 @@
+"""The shipped syncers: two families that share nothing, and right about people in sync, late and standing still."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+import sync
+from syncers import as_talk, foreign, level_profiles, load_syncers, shifted, static, talk_offsets
+
+CORPUS = Path(os.environ.get("HEADSYNC_CORPUS", Path(__file__).parents[1] / "../shared/corpus"))
+FAMILIES = ("metric", "loss")
+# val people: neither family was trained on them
+CLIPS = ("id024_c01", "id131_c01", "id054_c02")
+
+
+@pytest.fixture(scope="module")
+def talks():
+    paths = [CORPUS / "clips" / f"{name}.mp4" for name in CLIPS]
+    if not all(path.is_file() for path in paths):
+        pytest.skip("no corpus of real clips here")
+    return [as_talk(path, path) for path in paths]
+
+
+def test_the_families_share_nothing():
+    loss, metric = (load_syncers(name) for name in ("loss", "metric"))
+    kinds = [{level.settings.motion.kind for level in pyramid.levels} for pyramid in (loss, metric)]
+    assert kinds == [{"layers"}, {"convnext"}]
+    assert [level.settings.normalised for level in (loss.levels[0], metric.levels[0])] == [True, False]
+    assert len(loss.levels) == len(metric.levels) == 4
+    shapes = {tuple(one.shape) for one in loss.parameters() if one.ndim > 1}
+    assert not shapes & {tuple(one.shape) for one in metric.parameters() if one.ndim > 1}
+
+
+def test_frozen_syncers_guide_landmarks_and_learn_nothing():
+    pyramid = load_syncers("loss")
+    flat = torch.rand(2, 53, 204, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    pyramid.scores(flat, torch.randn(2, 212, 26)).sum().backward()
+    moved = flat.grad.unflatten(2, (68, 3))[..., :2].abs().sum((0, 1, 3))
+    assert (moved > 0).all() and not any(one.requires_grad for one in pyramid.parameters())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("late", [-7, 0, 3, 12])
+def test_lateness_is_followed(talks, family, late):
+    pyramid = load_syncers(family)
+    for talk in talks:
+        now, then = (talk_offsets(one, pyramid)[:2] for one in (talk, shifted(talk, late)))
+        assert abs(now[0].frames) <= 3      # given clips are up to three frames off
+        assert then[0].frames - now[0].frames == late
+        assert abs(then[1].frames - now[1].frames - late) <= 2      # steps of two frames
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_real_speech_is_told_from_still_faces_and_strange_sound(talks, family):
+    pyramid = load_syncers(family)
+    for number, talk in enumerate(talks):
+        real, still, strange = (level_profiles(pyramid, one)[0].confidence
+                                for one in (talk, static(talk), foreign(talk, talks[number - 1])))
+        assert real > 2 * max(still, strange)
+
+
+def test_the_command_needs_no_options(talks, capsys):
+    assert sync.main([str(CORPUS / "clips" / f"{CLIPS[0]}.mp4")]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 5 and "200 ms: sound late by" in told[1] and "1600 ms" in told[4]
