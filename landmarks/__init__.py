@@ -20,6 +20,13 @@ from landmarks.geometry import (
     similarity_fit,
 )
 from landmarks.layouts import CONTOURS, GROUPS, IBUG68, MEDIAPIPE_TO_IBUG68, MIRROR, RIGID17, RIGID27, layout_size
+from landmarks.motion import (
+    MotionStatistics,
+    face_shape_error,
+    motion_statistics,
+    scale_motion,
+)
+from landmarks.motion_distance import MotionDistances, distance_interval, motion_distances
 from landmarks.preprocess import BuildReport, build_corpus, minutes
 from landmarks.pyramid import LEVELS, PYRAMID_FACTOR, PYRAMID_TAPS, halve_rate, time_pyramid
 from landmarks.quality import LipAudio, lip_audio_agreement, lip_opening
@@ -27,9 +34,12 @@ from landmarks.rasters import dot_raster, landmark_image, upper_face
 from landmarks.sequence import SCHEMA, LandmarkSequence, points_from_flat, producer_json
 from landmarks.smoothing import smooth
 from landmarks.sources import Source, find_sources
+from landmarks.stream import SequenceHeader, SequenceWriter, read_blocks, read_header
 
 __all__ = [
-    "SCHEMA", "LandmarkSequence", "points_from_flat", "producer_json",
+    "SCHEMA", "SequenceHeader", "SequenceWriter", "read_blocks", "read_header",
+    "MotionDistances", "MotionStatistics", "distance_interval", "face_shape_error", "motion_distances", "motion_statistics",
+    "scale_motion", "LandmarkSequence", "points_from_flat", "producer_json",
     "CONTOURS", "GROUPS", "IBUG68", "MEDIAPIPE_TO_IBUG68", "MIRROR", "RIGID17", "RIGID27", "layout_size",
     "HeadPose", "Similarity", "frontalise", "head_pose", "pose_points", "rigid_fit", "rotation_matrix",
     "rotation_vector", "similarity_fit", "build_canonical", "canonical_face",

@@ -113,7 +113,7 @@ def points_from_flat(flat: np.ndarray, size: tuple[int, int], *, dims: int = 2,
     """Points (T, L, 3) in canvas pixels from the model form (T, dims * L); z is `depth` (L,) or 0 when dims is 2."""
     height, width = size
     points = np.zeros((len(flat), flat.shape[1] // dims, 3), np.float32)
-    points[..., :dims] = flat.reshape(len(flat), -1, dims)
+    points[..., :dims] = flat.reshape(len(flat), flat.shape[1] // dims, dims)
     points *= np.array([width, height, width], np.float32)
     if dims == 2 and depth is not None:
         points[..., 2] = depth

@@ -6,12 +6,15 @@ import pytest
 import torch
 
 from experiment import load_config
-from syncers import CorrectionSettings, SyncerPyramid, TrainSettings
+from landmark_stage import GeneratorTraining
+from landmark_stage import TrainSettings as GeneratorTrainSettings
+from landmark_stage.data import Track
+from syncers import CorrectionSettings, SyncerPyramid, TrainSettings, load_syncers
 from syncers.train import LevelTraining
-from tests.talking import made_up_people
+from tests.talking import made_up_people, made_up_talk
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-SCHEMAS = {"syncers": TrainSettings, "correction": CorrectionSettings}
+SCHEMAS = {"syncers": TrainSettings, "correction": CorrectionSettings, "landmarks": GeneratorTrainSettings}
 PRESETS = [(folder.name, path.stem) for folder in sorted(CONFIGS.iterdir()) if folder.is_dir() and folder.name in SCHEMAS
            for path in sorted(folder.glob("*.yaml"))]
 
@@ -21,9 +24,10 @@ def test_presets_are_complete(stage, preset):
     load_config(SCHEMAS[stage], stage=stage, preset=preset)
 
 
-def test_the_base_leaves_nothing_to_defaults():
-    text = (CONFIGS / "syncers" / "base.yaml").read_text()
-    assert all(f"{name}:" in text for name in TrainSettings.__dataclass_fields__)
+@pytest.mark.parametrize("stage", ["syncers", "landmarks"])
+def test_the_base_leaves_nothing_to_defaults(stage):
+    text = (CONFIGS / stage / "base.yaml").read_text()
+    assert all(f"{name}:" in text for name in SCHEMAS[stage].__dataclass_fields__)
 
 
 @pytest.mark.parametrize("preset, most", [("small", 150_000), ("metric", 300_000), ("paper", 80_000_000)])
@@ -41,3 +45,14 @@ def test_every_form_takes_a_step(preset):
     training = LevelTraining(settings, 1, people, people)
     told = training.step()
     assert torch.isfinite(torch.tensor(told["loss"])) and 0 <= training.validate()["accuracy"] <= 1
+
+
+@pytest.mark.parametrize("preset, least, most", [("small", 1.5e6, 2.5e6), ("base", 4e6, 20e6), ("paper", 60e6, 90e6)])
+def test_every_generator_takes_a_step(preset, least, most):
+    overrides = ["batch=2", "material.frames=12", "sync_levels=1", "material.silence=0.0"]
+    settings = load_config(GeneratorTrainSettings, stage="landmarks", preset=preset, overrides=overrides)
+    tracks = [Track(f"clip{seed}", *made_up_talk(31, seed=seed)) for seed in range(3)]
+    training = GeneratorTraining(settings, tracks, load_syncers("loss"), judge=None)
+    assert least < sum(one.numel() for one in training.generator.parameters()) < most
+    told = training.step()
+    assert all(torch.tensor(value).isfinite() for value in told.values()) and told["gradient"] > 0

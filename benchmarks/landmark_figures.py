@@ -1,0 +1,134 @@
+"""What generated motion is worth, beside real, still and borrowed motion: the tables of docs/results.md on the generator.
+
+    .venv/bin/python benchmarks/landmark_figures.py --data CORPUS [--split val] [--method NAME=WEIGHTS ...]
+
+A method is the shipped `short` or `long` generator (both by default) or a weight file. Pieces do not overlap. Printed:
+synchrony by the metric syncers at 80 and 200 frames (mean |AV-Off| in steps, AV-Conf, and the score, 0 for a still face
+and 1 for the real one), Fréchet distances at 40, 80 and 200 frames, spread of head and lips against real, lips in two
+seconds of silence, and the shape of the face after 500 frames.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from landmark_stage import load_generator
+from landmark_stage.audio_pyramid import SILENT_ROW
+from landmark_stage.data import Track, read_tracks
+from landmark_stage.validate import Piece, generated, pieces_of, synchrony
+from landmarks import face_shape_error, lip_opening, motion_distances, motion_statistics, open_corpus
+from syncers import Talk, foreign, load_syncers, static
+
+CANVAS = 256
+LENGTHS = (40, 80, 200)
+LONG, SILENCE = 500, 50
+
+
+def points_of(flat: torch.Tensor) -> np.ndarray:
+    """Points (T, 68, 3) in pixels of the 256 canvas of a motion (T, D * 68)."""
+    points = CANVAS * flat.unflatten(1, (68, -1)).numpy()
+    return np.pad(points, ((0, 0), (0, 0), (0, 3 - points.shape[2]))).astype(np.float32)
+
+
+def plane(flat: torch.Tensor) -> np.ndarray:
+    """x and y alone, (T, 136)."""
+    return flat.unflatten(1, (68, -1))[..., :2].flatten(1).numpy()
+
+
+def show_synchrony(name: str, found, real, still) -> None:
+    """A line: offset / confidence / score of every level."""
+    cells = [f"{off:.2f} / {conf:.2f} / {(conf - low) / (high - low):.2f}"
+             for off, conf, low, high in zip(*found, still.confidence, real.confidence)]
+    print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def judge_synchrony(methods: dict, tracks: list[Track], frames: int) -> None:
+    """The table at one length."""
+    syncers, pieces = load_syncers("metric"), pieces_of(tracks, frames)
+    talks = [piece.real for piece in pieces]
+    names = [one.name for one in tracks for _ in range(0, len(one.flat) - frames + 1, frames)]
+    others = [next(talk for other, talk in zip(names[k:] + names, talks[k:] + talks) if other != name)
+              for k, name in enumerate(names)]
+    real, still = synchrony(syncers, talks), synchrony(syncers, [static(talk) for talk in talks])
+    print(f"\n| {frames} frames, {len(pieces)} pieces of {len(set(names))} clips | " +
+          " | ".join(f"{200 << level} ms: off / conf / score" for level in range(len(real.offset))) + " |")
+    for name, found in (("real", real), ("still face", still),
+                        ("foreign sound", synchrony(syncers, [foreign(a, b) for a, b in zip(talks, others)]))):
+        show_synchrony(name, found, real, still)
+    for name, generator in methods.items():
+        for noise in (1.0, 0.0):
+            made = generated(generator, pieces, seed=1, noise=noise)
+            found = synchrony(syncers, [talk._replace(flat=motion) for talk, motion in zip(talks, made)])
+            show_synchrony(name + ", mean path" * (noise == 0), found, real, still)
+
+
+def judge_distances(methods: dict, tracks: list[Track], strangers: list[Track]) -> None:
+    """Positions, velocities, windows at every length."""
+    print("\n| Fréchet distance | " + " | ".join(f"{n} frames: positions / velocities / windows" for n in LENGTHS) + " |")
+    rows: dict[str, list[str]] = {}
+    for frames in LENGTHS:
+        pieces = pieces_of(tracks, frames)
+        real = [plane(piece.real.flat) for piece in pieces]
+        borrowed = [plane(piece.real.flat) for piece in pieces_of(strangers, frames)][: len(real)]
+        sets = {"still face": [np.repeat(one[:1], frames, 0) for one in real], "other people's real motion": borrowed}
+        sets |= {name: [plane(one) for one in generated(generator, pieces, seed=1)] for name, generator in methods.items()}
+        for name, clips in sets.items():
+            rows.setdefault(name, []).append(" / ".join(f"{value:.1f}" for value in motion_distances(
+                clips, real, frames=frames, seed=1)))
+    for name, cells in rows.items():
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+def judge_spread(methods: dict, tracks: list[Track], frames: int = 80) -> None:
+    """Means of each clip's standard deviations, as shares of the real ones'."""
+    pieces = pieces_of(tracks, frames)
+    real = [motion_statistics(points_of(piece.real.flat)) for piece in pieces]
+    print(f"\n| {frames} frames, share of real | head turn (3 axes) | head shift (3 axes) | lip opening | jitter |")
+    for name, generator in methods.items():
+        made = [motion_statistics(points_of(one)) for one in generated(generator, pieces, seed=1)]
+        shares = [np.mean([one[k] for one in made], axis=0) / np.mean([one[k] for one in real], axis=0)
+                  for k in range(len(real[0]))]
+        cells = [" ".join(f"{value:.2f}" for value in np.atleast_1d(share)) for share in shares]
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+def judge_rest(methods: dict, tracks: list[Track]) -> None:
+    """Lips in silence after speech, and faces after 500 frames of all clips' sound on end."""
+    print("\n| | lip opening in 2 s of silence, share of speech | face-shape error at 500 frames, px (real: median, 95 %) |")
+    pieces = pieces_of(tracks, 80)
+    quiet = [piece._replace(rows=torch.full_like(piece.rows, SILENT_ROW)) for piece in pieces]
+    real = np.concatenate([face_shape_error(points_of(one.flat), points_of(one.flat[:1])[0]) for one in tracks])
+    rows = torch.cat([one.rows for one in tracks])[: 4 * LONG]
+    for name, generator in methods.items():
+        speech, rest = (np.mean([lip_opening(points_of(one))[-SILENCE:].std() for one in generated(generator, kind, seed=1)])
+                        for kind in (pieces, quiet))
+        around = torch.nn.functional.pad(rows, (0, 0, 128, 128), value=SILENT_ROW)
+        starts = [Piece(Talk(one.flat[:1].expand(LONG, -1), rows), around) for one in tracks]
+        ends = [face_shape_error(points_of(motion)[-25:], points_of(motion[:1])[0]).mean()
+                for motion in generated(generator, starts, seed=1)]
+        print(f"| {name} | {rest / speech:.1%} | median {np.median(ends):.2f}, largest {max(ends):.2f} "
+              f"(real: {np.median(real):.2f}, {np.percentile(real, 95):.2f}) |")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--method", action="append", metavar="NAME=WEIGHTS", default=[])
+    options = parser.parse_args()
+    chosen = dict(one.split("=", 1) for one in options.method) or {"short": "short", "long": "long"}
+    methods = {name: load_generator(weights) for name, weights in chosen.items()}
+    corpus = open_corpus(options.data)
+    tracks, strangers = read_tracks(corpus, options.split), read_tracks(corpus, "train")
+    for frames in LENGTHS[1:]:
+        judge_synchrony(methods, tracks, frames)
+    judge_distances(methods, tracks, strangers)
+    judge_spread(methods, tracks)
+    judge_rest(methods, tracks)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""Sound and a first face to head and lip motion: whole, streamed block by block, or written to a file of any length.
+
+Shapes: T frames, t frames of a block, L = 68 landmarks, N samples. Source: MS-Sync section 3.2; facts 1.6 and decision 7.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import metadata, resources
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+import media
+from experiment import build_config, load_weights
+from landmark_stage.generator import Generator, GeneratorSettings
+from landmark_stage.noise import NoiseSource
+from landmark_stage.stream import MotionStream
+from landmarks import (
+    CANVAS_PX,
+    IBUG68,
+    LandmarkSequence,
+    SequenceWriter,
+    canonical_face,
+    extract,
+    points_from_flat,
+    producer_json,
+    scale_motion,
+)
+
+MODELS = ("short", "long")
+BLOCK_FRAMES = 250
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class MotionControl:
+    """How a motion is made. Equal controls, equal motion."""
+
+    seed: int = 0
+    noise: float = 1.0          # 0: the mean path, the same for every seed
+    head_scale: float = 1.0     # 0: the head stands still
+    lip_scale: float = 1.0
+
+    def __post_init__(self):
+        for option, value in (("--noise", self.noise), ("--head-scale", self.head_scale), ("--lip-scale", self.lip_scale)):
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{option} must be 0 or more, got {value:g}")
+        if not -(1 << 63) <= self.seed < 1 << 63:
+            raise ValueError(f"--seed must fit 64 bits, got {self.seed}")
+
+
+class Sound(NamedTuple):
+    """A sound that can be gone through once more: how loud and how long it is is known beforehand."""
+
+    source: str | Path | np.ndarray
+    level: media.Level
+    frames: int
+
+    def blocks(self, block_frames: int) -> Iterator[np.ndarray]:
+        """The samples, `block_frames` video frames at a time."""
+        if not isinstance(self.source, np.ndarray):
+            return media.stream_audio(self.source, block_frames=block_frames)
+        step = media.samples_for_frames(block_frames)
+        return (self.source[start : start + step] for start in range(0, len(self.source), step))
+
+
+def listen(source: str | Path | np.ndarray) -> Sound:
+    """A file's, or a 16 kHz waveform's (N,), loudness and length, in constant memory. ValueError when nothing is there."""
+    counted = [0]
+
+    def samples() -> Iterator[np.ndarray]:
+        for block in Sound(source, media.Level(0.0, 0.0), 0).blocks(BLOCK_FRAMES):
+            counted[0] += len(block)
+            yield block
+
+    level = media.measure_level(samples())
+    return Sound(source, level, media.frames_for_samples(counted[0]))
+
+
+def load_generator(source: str | Path = "long") -> Generator:
+    """A frozen generator in evaluation mode: the shipped `short` or `long` one, or a weight file.
+
+    ValueError, one line, for a file that holds none.
+    """
+    shipped = resources.files("landmark_stage") / "weights" / f"{source}.safetensors"
+    path = Path(str(shipped)) if source in MODELS else Path(source)
+    if not path.is_file():
+        raise ValueError(f"there are no generator weights {path}; train some with headsync-train-landmarks --data CORPUS "
+                         "--out RUN and give the file it writes")
+    weights = load_weights(path)
+    if set(weights.config) != {"generator"}:
+        raise ValueError(f"{path} holds no landmark generator (its configuration has {sorted(weights.config)}); give generator "
+                         "weights")
+    generator = Generator(build_config(GeneratorSettings, weights.config["generator"]))
+    try:
+        generator.load_state_dict(weights.tensors)
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit its own configuration; get it again") from error
+    return generator.eval().requires_grad_(False)
+
+
+def start_face(source: str | Path | LandmarkSequence | None = None) -> LandmarkSequence:
+    """One frame to start from: of a sequence, its .npz, a picture or a video the first that shows a face.
+
+    None: the shipped canonical face, frontal, on a canvas of 256. ValueError, one line, for anything without a face.
+    """
+    if source is None:
+        points = canonical_face()[None]
+        return LandmarkSequence(points=points, visible=np.ones(1, bool), fps=float(media.FPS), size=(CANVAS_PX, CANVAS_PX),
+                                crop=(0.0, 0.0, float(CANVAS_PX), float(CANVAS_PX)),
+                                producer=producer_json(program="canonical face"))
+    if not isinstance(source, LandmarkSequence):
+        source = LandmarkSequence.load(source) if Path(source).suffix == ".npz" else extract(source).sequence
+    if source.layout != IBUG68:
+        raise ValueError(f"the generator knows {IBUG68} faces, got {source.layout}")
+    first = int(source.visible.argmax())        # the first visible frame; 0 where none is
+    return source.slice(first, first + 1)
+
+
+def stream_landmarks(audio: str | Path | np.ndarray | Iterable[np.ndarray], start: LandmarkSequence | None = None, *,
+                     generator: Generator | None = None, control: MotionControl | None = None, block_frames: int = BLOCK_FRAMES,
+                     level: media.Level | None = None) -> Iterator[np.ndarray]:
+    """Motion as blocks (t, 68, 3) float32, pixels of the start's canvas: `block_frames` each, the last one shorter.
+
+    `audio` is a file, a 16 kHz waveform, or, for live sound, an iterable of its pieces with the `level` it is expected
+    to have (`media.measure_level` of a sample of it). Frame t comes when frame t + 30 has been heard
+    (`LOOK_AHEAD_FRAMES`), frame 0 is the start; together the blocks equal `generate_landmarks`. ValueError as there.
+    """
+    if block_frames < 1:
+        raise ValueError(f"a block holds at least 1 frame, got block_frames={block_frames}")
+    if not isinstance(audio, str | Path | np.ndarray):
+        if level is None:
+            raise ValueError("live sound needs its level: give level=measure_level(a sample of it)")
+        blocks = audio
+    else:
+        sound = listen(audio)
+        blocks, level = sound.blocks(block_frames), sound.level
+    return _blocks(blocks, level, start or start_face(), generator or load_generator(), control or MotionControl(),
+                   block_frames)
+
+
+def _blocks(blocks: Iterable[np.ndarray], level: media.Level, start: LandmarkSequence, generator: Generator,
+            control: MotionControl, block_frames: int) -> Iterator[np.ndarray]:
+    dims = generator.settings.dims
+    noise = NoiseSource(generator.settings.noise, generator=torch.Generator().manual_seed(control.seed), scale=control.noise)
+    stream = MotionStream(generator, torch.from_numpy(start.flat(dims)[0]), noise=noise)
+    depth = start.points[0, :, 2]
+
+    def shown(made: torch.Tensor) -> np.ndarray:
+        points = points_from_flat(made.numpy(), start.size, dims=dims, depth=depth)                 # (t, L, 3)
+        return scale_motion(points, start.points[0], head=control.head_scale, lips=control.lip_scale)
+
+    def pieces() -> Iterator[np.ndarray]:
+        yield start.points                      # frame 0, bit for bit
+        made = 0
+        for motion in chain((stream.push(torch.from_numpy(rows)) for rows in media.stream_features(blocks, level)),
+                            map(MotionStream.finish, [stream])):
+            yield shown(motion[1:] if not made else motion)
+            made += len(motion)
+
+    return recut(pieces(), block_frames)
+
+
+def recut(pieces: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """The same items in arrays of `size`, the last one shorter, each as soon as it is full."""
+    waiting: list[np.ndarray] = []
+    held = 0
+    for piece in pieces:
+        waiting.append(piece)
+        held += len(piece)
+        if held < size:
+            continue
+        whole = np.concatenate(waiting)
+        for begin in range(0, held - size + 1, size):
+            yield whole[begin : begin + size]
+        waiting, held = [whole[held - held % size :]], held % size
+    if held:
+        yield np.concatenate(waiting)
+
+
+def generate_landmarks(audio: str | Path | np.ndarray, start: LandmarkSequence | None = None, *,
+                       generator: Generator | None = None, control: MotionControl | None = None) -> LandmarkSequence:
+    """The motion (T, 68, 3) of a face while it says `audio` (a file, or a 16 kHz waveform), T = ceil(25 x its seconds).
+
+    Frame 0 is `start` (default: the canonical face), bit for bit; `generator` is the shipped `long` one by default. The
+    same arguments give the same arrays. ValueError, one line, for sound without samples or with none that is finite.
+    """
+    start, control, generator = start or start_face(), control or MotionControl(), generator or load_generator()
+    points = np.concatenate(list(stream_landmarks(audio, start, generator=generator, control=control)))
+    return LandmarkSequence(points=points, visible=np.ones(len(points), bool), fps=float(media.FPS), size=start.size,
+                            crop=start.crop, producer=_producer(audio, generator, control))
+
+
+def write_landmarks(audio: str | Path, start: LandmarkSequence | None, out: str | Path, *, generator: Generator | None = None,
+                    control: MotionControl | None = None) -> int:
+    """The number of frames of the motion now in `out` (.npz): as `generate_landmarks`, in constant memory."""
+    start, control, generator = start or start_face(), control or MotionControl(), generator or load_generator()
+    sound = listen(audio)
+    with SequenceWriter(out, frames=sound.frames, fps=float(media.FPS), size=start.size, crop=start.crop,
+                        producer=_producer(audio, generator, control)) as writer:
+        for block in _blocks(sound.blocks(BLOCK_FRAMES), sound.level, start, generator, control, BLOCK_FRAMES):
+            writer.write(block)
+    return sound.frames
+
+
+def _producer(audio: str | Path | np.ndarray, generator: Generator, control: MotionControl) -> str:
+    """What made a motion: program, weights, sound, controls."""
+    named = {} if isinstance(audio, np.ndarray) else {"audio": Path(audio).name, "audio_sha256": _sha256(audio)}
+    return producer_json(program="gen_landmarks", version=metadata.version("headsync"), weights=_fingerprint(generator),
+                         seed=control.seed, noise=control.noise, head_scale=control.head_scale, lip_scale=control.lip_scale,
+                         **named)
+
+
+def _sha256(path: str | Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(_READ_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _fingerprint(generator: Generator) -> str:
+    """SHA-256 of a generator's weights."""
+    digest = hashlib.sha256()
+    for name, one in generator.state_dict().items():
+        digest.update(name.encode() + one.contiguous().numpy().tobytes())
+    return digest.hexdigest()

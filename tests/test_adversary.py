@@ -1,0 +1,281 @@
+"""The judges of motion: what they read, what they score, what a step teaches them and what a generator hears of it."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from landmark_stage.adversary import (
+    Adversary,
+    AdversarySettings,
+    CoordinateEncoder,
+    Plan,
+    ProjectionHead,
+    SequenceJudge,
+    WindowLSTM,
+    draw_plan,
+    fooling_loss,
+    hinge_loss,
+    larger_of_pairs,
+)
+
+TINY = AdversarySettings(coordinate=17, hidden=11, windows=(3, 7, 13), rate=2e-3)
+OBSERVED = 3
+
+
+def seeded(number=1):
+    return torch.Generator().manual_seed(number)
+
+
+def noise(*shape, seed=1):
+    return torch.randn(*shape, generator=seeded(seed))
+
+
+def clips(B=5, T=17, dims=2, seed=1):
+    """(fake, real): noise and smooth sines round the middle of the canvas, the first three frames real in both."""
+    phase = torch.linspace(0, 9, 68 * dims) + 6 * torch.rand(B, 1, 1, generator=seeded(seed))
+    real = 0.5 + 0.1 * torch.sin(0.3 * torch.arange(float(T))[None, :, None] + phase)
+    fake = 0.5 + 0.1 * noise(B, T, 68 * dims, seed=seed + 1)
+    return torch.cat([real[:, :OBSERVED], fake[:, OBSERVED:]], 1), real
+
+
+def adversary_of(settings=TINY, **changes):
+    torch.manual_seed(3)
+    return Adversary(replace(settings, **changes))
+
+
+@pytest.fixture(scope="module")
+def taught():
+    """An adversary after steps on sines and noise, and what its first and last step told; copy it before another."""
+    adversary = adversary_of()
+    told = [adversary.step(*clips(seed=number), observed=OBSERVED, generator=seeded(number)) for number in range(21)]
+    return adversary, told[0], told[-1]
+
+
+def plan_of(T=23, observed=OBSERVED, settings=TINY, seed=1):
+    return draw_plan(T, observed, settings, generator=seeded(seed))
+
+
+def test_the_hinge_by_hand():
+    assert hinge_loss(torch.tensor([-3.0, 1.0]), torch.tensor([2.0, 0.5])).item() == pytest.approx((0 + 2) / 2 + (0 + 0.5) / 2)
+    assert hinge_loss(torch.tensor([-1.0]), torch.tensor([1.0])) == 0
+    assert fooling_loss(torch.tensor([3.0, -1.0])) == -1
+
+
+def test_windows_lie_at_every_half_size_and_may_begin_among_observed_frames():
+    starts = plan_of(43, settings=AdversarySettings()).starts
+    relative = {size: [start - OBSERVED for start in own] for size, own in starts.items()}
+    assert relative == {5: list(range(-3, 36, 2)), 10: list(range(-3, 31, 5)), 20: [-3, 7, 17], 40: [-3]}
+    assert plan_of(43, 7, settings=AdversarySettings(windows=(4,))).starts[4][0] == 5    # two of four frames are generated
+    assert plan_of(23).frames == list(range(3, 23))
+
+
+def test_of_long_clips_every_second_window_and_frame_is_judged_from_a_random_one_on():
+    whole = {5: 40, 10: 15, 20: 7, 40: 3}
+    drawn = [plan_of(83, settings=AdversarySettings(), seed=seed) for seed in range(13)]
+    for size, count in whole.items():
+        assert {len(plan.starts[size]) for plan in drawn} == {count // 2, -(-count // 2)}
+        assert sorted({start for plan in drawn for start in plan.starts[size]}) == list(range(0, 84 - size, size // 2))
+    assert {tuple(plan.frames) for plan in drawn} == {tuple(range(3, 83, 2)), tuple(range(4, 83, 2))}
+    assert plan_of(83, settings=AdversarySettings(), seed=5) == plan_of(83, settings=AdversarySettings(), seed=5)
+
+
+def test_sparse_judges_few_windows_and_always_one_of_each_size():
+    for seed in range(13):
+        starts = plan_of(43, settings=AdversarySettings(sparse=4), seed=seed).starts
+        assert {size: len(own) for size, own in starts.items() if size < 20} in ({5: 5, 10: 2}, {5: 5, 10: 1})
+        assert len(starts[20]) == len(starts[40]) == 1
+
+
+def test_windows_that_do_not_fit_are_dropped_and_none_is_an_error():
+    assert list(plan_of(9).starts) == [3, 7]
+    fake, real = clips(T=9)
+    assert adversary_of().step(fake, real, observed=OBSERVED, generator=seeded())["sequence_hinge"] > 0
+    with pytest.raises(ValueError, match=r"^4 frames with 3 observed hold no window of \(7, 13\); give longer clips$"):
+        plan_of(4, settings=replace(TINY, windows=(7, 13)))
+
+
+def test_one_pass_over_all_windows_is_an_lstm_over_each():
+    torch.manual_seed(3)
+    ours, theirs = WindowLSTM(TINY), nn.LSTM(17, 11, batch_first=True)
+    order = [1, 0, 3, 2]        # ours: keep, write, show, fresh; torch's: write, keep, fresh, show
+    with torch.no_grad():
+        for name, value in (("weight_ih_l0", ours.input_map.weight), ("weight_hh_l0", ours.state_map.weight),
+                            ("bias_ih_l0", ours.input_map.bias), ("bias_hh_l0", torch.zeros(44))):
+            getattr(theirs, name).copy_(value.unflatten(0, (4, 11))[order].flatten(0, 1))
+    encoded, starts = noise(5, 23, 17), {7: [0, 5, 16], 3: [0, 4, 5, 20], 13: [0, 10]}
+    expected = [theirs(encoded[:, start : start + size])[1][0][0] for size, own in starts.items() for start in own]
+    torch.testing.assert_close(ours(encoded, starts), torch.stack(expected))
+
+
+def test_the_projection_head_is_the_papers_formula():
+    torch.manual_seed(3)
+    head = ProjectionHead(11)
+    with torch.no_grad():
+        head.fading.fill_(3.0)
+    states, given, distance = noise(4, 2, 5, 11), noise(5, 11, seed=2), torch.tensor([1, 1, 2, 13])
+    found = head(states, given, distance)
+    assert found.shape == (4, 2, 5)
+    phi = torch.relu(head.phi(states[3, 1, 2]))
+    inner = torch.dot(given[2], head.agreement(phi)) * 13 ** (-1 / 3)
+    torch.testing.assert_close(found[3, 1, 2], head.answer(torch.relu(head.psi(phi)) + inner)[0])
+
+
+def test_windows_count_their_distance_from_the_condition_and_are_averaged_by_start_then_size():
+    class Distance(nn.Module):
+        def forward(self, states, given, distance):
+            return distance[:, None, None].expand(states.shape[:3]).float()
+
+    judge = SequenceJudge(TINY, paired=False)
+    judge.head = Distance()
+    plan = Plan(3, [], {3: [1, 4, 9], 7: [3]})
+    assert torch.equal(judge(noise(2, 5, 23, 17), noise(5, 3, 17), plan), torch.full((2, 5), ((1 + 1 + 6) / 3 + 1) / 2))
+
+
+def test_pairs_have_no_order_and_an_odd_clip_is_left_out():
+    assert larger_of_pairs(torch.tensor([[1.0, 5.0], [2.0, 3.0], [9.0, 9.0]])).tolist() == [[2, 5]]
+    torch.manual_seed(3)
+    judge, encoded, given = SequenceJudge(TINY, paired=True), noise(2, 5, 23, 17), noise(5, 3, 17, seed=2)
+    score = judge(encoded, given, plan_of())
+    assert score.shape == (2, 2)
+    swapped, mixed = [1, 0, 3, 2, 4], [2, 1, 0, 3, 4]
+    torch.testing.assert_close(judge(encoded[:, swapped], given[swapped], plan_of()), score)
+    assert not torch.allclose(judge(encoded[:, mixed], given[mixed], plan_of()), score)
+    encoded[:, 4] += 1
+    assert torch.equal(judge(encoded, given, plan_of()), score)
+
+
+@pytest.mark.parametrize("term", ["frame", "sequence"])
+def test_a_clip_is_judged_by_itself_and_by_how_it_began(term):
+    judge, encoded, given = adversary_of().eval().judges[term], noise(2, 5, 23, 17), noise(5, 3, 17, seed=2)
+    score = judge(encoded, given, plan_of())
+    assert score.shape == ((2, 5, 20) if term == "frame" else (2, 5))
+    other, began = encoded.clone(), given.clone()
+    other[:, 3] += 1
+    began[3] += 1
+    for changed in (judge(other, given, plan_of()), judge(encoded, began, plan_of())):
+        torch.testing.assert_close(changed[:, [0, 1, 2, 4]], score[:, [0, 1, 2, 4]])
+    assert not torch.allclose(judge(other, given, plan_of())[:, 3], score[:, 3])
+    assert torch.allclose(judge(encoded, began, plan_of())[:, 3], score[:, 3]) == (term == "frame")
+
+
+def test_velocities_are_seen_where_wanted_and_none_before_frame_1():
+    _, real = clips()
+    moved = real.clone()
+    moved[:, 6] += 0.01
+    for velocities, touched in ((True, [6, 7]), (False, [6])):
+        torch.manual_seed(3)
+        encoder = CoordinateEncoder(replace(TINY, velocities=velocities))
+        assert encoder.layers[0].in_features == 136 * (1 + velocities)
+        difference = (encoder(moved) - encoder(real)).abs().amax((0, 2))
+        assert (difference > 1e-4).nonzero().flatten().tolist() == touched
+        torch.testing.assert_close(encoder(real)[:, :3], encoder(real[:, :3]))
+
+
+def test_every_matrix_keeps_to_a_spectral_norm_of_one(taught):
+    adversary = copy.deepcopy(taught[0]).train()
+    layers = [one for one in adversary.modules() if isinstance(one, nn.Linear | nn.Conv1d) and one.weight[0].numel() > 1]
+    assert len(layers) == 3 + 2 * (2 + 4) + (1 + 4 * 2 + 1)     # encoder, sequence judges, frame judge
+    for layer in layers:
+        assert parametrize.is_parametrized(layer, "weight")
+        weight = [layer.weight for _ in range(30)][-1]      # each look is a power iteration
+        assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, abs=0.02)
+
+
+def test_steps_tell_sines_from_noise_and_name_their_figures(taught):
+    _, first, last = taught
+    assert set(last) == {"judges_gradient"} | {f"{term}_{name}" for term in ("frame", "sequence", "joint")
+                                               for name in ("hinge", "fake", "real")}
+    for term in ("frame", "sequence", "joint"):
+        assert first[f"{term}_hinge"] > 1.5 and last[f"{term}_hinge"] < 1
+        assert last[f"{term}_real"] > last[f"{term}_fake"] + 1
+    assert all(isinstance(value, float) for value in last.values())
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_generator_hears_of_every_frame_and_teaches_the_judges_nothing(dims):
+    adversary, (fake, real) = adversary_of(dims=dims), clips(dims=dims)
+    adversary.step(fake, real, observed=OBSERVED, generator=seeded())
+    adversary.zero_grad()
+    before = copy.deepcopy(adversary.state_dict())
+    fake.requires_grad_()
+    losses = adversary.judge(fake, real, observed=OBSERVED, generator=seeded())
+    assert list(losses) == ["frame", "sequence", "joint"]
+    for loss in losses.values():
+        gradient = torch.autograd.grad(loss, fake, retain_graph=True)[0]
+        assert torch.isfinite(gradient).all() and (gradient[:4, 3:].abs().sum(-1) > 0).all()
+    sum(losses.values()).backward()
+    assert all(one.grad is None for one in adversary.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in adversary.state_dict().items())
+    assert adversary.step(fake, real, observed=OBSERVED, generator=seeded())["judges_gradient"] > 0
+    moved = [name for name, value in adversary.state_dict().items() if not torch.equal(value, before[name])]
+    assert sum(name.endswith("_u") for name in moved) > 13 < sum(name.endswith("original") for name in moved)
+    fake.grad = None
+    adversary.step(fake, real, observed=OBSERVED, generator=seeded())
+    assert fake.grad is None
+
+
+def test_going_along_the_gradient_fools_the_judges(taught):
+    adversary, (fake, real) = copy.deepcopy(taught[0]), clips(seed=99)
+    moved = fake.clone().requires_grad_()
+    told = adversary.judge(moved, real, observed=OBSERVED, generator=seeded())
+    sum(told.values()).backward()
+    after = adversary.judge(fake - 1e-3 * moved.grad / moved.grad.norm(), real, observed=OBSERVED, generator=seeded())
+    assert sum(after.values()) < sum(told.values())
+    truth = adversary.judge(real, real, observed=OBSERVED, generator=seeded())
+    assert all(truth[term] < told[term] - 1 for term in told)
+
+
+@pytest.mark.parametrize("terms", [("frame",), ("sequence",), ("joint",), ("joint", "frame")])
+def test_any_term_can_be_left_out(terms):
+    adversary, (fake, real) = adversary_of(terms=terms), clips()
+    told = adversary.step(fake, real, observed=OBSERVED, generator=seeded())
+    assert {name.split("_")[0] for name in told} == {*terms, "judges"}
+    assert set(adversary.judge(fake, real, observed=OBSERVED, generator=seeded())) == set(terms)
+    assert set(adversary.judges) == set(terms)
+
+
+def test_a_restored_adversary_goes_on_as_if_it_had_not_stopped():
+    straight, other, batch = adversary_of(), Adversary(TINY), clips(T=89)
+    for number in range(3):
+        straight.step(*batch, observed=OBSERVED, generator=seeded(number))
+    other.restore(copy.deepcopy(straight.state()))
+    for number in (7, 8):
+        assert straight.step(*batch, observed=OBSERVED, generator=seeded(number)) == \
+            other.step(*batch, observed=OBSERVED, generator=seeded(number))
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in straight.state_dict().items())
+
+
+def test_one_observed_frame_and_half_precision_are_enough():
+    adversary, (fake, real) = adversary_of(), clips()
+    with torch.autocast("cpu", torch.bfloat16):
+        told = adversary.step(fake, real, observed=1, generator=seeded())
+        losses = adversary.judge(fake, real, observed=1, generator=seeded())
+    assert all(abs(value) < 10 for value in told.values()) and {loss.dtype for loss in losses.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({"dims": 4}, "dims must be 2 or 3"), ({"coordinate": 7}, "coordinate at least 8"), ({"hidden": 0}, "hidden and sparse 1"),
+    ({"sparse": 0}, "hidden and sparse 1"), ({"rate": 0.0}, "rate between 0 and 1"), ({"windows": ()}, "windows must be"),
+    ({"windows": (1, 5)}, "windows must be"), ({"terms": ()}, "terms must be some of"),
+    ({"terms": ("frames",)}, "frame, sequence, joint"), ({"terms": ("frame", "frame")}, "each once"),
+    ({"windows": (5, 5)}, "windows must be"),
+])
+def test_bad_settings_are_refused_in_one_line(changes, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        replace(TINY, **changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_clips_that_do_not_fit_are_refused_in_one_line():
+    adversary, (fake, real) = adversary_of(), clips()
+    for pair, observed, words in (((fake, real[:, 1:]), 3, r"not \[5, 17, 136\], \[5, 16, 136\] and 3"),
+                                  ((fake[..., :68], real[..., :68]), 3, r"give \(B, T, 136\)"),
+                                  ((fake, real), 0, "and 0$"), ((fake, real), 17, "and 17$"),
+                                  ((fake[:1], real[:1]), 3, "at least 2 clips, got 1")):
+        for call in (adversary.step, adversary.judge):
+            with pytest.raises(ValueError, match=words):
+                call(*pair, observed=observed, generator=seeded())
