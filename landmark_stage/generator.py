@@ -2,7 +2,7 @@
 
 Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, K = 4 levels, Z noise features.
 Time: frames -2, -1, 0 are observed (frame 0 is the start), frames 1 ... T - 1 are made; the sound of frame t makes frame t.
-Source: MS-Sync section 3.2, facts 1.3 and decision 7; springs and `directions` are additions of headsync.
+Source: MS-Sync section 3.2, facts 1.3 and decision 7; springs, `directions` and sway are additions of headsync.
 """
 
 from dataclasses import dataclass, field
@@ -14,11 +14,14 @@ from torch import Tensor, nn
 
 from landmark_stage.audio_pyramid import AudioPyramid, AudioPyramidSettings
 from landmark_stage.grouped import GroupedBlock, GroupedLinear
+from landmark_stage.noise import draw_noise
 from landmarks import IBUG68, LEVELS, layout_size
 
 LANDMARKS = layout_size(IBUG68)
 OBSERVED = 3                # frames -2, -1 and 0
 STEP = 0.02                 # what the velocity heads' 1 is, in the unit of faces: real faces move so far per frame
+SWAY_SPRING = 0.03          # of the head that noise moves: back within a second or two
+SWAY_FRAMES = 5000          # that its deviation is measured on
 GAIN = 5.0                  # displacements from the start are brought to about unit size by it
 
 
@@ -35,6 +38,7 @@ class GeneratorSettings:
     trunk: tuple[int, ...] = (640, 320, 272)    # of every branch
     expansion: int = 4                  # of a branch's blocks
     noise: int = 0                      # features of the noise that the LSTM hears; 0: none, always the same motion
+    sway: float = 0.0                   # share of real heads' deviation that noise alone makes; 0: all is the networks'
     relative: bool = False              # faces as displacements from the start, in units of its size; False: canvas shares
     head_spring: float = 0.0            # share of the head's displacement from the start that is taken back in every frame
     face_spring: float = 0.0            # the same of what the face does by itself
@@ -47,6 +51,8 @@ class GeneratorSettings:
             raise ValueError(f"springs must lie in [0, 1), got {self.head_spring} and {self.face_spring}")
         if self.noise < 0 or not 0 <= self.directions <= self.dims * LANDMARKS:
             raise ValueError(f"noise and directions must be 0 or more, got {self.noise} and {self.directions}")
+        if self.sway and not (self.relative and self.noise):
+            raise ValueError(f"sway={self.sway} needs noise and relative=true")
         if (self.directions or self.head_spring or self.face_spring) and not self.relative:
             raise ValueError("directions and springs need relative=true: they are about displacements from the start")
 
@@ -100,6 +106,7 @@ class State(NamedTuple):
     face: Tensor        # (B, D * L) as the model sees it: displacement from the start, or canvas shares
     hidden: Tensor      # (B, H)
     cell: Tensor        # (B, H)
+    sway: Tensor        # (B, 4 or 7) of the head, by noise alone; the model does not see it
 
 
 def face_size(start: Tensor) -> Tensor:
@@ -152,9 +159,8 @@ class Generator(nn.Module):
         self.coordinates = CoordinateEncoder((1 + settings.relative) * size, settings)
         self.temporal = nn.LSTMCell(settings.coordinate + settings.noise, settings.hidden)
         self.scales = MultiScaleModule(settings.hidden + settings.coordinate + settings.audio.width, settings)
-        if settings.noise and settings.relative:
-            self.sway = nn.Linear(settings.noise, head_motion_count(settings.dims), bias=False)
-            nn.init.normal_(self.sway.weight, std=settings.noise**-0.5)
+        if settings.sway:
+            self.register_buffer("sway", torch.zeros(settings.noise, head_motion_count(settings.dims)))
         if settings.directions:
             self.register_buffer("basis", torch.eye(size)[:, : settings.directions].clone())    # (D * L, directions)
 
@@ -174,10 +180,11 @@ class Generator(nn.Module):
         """
         B, H = len(observed), self.settings.hidden
         faces = (observed - frame.start[:, None]) / frame.size[:, None]                 # (B, 3, D * L)
-        state = State(faces[:, 0], observed.new_zeros(B, H), observed.new_zeros(B, H))
+        sway = observed.new_zeros(B, head_motion_count(self.settings.dims))
+        state = State(faces[:, 0], observed.new_zeros(B, H), observed.new_zeros(B, H), sway)
         for number in range(OBSERVED - 1):
             hidden, cell = self._remembered(self._seen(state, frame), noise[:, number], state)
-            state = State(faces[:, number + 1], hidden, cell)
+            state = State(faces[:, number + 1], hidden, cell, sway)
         return state
 
     def advance(self, state: State, heard: Tensor, noise: Tensor, frame: Frame) -> tuple[State, Blend]:
@@ -188,13 +195,17 @@ class Generator(nn.Module):
         velocity = blend.velocity
         if self.settings.directions:
             velocity = velocity @ self.basis @ self.basis.T                             # (B, D * L)
-        if self.settings.noise and self.settings.relative:
-            velocity = velocity + STEP * (frame.head @ self.sway(noise)[..., None])[..., 0]
         face = state.face + velocity
         if self.settings.head_spring or self.settings.face_spring:
             head = (frame.head @ (state.face[:, None] @ frame.head).mT)[..., 0]         # (B, D * L)
             face = face - self.settings.head_spring * head - self.settings.face_spring * (state.face - head)
-        return State(face, hidden, cell), blend
+        sway = (1 - SWAY_SPRING) * state.sway + noise @ self.sway if self.settings.sway else state.sway
+        return State(face, hidden, cell, sway), blend
+
+    def shown(self, state: State, frame: Frame) -> Tensor:
+        """The face (B, D * L) in canvas shares, the sway of its head put in."""
+        face = state.face + (frame.head @ state.sway[..., None])[..., 0] if self.settings.sway else state.face
+        return frame.start + frame.size * face
 
     def rollout(self, observed: Tensor, rows: Tensor, noise: Tensor) -> Tensor:
         """Motion (B, T, D * L) in canvas shares whose frame 0 is observed[:, 2], bit for bit.
@@ -208,16 +219,22 @@ class Generator(nn.Module):
             raise ValueError(f"noise must be (B, {T + OBSERVED - 2}, {Z}) for {T} frames of sound, got {tuple(noise.shape)}")
         frame = self.frame(observed[:, -1])
         state = self.begin(observed, noise, frame)
-        faces = [state.face]
+        faces = [observed[:, -1]]
         for t in range(1, T):
             state, _ = self.advance(state, heard[:, :, t], noise[:, t + OBSERVED - 2], frame)
-            faces.append(state.face)
-        return self.placed(torch.stack(faces, 1), observed[:, -1:], frame)              # (B, T, D * L)
+            faces.append(self.shown(state, frame))
+        return torch.stack(faces, 1)                                                    # (B, T, D * L)
 
-    def placed(self, faces: Tensor, start: Tensor, frame: Frame) -> Tensor:
-        """Motion in canvas shares from faces (B, T, D * L) as the model sees them, the start (B, 1, D * L) put first."""
-        motion = frame.start[:, None] + frame.size[:, None] * faces                     # (B, T, D * L)
-        return torch.cat([start, motion[:, 1:]], 1)
+    @torch.no_grad()
+    def sway_by(self, deviations: Tensor, *, generator: torch.Generator) -> None:
+        """Choose how noise moves the head: at random, with the deviations (4 or 7,) that its motions shall have."""
+        noise = draw_noise(1, SWAY_FRAMES, self.settings.noise, generator=generator)[0]             # (frames, Z)
+        mixed = torch.randn(self.sway.shape, generator=generator)
+        path, place = [], torch.zeros(len(deviations))
+        for velocity in noise @ mixed:
+            place = (1 - SWAY_SPRING) * place + velocity
+            path.append(place)
+        self.sway.copy_(mixed * deviations / torch.stack(path).std(0))
 
     def _seen(self, state: State, frame: Frame) -> Tensor:
         parts = [GAIN * state.face, frame.shape] if self.settings.relative else [state.face]

@@ -7,7 +7,7 @@ lasts however long the sound is, and is zero when its scale is.
 import torch
 from torch import Tensor
 
-FASTEST, SLOWEST = 0.7, 0.99        # correlation of neighbouring frames: time constants of 3 to 100 frames
+FASTEST, SLOWEST = 0.7, 0.96        # correlation of neighbouring frames: time constants of 3 to 25 frames
 
 
 class NoiseSource:

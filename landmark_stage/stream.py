@@ -55,7 +55,7 @@ class MotionStream:
         for number, t in enumerate(range(max(self._made, 1), stop)):
             self._state, _ = self.generator.advance(self._state, heard[:, :, t - self._made], drawn[number : number + 1],
                                                     self._frame)
-            faces.append(self._frame.start + self._frame.size * self._state.face)
+            faces.append(self.generator.shown(self._state, self._frame))
         self._made = stop
         self._forget()
         return torch.cat(faces)                                                 # (t, D * L)

@@ -4,7 +4,7 @@ people never trained on.
 Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, Z noise features. Source: MS-Sync section 3.3, facts 1.5.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,9 +15,10 @@ from torch import Tensor
 from experiment import LoopResult, LoopSettings, RunLog, config_dict, load_checkpoint, run_loop, save_config, save_weights
 from landmark_stage.adversary import Adversary, AdversarySettings
 from landmark_stage.audio_pyramid import MARGIN_FRAMES
+from landmark_stage.calibrate import calibrate_sway
 from landmark_stage.data import MaterialSettings, Stretch, Track, draw_stretches, read_tracks
 from landmark_stage.generate import load_generator
-from landmark_stage.generator import LANDMARKS, OBSERVED, Generator, GeneratorSettings, face_size
+from landmark_stage.generator import LANDMARKS, OBSERVED, Frame, Generator, GeneratorSettings, face_size
 from landmark_stage.losses import lip_loss, position_loss, rest_loss, rigid_loss, spread_loss, sync_loss
 from landmark_stage.noise import draw_noise
 from landmark_stage.validate import Judge
@@ -95,6 +96,8 @@ class GeneratorTraining:
         self.generator.audio.standardise_by(torch.cat([track.rows for track in tracks]))
         if settings.generator.directions:
             self.generator.basis.copy_(self._principal_directions())
+        if settings.generator.sway:
+            self.generator.sway_by(settings.generator.sway * self._head_deviations(), generator=self.random)
         if settings.begin_with:
             self._begin_with(load_generator(settings.begin_with))
         self.average = Generator(settings.generator).requires_grad_(False).eval()
@@ -109,14 +112,22 @@ class GeneratorTraining:
             raise ValueError(f"the generator in {self.settings.begin_with} has another form; choose the preset that it has")
         self.generator.load_state_dict(earlier.state_dict())
 
-    def _principal_directions(self) -> Tensor:
-        """The principal directions (D * L, r) of real displacements from the start, in units of the face's size."""
-        frames = []
+    def _displacements(self) -> Iterator[tuple[Tensor, Frame]]:
+        """Real displacements from the start (B, T + 2, D * L), in units of the face's size, with their frames."""
         for _ in range(PRINCIPAL_STRETCHES // self.settings.batch + 1):
             real = self._drawn().real
-            start = real[:, OBSERVED - 1]
-            frames.append(((real - start[:, None]) / self.generator.frame(start).size[:, None]).flatten(0, 1))
-        return torch.linalg.svd(torch.cat(frames), full_matrices=False).Vh[: self.settings.generator.directions].T
+            frame = self.generator.frame(real[:, OBSERVED - 1])
+            yield (real - frame.start[:, None]) / frame.size[:, None], frame
+
+    def _principal_directions(self) -> Tensor:
+        """The principal directions (D * L, r) of real displacements from the start."""
+        frames = torch.cat([moved.flatten(0, 1) for moved, _ in self._displacements()])
+        return torch.linalg.svd(frames, full_matrices=False).Vh[: self.settings.generator.directions].T
+
+    def _head_deviations(self) -> Tensor:
+        """Standard deviations (4 or 7,) of real heads' shifts, turns and growth about each stretch's own mean."""
+        heads = torch.cat([moved @ frame.head for moved, frame in self._displacements()])           # (N, T + 2, 7)
+        return (heads - heads.mean(1, keepdim=True)).square().mean((0, 1)).sqrt()
 
     def _drawn(self) -> Stretch:
         return draw_stretches(self.tracks, self.settings.batch, dims=self.settings.generator.dims,
@@ -219,17 +230,21 @@ class TrainReport(NamedTuple):
 def train_landmarks(corpus: Corpus, out: str | Path, settings: TrainSettings) -> TrainReport:
     """The generator trained on the corpus's train people and kept by what it makes for its val people.
 
-    Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/generator.safetensors.
-    ValueError when a split holds no talking clip or there are no such syncers.
+    Goes on where an earlier call stopped. The averaged weights of the best validation, their sway calibrated, become
+    `out`/generator.safetensors. ValueError when a split holds no talking clip or there are no such syncers.
     """
     out = Path(out)
-    training = GeneratorTraining(settings, read_tracks(corpus, "train"), load_syncers(settings.syncers),
+    tracks = read_tracks(corpus, "train")
+    training = GeneratorTraining(settings, tracks, load_syncers(settings.syncers),
                                  Judge(read_tracks(corpus, "val"), load_syncers(settings.judge)))
     out.mkdir(parents=True, exist_ok=True)
     save_config(settings, out / "config.yaml")
     with RunLog(out, wandb=settings.wandb, config=config_dict(settings)) as log:
         result = run_loop(training, out, settings.loop, log=log)
     best = load_checkpoint(out / "best") or load_checkpoint(out)
-    path = save_weights(out / WEIGHT_FILE, best["trainee"]["average"], config={"generator": config_dict(settings.generator)},
-                        half=True)
-    return TrainReport(path, result)
+    generator = Generator(settings.generator).eval()
+    generator.load_state_dict(best["trainee"]["average"])
+    if settings.generator.sway:
+        calibrate_sway(generator, tracks, material=settings.material, random=torch.Generator().manual_seed(settings.seed))
+    form = {"generator": config_dict(settings.generator)}
+    return TrainReport(save_weights(out / WEIGHT_FILE, generator.state_dict(), config=form, half=True), result)

@@ -135,7 +135,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         arrays = {}
         for name in ("schema", *FIELDS):
             with archive.open(f"{name}.npy") as file:
-                _check_header(name, file, archive.getinfo(f"{name}.npy").file_size)
+                check_header(name, file, archive.getinfo(f"{name}.npy").file_size)
             with archive.open(f"{name}.npy") as file:
                 arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
                 if file.read(1):
@@ -145,7 +145,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _check_header(name: str, file, size_bytes: int) -> None:
+def check_header(name: str, file, size_bytes: int) -> None:
     """ValueError when an array's type or shape is not the schema's, or does not fill the `size_bytes` of its entry."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from landmarks.layouts import IBUG68, layout_size
-from landmarks.sequence import FIELDS, MOST_FRAMES, MOST_TEXT, SCHEMA, LandmarkSequence, _check_header
+from landmarks.sequence import FIELDS, MOST_FRAMES, MOST_TEXT, SCHEMA, LandmarkSequence, check_header
 
 BLOCK_FRAMES = 250
 _ENTRIES = ("schema", *FIELDS)
@@ -185,7 +185,7 @@ def _checked(archive: zipfile.ZipFile) -> SequenceHeader:
     arrays = {}
     for name in _ENTRIES:
         with archive.open(f"{name}.npy") as file:
-            _check_header(name, file, archive.getinfo(f"{name}.npy").file_size)
+            check_header(name, file, archive.getinfo(f"{name}.npy").file_size)
         if name == "points":
             continue
         with archive.open(f"{name}.npy") as file:

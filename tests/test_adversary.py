@@ -101,6 +101,7 @@ def test_windows_that_do_not_fit_are_dropped_and_none_is_an_error():
 def test_one_pass_over_all_windows_is_an_lstm_over_each():
     torch.manual_seed(3)
     ours, theirs = WindowLSTM(TINY), nn.LSTM(17, 11, batch_first=True)
+    assert (ours.input_map.bias[:11] == 1).all() and (ours.input_map.bias[11:] < 0.5).all()     # remembers from the start
     order = [1, 0, 3, 2]        # ours: keep, write, show, fresh; torch's: write, keep, fresh, show
     with torch.no_grad():
         for name, value in (("weight_ih_l0", ours.input_map.weight), ("weight_hh_l0", ours.state_map.weight),
@@ -193,6 +194,13 @@ def test_steps_tell_sines_from_noise_and_name_their_figures(taught):
         assert first[f"{term}_hinge"] > 1.5 and last[f"{term}_hinge"] < 1
         assert last[f"{term}_real"] > last[f"{term}_fake"] + 1
     assert all(isinstance(value, float) for value in last.values())
+
+
+def test_gradients_are_cut_to_one(taught):
+    adversary = copy.deepcopy(taught[0])
+    told = adversary.step(*clips()[::-1], observed=OBSERVED, generator=seeded())    # fake and real swapped: a shock
+    kept = torch.stack([one.grad.norm() for one in adversary.parameters()]).norm()
+    assert told["judges_gradient"] > 5 and kept.item() == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.parametrize("dims", [2, 3])

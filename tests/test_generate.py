@@ -169,6 +169,7 @@ def test_the_command_writes_sequence_and_preview(tmp_path, weights, capsys):
     ({"--model": "none.safetensors"}, "no generator"),
     ({"--model": "a.flac"}, "not a headsync weights file"), ({"--model": "cut"}, "damaged"), ({"--start": "a.flac"}, "a.flac"),
     ({"--start": "cut.npz"}, "not a landmarks/1 file"), ({"--refs": "grey.png"}, "no face found"),
+    ({"--refs": "a.flac"}, "a.flac"),
     ({"--head-scale": "-1"}, "--head-scale must be 0 or more"), ({"--out": "none/s.npz"}, "none"),
     ({"--model": "syncers"}, "holds no landmark generator")])
 def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, weights, capsys, change, words, monkeypatch):

@@ -9,6 +9,7 @@ import torch
 import train_landmarks
 from experiment import config_dict, load_checkpoint, load_config, save_weights
 from landmark_stage import GeneratorTraining, TrainSettings, generate_landmarks, load_generator
+from landmark_stage.calibrate import calibrate_sway
 from landmark_stage.data import Track
 from landmark_stage.train import LossWeights
 from landmark_stage.validate import Judge
@@ -124,3 +125,15 @@ def test_it_learns_what_it_is_shown(syncers):
     for _ in range(80):
         last = one.step()
     assert last["lips"] < 0.5 * first["lips"] and last["positions"] < 0.5 * first["positions"], (first, last)
+
+
+def test_heads_are_made_to_sway_as_far_as_real_ones(syncers):
+    one = training(tiny(syncers, "generator.sway=0.3", "weights.spread=0"), syncers)
+    generator, before = one.generator.eval(), one.generator.sway.clone()
+    random = torch.Generator().manual_seed(1)
+    factors = calibrate_sway(generator, one.tracks, material=one.settings.material, random=random)
+    torch.testing.assert_close(generator.sway, before * factors)
+    again = calibrate_sway(generator, one.tracks, material=one.settings.material, random=torch.Generator().manual_seed(1))
+    exact = (factors > 0) & (factors < 3)
+    torch.testing.assert_close(again[exact], torch.ones_like(again[exact]))
+    assert ((factors >= 0) & (factors <= 3)).all() and (again <= 3).all()
