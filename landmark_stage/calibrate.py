@@ -15,13 +15,13 @@ from landmark_stage.generator import OBSERVED, Generator
 from landmark_stage.noise import draw_noise
 
 STRETCHES, FRAMES = 96, 80
-LARGEST_FACTOR = 3.0
+LARGEST_FACTOR = 2.0
 
 
 @torch.no_grad()
 def calibrate_sway(generator: Generator, tracks: Sequence[Track], *, material: MaterialSettings,
                    random: torch.Generator) -> Tensor:
-    """The factors (M,), 3 at most, by which the sway was changed, in place: k^2 = (real - own) / sway's variance.
+    """The factors (M,), 2 at most, by which the sway was changed, in place: k^2 = (real - own) / sway's variance.
 
     Variances about each stretch's own mean, over 96 stretches of 80 frames (or of the longest clip) of the tracks. Where the
     networks' own motion is already as large as real heads', noise adds nothing (factor 0).

@@ -55,7 +55,7 @@ def test_seeds_change_the_head_more_than_the_lips(generators, model):
             for seed in range(4)]
     lips, nose = np.stack([lip_opening(one) for one in made]), np.stack([one[:, 30, 0] for one in made])
     assert lips.std(0).mean() < 0.5 * lips.std(1).mean()
-    assert nose.std(0).mean() > 0.5 * nose.std(1).mean()
+    assert nose.std(0).mean() > 0.3 * nose.std(1).mean()
 
 
 @BOTH
