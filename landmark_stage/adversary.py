@@ -23,8 +23,7 @@ POSITION_GAIN, VELOCITY_GAIN = 8.0, 150.0       # to unit size: on real clips 0.
 FRAME_STAGES, NARROWEST = 4, 8
 WHOLE_FRAMES = 40           # of longer clips only every second, third ... frame and window is judged
 START_MEMORY = 1.0          # bias of the LSTMs' forget gates: at 0, nothing of a long window would be left at its end
-START_FADING, LEAST_FADING = 5.0, 0.1
-BETAS, LARGEST_GRADIENT = (0.0, 0.999), 1.0
+START_FADING, LEAST_FADING, BETAS, LARGEST_GRADIENT = 5.0, 0.1, (0.0, 0.999), 1.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,7 @@ class AdversarySettings:
     """The judges and how they learn: by default the small form. The paper's: 512, 1024, no velocities, rate 1e-5."""
 
     dims: int = 2
+    widen: int = 3                              # encoder: D * L times this, then times four
     coordinate: int = 128                       # features of an encoded frame
     hidden: int = 256                           # of the LSTMs
     windows: tuple[int, ...] = (5, 10, 20, 40)  # frames
@@ -41,9 +41,9 @@ class AdversarySettings:
     rate: float = 5e-5                          # half the generator's
 
     def __post_init__(self):
-        if self.dims not in (2, 3) or self.coordinate < NARROWEST or min(self.hidden, self.sparse) < 1 or not 0 < self.rate < 1:
-            raise ValueError("dims must be 2 or 3, coordinate at least 8, hidden and sparse 1, rate between 0 and 1, got "
-                             f"{self.dims}, {self.coordinate}, {self.hidden}, {self.sparse} and {self.rate}")
+        if self.dims not in (2, 3) or self.coordinate < NARROWEST or min(self.hidden, self.sparse, self.widen) < 1 or not 0 < self.rate < 1:
+            raise ValueError("dims must be 2 or 3, coordinate at least 8, hidden, sparse and widen 1, rate between 0 and 1, got "
+                             f"{self.dims}, {self.coordinate}, {self.hidden}, {self.sparse}, {self.widen} and {self.rate}")
         if not self.windows or min(self.windows) < 2 or len(set(self.windows)) < len(self.windows):
             raise ValueError(f"windows must be different sizes of 2 frames or more, got {self.windows}")
         if not self.terms or set(self.terms) - set(TERMS) or len(set(self.terms)) < len(self.terms):
@@ -85,16 +85,16 @@ def draw_plan(frames: int, observed: int, settings: AdversarySettings, *, genera
 
 
 class CoordinateEncoder(nn.Module):
-    """Frames as features, for all judges: linear, norm, linear, GELU, linear; 3 DL and 12 DL wide."""
+    """Frames as features, for all judges: linear, norm, linear, GELU, linear."""
 
     def __init__(self, settings: AdversarySettings):
         super().__init__()
-        size = settings.dims * LANDMARKS
+        size, first = settings.dims * LANDMARKS, settings.widen * settings.dims * LANDMARKS
         self.velocities = settings.velocities
         self.register_buffer("middle", torch.tensor(MIDDLE[: settings.dims]).repeat(LANDMARKS), persistent=False)
         self.layers = nn.Sequential(
-            nn.Linear((1 + settings.velocities) * size, 3 * size), nn.LayerNorm(3 * size),
-            nn.Linear(3 * size, 12 * size), nn.GELU(), nn.Linear(12 * size, settings.coordinate))
+            nn.Linear((1 + settings.velocities) * size, first), nn.LayerNorm(first),
+            nn.Linear(first, 4 * first), nn.GELU(), nn.Linear(4 * first, settings.coordinate))
 
     def forward(self, flat: Tensor) -> Tensor:
         """Features (..., T, C) of landmarks (..., T, D * L) in shares of the canvas; frame 0 has velocity 0."""

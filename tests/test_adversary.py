@@ -22,7 +22,7 @@ from landmark_stage.adversary import (
     larger_of_pairs,
 )
 
-TINY = AdversarySettings(coordinate=17, hidden=11, windows=(3, 7, 13), rate=2e-3)
+TINY = AdversarySettings(widen=1, coordinate=17, hidden=11, windows=(3, 7, 13), rate=2e-3)
 OBSERVED = 3
 
 
@@ -266,8 +266,8 @@ def test_one_observed_frame_and_half_precision_are_enough():
 
 
 @pytest.mark.parametrize("changes, words", [
-    ({"dims": 4}, "dims must be 2 or 3"), ({"coordinate": 7}, "coordinate at least 8"), ({"hidden": 0}, "hidden and sparse 1"),
-    ({"sparse": 0}, "hidden and sparse 1"), ({"rate": 0.0}, "rate between 0 and 1"), ({"windows": ()}, "windows must be"),
+    ({"dims": 4}, "dims must be 2 or 3"), ({"coordinate": 7}, "coordinate at least 8"), ({"hidden": 0}, "hidden, sparse and widen 1"),
+    ({"sparse": 0}, "sparse and widen 1"), ({"widen": 0}, "sparse and widen 1"), ({"rate": 0.0}, "rate between 0 and 1"), ({"windows": ()}, "windows must be"),
     ({"windows": (1, 5)}, "windows must be"), ({"terms": ()}, "terms must be some of"),
     ({"terms": ("frames",)}, "frame, sequence, joint"), ({"terms": ("frame", "frame")}, "each once"),
     ({"windows": (5, 5)}, "windows must be"),
