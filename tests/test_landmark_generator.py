@@ -144,9 +144,9 @@ def test_noise_moves_the_head_as_far_as_asked_and_nothing_else():
     generator.sway_by(wanted, generator=torch.Generator().manual_seed(1))
     observed, rows, _ = inputs(generator, frames=23, batch=1)
     frame = generator.frame(observed[:, 2])
-    noise = draw_noise(1, 3001, 5, generator=torch.Generator().manual_seed(2))
+    noise = draw_noise(1, 12001, 5, generator=torch.Generator().manual_seed(2))
     state, heads = generator.begin(observed, noise[:, :2], frame), []
-    for t in range(2, 3001):
+    for t in range(2, 12001):
         state = state._replace(sway=0.97 * state.sway + noise[:, t] @ generator.sway)
         heads.append(state.sway[0])
     torch.testing.assert_close(torch.stack(heads).std(0), wanted, rtol=0.35, atol=0)

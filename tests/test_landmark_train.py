@@ -78,8 +78,9 @@ def test_resumed_equals_straight(tmp_path, corpus, syncers):
     ["generator.levels=1"], ["sync_levels=1", "generator.levels=1"], ["weights.frame=0"], ["weights.sequence=0"],
     ["weights.joint=0"],
     ["weights.frame=0", "weights.sequence=0", "weights.joint=0"], ["generator.dims=2", "adversary.dims=2", "weights.rigid=0"],
-    ["weights.sync=0", "tremble=0.0"], ["generator.noise=0"],
-    ["generator.relative=false", "generator.head_spring=0.0", "generator.face_spring=0.0", "generator.directions=0"]])
+    ["weights.sync=0", "tremble=0.0"], ["generator.noise=0", "generator.sway=0"],
+    ["generator.relative=false", "generator.head_spring=0", "generator.face_spring=0", "generator.directions=0",
+     "generator.sway=0"]])
 def test_every_part_can_be_left_out(syncers, overrides):
     settings = tiny(syncers, *overrides)
     told = training(settings, syncers).step()
@@ -115,9 +116,10 @@ def test_real_motion_scores_one_and_still_faces_zero(syncers):
 
 def test_it_learns_what_it_is_shown(syncers):
     """Lips, head and all of one batch, by heart, in the time of a test; docs/results.md has what it learns of real people."""
-    settings = tiny(syncers, "weights.lips=10.0", "weights.positions=4.0", "weights.spread=0", "weights.sync=0", "tremble=0.0",
-                    "weights.frame=0", "weights.sequence=0", "weights.joint=0", "rate=0.002", "momentum=0.9", "loop.steps=1000",
-                    "generator.coordinate=32", "generator.hidden=16", "generator.noise=0", "material.silence=0.0")
+    settings = tiny(syncers, "weights.lips=10.0", "weights.positions=4.0", "weights.spread=0", "weights.sync=0",
+                    "weights.frame=0", "weights.sequence=0", "weights.joint=0", "tremble=0.0", "material.silence=0.0",
+                    "generator.coordinate=32", "generator.hidden=16", "generator.noise=0", "generator.sway=0",
+                    "rate=0.002", "momentum=0.9", "loop.steps=1000")
     one = training(settings, syncers)
     batch = one._drawn()
     one._drawn = lambda: batch
