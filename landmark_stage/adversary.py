@@ -20,7 +20,7 @@ from syncers.channels import LANDMARKS
 TERMS, SIDES = ("frame", "sequence", "joint"), ("fake", "real")
 MIDDLE = (0.5, 0.5, 0.0)                        # of the canvas; depth has its own zero
 POSITION_GAIN, VELOCITY_GAIN = 8.0, 150.0       # to unit size: on real clips 0.12 and 0.006 canvas shares
-FRAME_STAGES, NARROWEST = 4, 8
+FRAME_STAGES, LEAST = 4, 8                      # blocks of the frame judge, and the fewest features that any of them has
 WHOLE_FRAMES = 40           # of longer clips only every second, third ... frame and window is judged
 START_MEMORY = 1.0          # bias of the LSTMs' forget gates: at 0, nothing of a long window would be left at its end
 START_FADING, LEAST_FADING, BETAS, LARGEST_GRADIENT = 5.0, 0.1, (0.0, 0.999), 1.0
@@ -41,8 +41,8 @@ class AdversarySettings:
     rate: float = 5e-5                          # half the generator's
 
     def __post_init__(self):
-        if self.dims not in (2, 3) or self.coordinate < NARROWEST or min(self.hidden, self.sparse, self.widen) < 1 or not 0 < self.rate < 1:
-            raise ValueError("dims must be 2 or 3, coordinate at least 8, hidden, sparse and widen 1, rate between 0 and 1, got "
+        if self.dims not in (2, 3) or min(self.coordinate // LEAST, self.hidden, self.sparse, self.widen) < 1 or self.rate <= 0:
+            raise ValueError("dims must be 2 or 3, coordinate at least 8, hidden, sparse and widen 1, rate above 0, got "
                              f"{self.dims}, {self.coordinate}, {self.hidden}, {self.sparse}, {self.widen} and {self.rate}")
         if not self.windows or min(self.windows) < 2 or len(set(self.windows)) < len(self.windows):
             raise ValueError(f"windows must be different sizes of 2 frames or more, got {self.windows}")
@@ -109,7 +109,7 @@ class FrameJudge(nn.Module):
 
     def __init__(self, settings: AdversarySettings):
         super().__init__()
-        widths = [max(NARROWEST, settings.coordinate >> stage) for stage in range(FRAME_STAGES + 1)]
+        widths = [max(LEAST, settings.coordinate >> stage) for stage in range(FRAME_STAGES + 1)]
         self.blocks = nn.Sequential(*(ConvNextBlock(*ends, kernel=1) for ends in pairwise(widths)), nn.Conv1d(widths[-1], 1, 1))
 
     def forward(self, encoded: Tensor, given: Tensor, plan: Plan) -> Tensor:

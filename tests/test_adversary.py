@@ -266,8 +266,9 @@ def test_one_observed_frame_and_half_precision_are_enough():
 
 
 @pytest.mark.parametrize("changes, words", [
-    ({"dims": 4}, "dims must be 2 or 3"), ({"coordinate": 7}, "coordinate at least 8"), ({"hidden": 0}, "hidden, sparse and widen 1"),
-    ({"sparse": 0}, "sparse and widen 1"), ({"widen": 0}, "sparse and widen 1"), ({"rate": 0.0}, "rate between 0 and 1"), ({"windows": ()}, "windows must be"),
+    ({"dims": 4}, "dims must be 2 or 3"), ({"coordinate": 7}, "coordinate at least 8"),
+    ({"hidden": 0}, "hidden, sparse and widen 1"), ({"sparse": 0}, "sparse and widen 1"), ({"widen": 0}, "sparse and widen 1"),
+    ({"rate": 0.0}, "rate above 0"), ({"windows": ()}, "windows must be"),
     ({"windows": (1, 5)}, "windows must be"), ({"terms": ()}, "terms must be some of"),
     ({"terms": ("frames",)}, "frame, sequence, joint"), ({"terms": ("frame", "frame")}, "each once"),
     ({"windows": (5, 5)}, "windows must be"),
