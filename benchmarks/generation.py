@@ -8,7 +8,7 @@ each in a process of its own.
 """
 
 import argparse
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -52,7 +52,8 @@ def one(sound: Path, model: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         frames = write_landmarks(sound, start_face(), Path(folder) / "s.npz", generator=generator)
     seconds = time.perf_counter() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # of this program alone: ru_maxrss would count the parent's peak, which lives on across exec
+    peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
     rate = frames / seconds
     print(f"{frames} frames: {rate:.0f} frames/s = {rate / 25:.0f} x real time, peak {peak:.0f} MB", flush=True)
 
