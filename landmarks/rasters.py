@@ -3,6 +3,8 @@
 Shapes: L = 68 landmarks, H W raster.
 """
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -41,9 +43,9 @@ def landmark_image(points: np.ndarray, *, size: int = 256) -> np.ndarray:
     """
     raster = np.zeros((size, size), np.uint8)
     flat = np.asarray(points, np.float64)[:, :2]
-    for stroke in (*(flat[list(indices)] for indices in STROKES), upper_face(flat)):
-        curve = np.rint((_curve(stroke) - 0.5) * (1 << SUBPIXEL_BITS)).astype(np.int32)
-        cv2.polylines(raster, [curve], False, 1, 1, cv2.LINE_8, SUBPIXEL_BITS)
+    curves = [np.rint((_curve(stroke) - 0.5) * (1 << SUBPIXEL_BITS)).astype(np.int32)
+              for stroke in (*(flat[list(indices)] for indices in STROKES), upper_face(flat))]
+    cv2.polylines(raster, curves, False, 1, 1, cv2.LINE_8, SUBPIXEL_BITS)
     return raster
 
 
@@ -57,14 +59,21 @@ def upper_face(points: np.ndarray) -> np.ndarray:
     return np.concatenate([start[None], mirrored, end[None]])  # (17, 2)
 
 
-def _curve(knots: np.ndarray) -> np.ndarray:
-    """Points on quadratics through every three knots (n, 2), straight where only two are left."""
+@lru_cache(maxsize=32)
+def _curve_weights(knots: int) -> np.ndarray:
+    """Weights (n', n) that make points on quadratics through every three of n knots, straight where only two are left."""
     pieces = []
-    for start in range(0, len(knots) - 1, 2):
-        part = knots[start : start + 3]
-        t = np.linspace(0, 1, CURVE_STEPS)[:, None]
-        if len(part) == 3:      # Lagrange form through t = 0, 1/2, 1
-            pieces.append(part[0] * (1 - t) * (1 - 2 * t) + part[1] * 4 * t * (1 - t) + part[2] * t * (2 * t - 1))
+    t = np.linspace(0, 1, CURVE_STEPS)
+    for start in range(0, knots - 1, 2):
+        piece = np.zeros((CURVE_STEPS, knots))
+        if start + 2 < knots:   # Lagrange form through t = 0, 1/2, 1
+            piece[:, start : start + 3] = np.stack([(1 - t) * (1 - 2 * t), 4 * t * (1 - t), t * (2 * t - 1)], axis=1)
         else:
-            pieces.append(part[0] * (1 - t) + part[1] * t)
-    return np.concatenate(pieces)  # (n', 2)
+            piece[:, start : start + 2] = np.stack([1 - t, t], axis=1)
+        pieces.append(piece)
+    return np.concatenate(pieces)  # (n', n)
+
+
+def _curve(knots: np.ndarray) -> np.ndarray:
+    """Points (n', 2) on smooth curves through knots (n, 2)."""
+    return _curve_weights(len(knots)) @ knots

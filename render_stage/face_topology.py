@@ -41,6 +41,7 @@ class FaceTopology:
     mirror: np.ndarray      # (V,) int32: the vertex at the same place of the other half; twice is identity
     average: np.ndarray     # (V, 3) float64: an average face in the place of `landmarks.canonical_face`
     spread: np.ndarray      # (V, L) float64: displacements of the landmarks to displacements of all vertices
+    outline: np.ndarray     # (n,) int64: the vertices round the whole, in order
 
 
 def load_topology() -> FaceTopology:
@@ -52,7 +53,8 @@ def load_topology() -> FaceTopology:
         raise ValueError(f"face_mesh.npz has SHA-256 {found[:12]}..., expected {DIGEST[:12]}...; install headsync again")
     triangles, average = triangles.astype(np.int32), average.astype(np.float64)
     return FaceTopology(triangles, parts, mirror.astype(np.int32), average,
-                        landmark_spread(average, triangles[parts != MOUTH]))
+                        landmark_spread(average, triangles[parts != MOUTH]),
+                        np.array(max(boundary_loops(triangles), key=len)))
 
 
 def topology_digest(*arrays: np.ndarray) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landmarks import RIGID27, canonical_face, open_corpus, rotation_vector, similarity_fit
+from landmarks import RIGID27, canonical_face, frontal_mean, open_corpus, similarity_fit
 from media import write_whole
 from render_stage.face_topology import (
     EYE,
@@ -28,8 +28,6 @@ from render_stage.face_topology import (
     triangles_of,
 )
 
-FRONTAL_SHARE = 0.1     # of a clip's frames, those turned least, stand for its person
-
 
 def average_mesh(people: Iterable[Iterable[np.ndarray]]) -> np.ndarray:
     """The mean (V, 3) over people of their clips' most frontal meshes (T, V, 3), each at the canonical face's place."""
@@ -39,9 +37,7 @@ def average_mesh(people: Iterable[Iterable[np.ndarray]]) -> np.ndarray:
         shapes = []
         for mesh in clips:
             fit = similarity_fit(mesh[:, rigid], aim)
-            turned = np.linalg.norm(rotation_vector(fit.rotation), axis=1)              # (T,)
-            frontal = np.argsort(turned, kind="stable")[: max(1, round(FRONTAL_SHARE * len(mesh)))]
-            shapes.append(fit.apply(mesh)[frontal].mean(0))
+            shapes.append(frontal_mean(mesh, fit))
         means.append(np.mean(shapes, axis=0))
     return np.mean(means, axis=0)  # (V, 3)
 
@@ -66,10 +62,8 @@ def main() -> None:
     from mediapipe.python.solutions.face_mesh_connections import FACEMESH_TESSELATION
 
     corpus = open_corpus(options.data)
-    of_person: dict[str, list] = {}
-    for clip in corpus.select("train"):
-        of_person.setdefault(clip.identity, []).append(clip)
-    average = average_mesh((np.asarray(corpus.mesh(clip), np.float64) for clip in clips) for clips in of_person.values())
+    people = corpus.people("train")
+    average = average_mesh((np.asarray(corpus.mesh(clip), np.float64) for clip in clips) for clips in people.values())
     triangles, parts = closed_triangles(FACEMESH_TESSELATION)
     mirror = mirror_pairs(average)
     middle = average[LANDMARKS, 0].mean()
@@ -78,7 +72,7 @@ def main() -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     write_whole(options.out, buffer.getvalue())
-    print(f"{len(of_person)} people, {len(triangles)} triangles; SHA-256 {topology_digest(*arrays.values())}")
+    print(f"{len(people)} people, {len(triangles)} triangles; SHA-256 {topology_digest(*arrays.values())}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+"""What each part of the renderer is worth, after the paper's table 3: one short training per variant, for `render_figures.py`.
+
+    .venv/bin/python benchmarks/renderer_ablations.py --data CORPUS --out RUNS [--steps 380] [VARIANT ...]
+    .venv/bin/python benchmarks/render_figures.py --data CORPUS --references 1 8 --model full=RUNS/full/renderer.safetensors ...
+
+Every variant is preset `small` and one ablation's preset over it, trained for the same few steps on the same material; so
+figures are lower than the shipped weights' and compare with each other only. A finished run is left as it is; the second
+command is printed in full.
+"""
+
+import argparse
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from experiment import load_config
+from landmarks import open_corpus
+from render_stage import RendererSettings, train_renderer
+
+VARIANTS = ("full", "without_mesh", "without_hybrid", "without_nonlinear", "without_warping", "posed_mesh")
+FLOW_SHARE = 0.3        # of the steps, in which only flows learn
+
+
+def overrides_of(variant: str) -> list[str]:
+    """An ablation's preset as overrides, so that it can be laid over `small`."""
+    if variant == "full":
+        return []
+    tree = yaml.safe_load((files("configs") / "renderer" / f"{variant}.yaml").read_text())
+    return list(_dotted(tree, ""))
+
+
+def _dotted(tree: dict, before: str):
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}={str(value).lower() if isinstance(value, bool) else value}"
+
+
+def main() -> None:
+    """Train what is missing, print how to judge it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=380)
+    parser.add_argument("variants", nargs="*", metavar="VARIANT", help=f"of: {', '.join(VARIANTS)} (default: all)")
+    options = parser.parse_args()
+    flows = round(FLOW_SHARE * options.steps)
+    budget = [f"loop.steps={options.steps}", f"loop.validate_every={options.steps}", "batch=4", "rate=0.001", "average=0.98",
+              f"flows_until={flows}", f"judged_from={options.steps}", "weights.perceptual=0"]
+    models = []
+    for name in options.variants or VARIANTS:
+        settings = load_config(RendererSettings, stage="renderer", preset="small", overrides=[*budget, *overrides_of(name)])
+        report = train_renderer(open_corpus(options.data), options.out / name, settings)
+        print(f"{name}: {report.loop.best:.4f} mean SSIM of validation targets", flush=True)
+        models.append(f"{name}={report.weights}")
+    print(f"benchmarks/render_figures.py --data {options.data} --references 1 8 --model {' '.join(models)}")
+
+
+if __name__ == "__main__":
+    main()

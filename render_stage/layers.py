@@ -1,0 +1,64 @@
+"""The pieces that the renderer's networks share: convolutions with a leaky rectifier, residual blocks, warping.
+
+Shapes: B samples, C channels, H W pixels.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+SLOPE = 0.2     # of the leaky rectifier, on the negative side
+
+
+def convolution(inside: int, outside: int, *, kernel: int = 3, stride: int = 1, spectral: bool = False) -> nn.Conv2d:
+    """A convolution that keeps the size, or halves it with stride 2; `spectral` bounds its norm as published."""
+    made = nn.Conv2d(inside, outside, kernel, stride, kernel // 2)
+    return spectral_norm(made) if spectral else made
+
+
+class Unit(nn.Module):
+    """Convolution, leaky rectifier."""
+
+    def __init__(self, inside: int, outside: int, *, stride: int = 1, spectral: bool = False):
+        super().__init__()
+        self.convolution = convolution(inside, outside, stride=stride, spectral=spectral)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inside, H, W) to (B, outside, H / stride, W / stride)."""
+        return F.leaky_relu(self.convolution(x), SLOPE, inplace=True)
+
+
+class Residual(nn.Module):
+    """x plus two convolutions of it."""
+
+    def __init__(self, channels: int, *, spectral: bool = False):
+        super().__init__()
+        self.first, self.second = (convolution(channels, channels, spectral=spectral) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W)."""
+        return x + self.second(F.leaky_relu(self.first(F.leaky_relu(x, SLOPE)), SLOPE, inplace=True))
+
+
+def warp(picture: Tensor, displacement: Tensor, corner: tuple[int, int] = (0, 0)) -> Tensor:
+    """The picture (B, C, H, W) seen at places plus their displacement (B, 2, h, w), in pixels; its border is repeated.
+
+    The places are the centres of the picture's pixels, from row and column `corner` on: all, or those of a part. A displacement
+    of zero is the identity, to rounding. Bilinear, on a 2-D grid (facts 2.7).
+    """
+    H, W = picture.shape[2:]
+    rows, columns = (torch.arange(side, device=picture.device, dtype=displacement.dtype) + (0.5 + start)
+                     for side, start in zip(displacement.shape[2:], corner))
+    places = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)                  # (h, w, 2)
+    grid = (displacement.permute(0, 2, 3, 1) + places) * displacement.new_tensor([2 / W, 2 / H]) - 1
+    return F.grid_sample(picture, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def resized(x: Tensor, side: int) -> Tensor:
+    """(B, C, side, side): averaged when it becomes smaller by a whole factor, bilinear when larger."""
+    if x.shape[-1] == side:
+        return x
+    if x.shape[-1] > side:
+        return F.avg_pool2d(x, x.shape[-1] // side)
+    return F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)

@@ -1,0 +1,155 @@
+"""A trained renderer at work: references are prepared once, then any number of landmark frames become pictures.
+
+Shapes: K references, t frames, S = 256 canvas pixels, P output pixels a side, G = 128 pixels of the guide's coarse maps.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from experiment import build_config, load_weights
+from render_stage.data import Guides, as_map, as_picture, guide_tensors
+from render_stage.face_topology import load_topology
+from render_stage.guide import CANVAS, Guide, GuideMaker, coarse_lines, guide_maker
+from render_stage.hybrid_embedding import References
+from render_stage.layers import resized, warp
+from render_stage.network import Made, NetworkSettings, RendererNetwork
+from render_stage.precision import mixed_precision
+from render_stage.references import Reference
+
+MODELS = ("small",)
+MOST_REFERENCES = 32
+CHUNK = 4                   # frames that go through the networks together
+GUIDES_AHEAD = 2            # threads that make the next chunk's guides meanwhile
+
+
+class Identity(NamedTuple):
+    """All that is constant for a person's references."""
+
+    maker: GuideMaker
+    held: References
+    pictures: Tensor                # (K, 3, S, S)
+    lines: tuple[np.ndarray, ...]   # K landmark images (G, G)
+    large: tuple[np.ndarray, ...]   # K pictures (P, P, 3) uint8 where P is above S, else none
+    size: int                       # P
+
+
+class Renderer:
+    """Networks in evaluation mode on one device."""
+
+    def __init__(self, network: RendererNetwork, *, device: str | torch.device = "cpu"):
+        self.device, self.topology = torch.device(device), load_topology()
+        self.network = network.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
+
+    def prepare(self, references: Sequence[Reference]) -> Identity:
+        """What is constant for an identity, from 1 to 32 references of one canvas.
+
+        ValueError for another number of them and for pictures of different sizes.
+        """
+        sizes = {reference.picture.shape for reference in references}
+        if not 1 <= len(references) <= MOST_REFERENCES or len(sizes) != 1:
+            raise ValueError(f"a renderer takes 1 to {MOST_REFERENCES} references of one size, got {len(references)} of sizes "
+                             f"{sorted(sizes)}")
+        small = [_canvas(reference.picture) for reference in references]
+        points, meshes = (np.stack([getattr(one, name) for one in references]) for name in ("points", "mesh"))
+        maker = guide_maker(small, points, meshes, topology=self.topology, settings=self.network.settings.guide)
+        lines = tuple(coarse_lines(one) for one in points)
+        pictures = torch.stack([as_picture(one) for one in small]).to(self.device)          # (K, 3, S, S)
+        maps = torch.stack([as_map(one) for one in lines]).to(self.device)                  # (K, 1, G, G)
+        with torch.inference_mode(), mixed_precision(self.device):
+            held = self.network.references(pictures[None], maps[None])
+        size = references[0].picture.shape[0]
+        large = tuple(reference.picture for reference in references) if size > CANVAS else ()
+        return Identity(maker, held, pictures, lines, large, size)
+
+    def frames(self, identity: Identity, points: np.ndarray) -> np.ndarray:
+        """Pictures (t, P, P, 3) uint8 of landmarks (t, 68, 3) in canvas units of 256; every frame is made alone."""
+        points = np.asarray(points, np.float64)
+        matches = identity.maker.choose(identity.maker.poses(points))                       # (t,)
+        starts = range(0, len(points), CHUNK)
+        made = []
+        with ThreadPoolExecutor(GUIDES_AHEAD) as pool:
+            waiting = [pool.submit(identity.maker.guide, one, int(match)) for one, match in zip(points, matches)]
+            for start in starts:
+                guides = [one.result() for one in waiting[start : start + CHUNK]]
+                made.append(self._pictures(identity, guides))
+        return np.concatenate(made) if made else np.zeros((0, identity.size, identity.size, 3), np.uint8)
+
+    def explain(self, identity: Identity, points: np.ndarray) -> tuple[list[Guide], Made]:
+        """Guides and everything that the networks say of frames (t, 68, 3), for notebooks and measurements."""
+        matches = identity.maker.choose(identity.maker.poses(points))
+        guides = [identity.maker.guide(one, int(match)) for one, match in zip(points, matches)]
+        return guides, self._made(identity, guides)
+
+    def _made(self, identity: Identity, guides: Sequence[Guide]) -> Made:
+        shown = [guide_tensors(one, None, identity.lines[one.match]) for one in guides]
+        matched = identity.pictures[[one.match for one in guides]]
+        batch = Guides(*(matched if parts[0] is None else torch.stack(parts).to(self.device) for parts in zip(*shown)))
+        held = References(*(one.expand(len(guides), *one.shape[1:]) for one in identity.held))
+        with torch.inference_mode(), mixed_precision(self.device):
+            return self.network(held, batch)
+
+    def _pictures(self, identity: Identity, guides: Sequence[Guide]) -> np.ndarray:
+        made = self._made(identity, guides)
+        picture = made.picture.float()
+        if identity.large:
+            picture = picture - made.placed.anchor.float()      # what the composition adds, in small
+            picture = resized(picture, identity.size) + self._large_anchor(identity, guides, made)
+        elif identity.size < CANVAS:
+            picture = torch.nn.functional.interpolate(picture, size=(identity.size,) * 2, mode="bilinear", antialias=True)
+        return picture.clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()     # (t, P, P, 3)
+
+    def _large_anchor(self, identity: Identity, guides: Sequence[Guide], made: Made) -> Tensor:
+        """The anchors (t, 3, P, P) of large pictures, by the small ones' flows and masks."""
+        P, placed = identity.size, made.placed
+        scale = P / CANVAS
+        matched = torch.stack([as_picture(identity.large[one.match]) for one in guides]).to(self.device)
+        matched = warp(matched, scale * resized(placed.moved.displacement.float(), P))
+        key = identity.large[identity.maker.key]
+        projected = torch.stack([as_picture(_enlarged(key, one.key_flow)) for one in guides]).to(self.device)
+        projected = warp(projected, scale * resized(placed.refined.displacement.float(), P))
+        return torch.lerp(matched, projected, resized(placed.believed.float(), P))
+
+
+def _canvas(picture: np.ndarray) -> np.ndarray:
+    if picture.shape[0] == CANVAS:
+        return picture
+    way = cv2.INTER_AREA if picture.shape[0] > CANVAS else cv2.INTER_CUBIC
+    return cv2.resize(picture, (CANVAS, CANVAS), interpolation=way)
+
+
+def _enlarged(key: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """The large key frame (P, P, 3) at the places that a small flow (S, S, 2) names."""
+    P = len(key)
+    places = cv2.resize(flow, (P, P), interpolation=cv2.INTER_LINEAR) * np.float32(P / CANVAS) - np.float32(0.5)
+    return cv2.remap(key, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def load_network(source: str | Path = "small") -> RendererNetwork:
+    """The networks of a weight file, or shipped ones. ValueError, one line, for a file that holds none."""
+    shipped = resources.files("render_stage") / "weights" / f"{source}.safetensors"
+    path = Path(str(shipped)) if source in MODELS else Path(source)
+    if not path.is_file():
+        raise ValueError(f"there are no renderer weights {path}; train some with headsync-train-renderer --data CORPUS "
+                         "--out RUN and give the file it writes")
+    weights = load_weights(path)
+    if set(weights.config) != {"renderer"}:
+        raise ValueError(f"{path} holds no renderer (its configuration has {sorted(weights.config)}); give renderer weights")
+    network = RendererNetwork(build_config(NetworkSettings, weights.config["renderer"]))
+    try:
+        network.load_state_dict(weights.tensors)
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit its own configuration; get it again") from error
+    return network
+
+
+def load_renderer(source: str | Path = "small", *, device: str | torch.device = "cpu") -> Renderer:
+    """A renderer: the shipped `small` one, or a weight file's. ValueError, one line, for a file that holds none."""
+    return Renderer(load_network(source), device=device)

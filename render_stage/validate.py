@@ -1,0 +1,104 @@
+"""What a renderer's pictures are worth on people never trained on, and sheets of them to look at.
+
+Shapes: B samples, K references, S = 256 canvas pixels.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from landmarks import contact_sheet
+from render_stage.data import Batch, ClipFrames, Guides, as_map, as_picture, guide_tensors
+from render_stage.face_topology import load_topology
+from render_stage.frames import last_reference
+from render_stage.guide import CANVAS, GuideSettings, coarse_lines, guide_maker
+from render_stage.losses import mouth_weight, reconstruction_loss, ssim_loss
+from render_stage.motion_matcher import pick_references
+from render_stage.network import Made, RendererNetwork
+from render_stage.precision import mixed_precision
+
+COUNTS = (1, 4)             # of references
+MOUTH = 4.0                 # weight from which a pixel counts as the mouth's
+SHEET_ROWS, SHEET_COLUMNS = 8, 6
+
+
+class Judge:
+    """A fixed set of targets with their references and guides; held in memory, some megabytes each."""
+
+    def __init__(self, clips: Sequence[ClipFrames], settings: GuideSettings, *, sheets: Path | None = None, most: int = 24,
+                 counts: Sequence[int] = COUNTS):
+        self.topology, self.settings, self.sheets = load_topology(), settings, sheets
+        chosen = [clips[number] for number in np.linspace(0, len(clips) - 1, min(most, len(clips))).round().astype(int)]
+        self.samples = {K: [self._sample(clip, K) for clip in chosen] for K in counts}
+
+    def _sample(self, clip: ClipFrames, K: int) -> Batch:
+        """The clip's first frame or K frames that cover its beginning, and the frame of its rest that is turned aside most."""
+        numbers = clip.store.numbers
+        border = max(1, int(np.searchsorted(numbers, last_reference(int(numbers[-1]) + 1))))
+        maker = guide_maker([clip.store.picture(0)], clip.points[:1], clip.mesh[:1], topology=self.topology)
+        poses = maker.poses(clip.points)
+        references = [0] if K == 1 else pick_references(poses.h[:border], K).tolist()
+        rest = poses.h[border:, :3] if border < len(numbers) else poses.h[-1:, :3]
+        target = min(border, len(numbers) - 1) + int(np.abs(rest).sum(1).argsort()[len(rest) // 2])
+        pictures = [clip.store.picture(number) for number in references]
+        maker = guide_maker(pictures, clip.points[references], clip.mesh[references], topology=self.topology,
+                            settings=self.settings)
+        points = clip.points[target]
+        match = int(maker.choose(maker.poses(points[None]))[0])
+        lines = [coarse_lines(clip.points[number]) for number in references]
+        shown = maker.guide(points, match)
+        guides = Guides(*(one[None] for one in guide_tensors(shown, pictures[match], lines[match])))
+        return Batch(torch.stack([as_picture(one) for one in pictures])[None],
+                     torch.stack([as_map(one) for one in lines])[None], guides,
+                     torch.from_numpy(shown.teacher)[None, None], as_picture(clip.store.picture(target))[None],
+                     torch.from_numpy(points)[None])
+
+    @torch.no_grad()
+    def figures(self, network: RendererNetwork, *, step: int) -> dict[str, float]:
+        """SSIM, PSNR (dB), mouth L1, the anchor's SSIM: means over targets for each number of references; `ssim` over all."""
+        network.eval()
+        found, rows = {}, []
+        for K, samples in self.samples.items():
+            each = []
+            for batch in samples:
+                made = self._made(network, batch)
+                each.append(_scores(made, batch))
+                if K == 1 and len(rows) < SHEET_ROWS * SHEET_COLUMNS:
+                    rows += sheet_row(made, batch)
+            found |= {f"{name}_{K}": float(np.mean([one[name] for one in each])) for name in each[0]}
+        if self.sheets is not None:
+            self.sheets.mkdir(parents=True, exist_ok=True)
+            sheet = contact_sheet(rows, columns=SHEET_COLUMNS)
+            cv2.imwrite(str(self.sheets / f"{step:07d}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+        return {"ssim": float(np.mean([found[f"ssim_{K}"] for K in self.samples])), **found}
+
+    def _made(self, network: RendererNetwork, batch: Batch) -> Made:
+        device = next(network.parameters()).device
+        guides = Guides(*(one.to(device) for one in batch.guides))
+        with mixed_precision(device):
+            return network(network.references(batch.references.to(device), batch.reference_lines.to(device)), guides)
+
+
+def _scores(made: Made, batch: Batch) -> dict[str, float]:
+    picture, anchor = (one.float().cpu().clamp(0, 1) for one in (made.picture, made.placed.anchor))
+    mouth = (mouth_weight(batch.points, CANVAS) >= MOUTH).float()
+    error = float((picture - batch.target).square().mean())
+    return {"ssim": 1 - float(ssim_loss(picture, batch.target)), "psnr": -10 * float(np.log10(max(error, 1e-10))),
+            "mouth": float(reconstruction_loss(picture, batch.target, mouth)),
+            "anchor_ssim": 1 - float(ssim_loss(anchor, batch.target))}
+
+
+def sheet_row(made: Made, batch: Batch) -> list[np.ndarray]:
+    """One sample as tiles (S, S, 3): first reference, projected, matched as warped, both together, made, real."""
+    placed = made.placed
+    return [shown(one) for one in (batch.references[0, :1], placed.projected, placed.matched, placed.anchor, made.picture,
+                                   batch.target)]
+
+
+def shown(picture: Tensor) -> np.ndarray:
+    """(1, 3, H, W) in [0, 1] as (H, W, 3) uint8."""
+    return picture[0].detach().float().cpu().clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy()

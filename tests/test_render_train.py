@@ -1,0 +1,183 @@
+"""Training of the renderer: material as promised, terms and weights by name, exact resume, four frames learnt by heart."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import media
+from experiment import load_config, load_weights
+from landmarks import open_corpus
+from render_stage import RendererSettings, RendererTraining, load_renderer, load_topology, train_renderer
+from render_stage.data import MaterialSettings, draw_batch, read_frames
+from render_stage.frames import FrameStore, last_reference, pack_frames, store_path
+from render_stage.guide import CANVAS, COARSE, GuideSettings
+from render_stage.losses import ssim_loss
+from render_stage.network import WHOLE
+from render_stage.objective import FLOW_TERMS, JUDGED_TERMS, LossWeights, load_perceptual
+from render_stage.precision import has_cpu_units, mixed_precision
+from render_stage.validate import Judge
+from tests.moving_faces import moved_face, write_moving_corpus
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return write_moving_corpus(tmp_path_factory.mktemp("corpus") / "faces")
+
+
+@pytest.fixture(scope="module")
+def clips(corpus):
+    return read_frames(corpus, "train", MaterialSettings(stride=2))
+
+
+def settings_with(*overrides: str) -> RendererSettings:
+    return load_config(RendererSettings, stage="renderer", preset="tiny", overrides=overrides)
+
+
+def test_frames_are_kept_as_the_video_has_them(corpus):
+    clip = corpus.clips[0]
+    pack_frames(corpus, [clip], stride=5)
+    store = FrameStore(store_path(corpus, clip, 5))
+    frames = list(media.read_frames(corpus.video_path(clip)))
+    assert store.numbers.tolist() == [0, 5, 10, 15, 20, 25, 30, 35, 40]
+    for index, number in enumerate(store.numbers):
+        assert np.abs(store.picture(index).astype(int) - frames[number]).mean() < 2.5
+
+
+def test_frames_are_packed_once(corpus):
+    clip = corpus.clips[1]
+    pack_frames(corpus, [clip], stride=7)
+    before = store_path(corpus, clip, 7).stat().st_mtime_ns
+    pack_frames(corpus, [clip], stride=7)
+    assert store_path(corpus, clip, 7).stat().st_mtime_ns == before
+
+
+def test_references_come_from_the_beginning():
+    assert last_reference(750) == 64 and last_reference(129) == 64 and last_reference(90) == 30 and last_reference(2) == 1
+
+
+def drawn(clips, seed=3, count=5, **changes):
+    return draw_batch(clips, count, settings=MaterialSettings(stride=2, **changes), guide=GuideSettings(),
+                      topology=load_topology(), generator=torch.Generator().manual_seed(seed))
+
+
+def test_batches_have_their_shapes_and_are_reproducible(clips):
+    batch, again = drawn(clips, references=(3,)), drawn(clips, references=(3,))
+    assert batch.references.shape == (5, 3, 3, CANVAS, CANVAS) and batch.reference_lines.shape == (5, 3, 1, COARSE, COARSE)
+    assert batch.guides.masks.shape == (5, 2, CANVAS, CANVAS) and batch.points.shape == (5, 68, 3)
+    assert torch.equal(batch.target, again.target) and torch.equal(batch.guides.flow, again.guides.flow)
+    assert not torch.equal(batch.target, drawn(clips, seed=4, references=(3,)).target)
+
+
+def test_guides_fit_their_targets(clips):
+    """Whatever the change of size, place, mirror and colour: the projected face looks like the target's where it is seen."""
+    batch = drawn(clips, seed=1, count=16, references=(1,))
+    inside = batch.guides.masks[:, :1] > 0.99
+    apart = ((batch.guides.projected - batch.target).abs() * inside).sum((1, 2, 3)) / inside.sum((1, 2, 3)) / 3
+    copied = ((batch.references[:, 0] - batch.target).abs() * inside).sum((1, 2, 3)) / inside.sum((1, 2, 3)) / 3
+    assert apart.max() < 0.06 and apart.mean() < 0.6 * copied.mean()
+
+
+def test_every_person_is_drawn_as_often(corpus):
+    clips = read_frames(corpus, "train", MaterialSettings(stride=2))
+    assert [clip.share for clip in clips] == [1.0, 1.0]
+    pooled = read_frames(corpus, "train", MaterialSettings(stride=2, pool="person1", pooled=7))
+    assert [clip.share for clip in pooled] == [1.0, 7.0]
+
+
+def test_weights_count_when_their_time_has_come():
+    weights = LossWeights(structure=0.0)
+    assert set(weights.counting(flows_only=True, judged=False)) == {"warp", "flow", "mask"} < set(FLOW_TERMS)
+    assert not set(weights.counting(flows_only=False, judged=False)) & set(JUDGED_TERMS)
+    assert "structure" not in weights.counting(flows_only=False, judged=True)
+
+
+@pytest.mark.parametrize("left_out", ["reconstruction", "gradient", "features", "flow", "anchor"])
+def test_any_term_can_be_left_out_by_name(corpus, clips, left_out):
+    settings = settings_with(f"weights.{left_out}=0", "flows_until=0", "judged_from=0")
+    told = RendererTraining(settings, clips, None).step()
+    assert left_out not in told and {"warp", "total", "structure"} <= set(told)
+
+
+def test_unknown_terms_are_refused():
+    with pytest.raises(ValueError, match="unknown key 'weights.sharpness'"):
+        settings_with("weights.sharpness=1")
+    with pytest.raises(ValueError, match="0 or more"):
+        settings_with("weights.flow=-1")
+
+
+def test_a_perceptual_file_that_is_none(tmp_path):
+    (tmp_path / "my_vgg19.pth").write_bytes(b"no weights")
+    with pytest.raises(ValueError, match="cannot be read as weights"):
+        load_perceptual(tmp_path / "my_vgg19.pth")
+    with pytest.raises(ValueError, match="no face encoder weights"):
+        load_perceptual(tmp_path / "missing.safetensors")
+
+
+def test_numbers_are_halved_only_where_that_is_fast():
+    with mixed_precision(torch.device("cpu")):
+        made = torch.ones(3, 3) @ torch.ones(3, 3)
+    assert made.dtype == (torch.bfloat16 if has_cpu_units() else torch.float32)
+
+
+def run(corpus, folder, *overrides):
+    return train_renderer(corpus, folder, settings_with(*overrides))
+
+
+def test_a_run_leaves_weights_sheets_and_a_log(corpus, tmp_path):
+    report = run(corpus, tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert report.loop.step == 6 and lines[-1]["kind"] == "validate" and {"ssim", "psnr_1", "mouth_4"} <= set(lines[-1])
+    assert cv2.imread(str(tmp_path / "sheets" / "0000006.png")).shape == (256, 6 * 256, 3)
+    made = load_renderer(report.weights)
+    face = moved_face((0, 0))
+    frames = made.frames(made.prepare([face]), face.points[None])
+    assert frames.shape == (1, CANVAS, CANVAS, 3) and frames.dtype == np.uint8
+
+
+def test_a_resumed_run_equals_a_straight_one(corpus, tmp_path):
+    run(corpus, tmp_path / "straight")
+    run(corpus, tmp_path / "halted", "loop.steps=3")
+    run(corpus, tmp_path / "halted")
+    weights = [load_weights(tmp_path / name / "renderer.safetensors").tensors for name in ("straight", "halted")]
+    lines = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("straight", "halted")]
+    told = [[{key: value for key, value in json.loads(line).items() if key != "time_s"} for line in one] for one in lines]
+    assert all(torch.equal(one, weights[1][name]) for name, one in weights[0].items())
+    assert [line for line in told[0] if line["step"] > 4] == [line for line in told[1] if line["step"] > 4]
+
+
+def test_a_corpus_without_meshes_is_refused(tmp_path):
+    corpus = write_moving_corpus(tmp_path / "faces", ("train", "val"), frames=29)
+    for path in (corpus.folder / "mesh").iterdir():
+        path.unlink()
+    with pytest.raises(ValueError, match="no clip of 25 frames with a mesh in its train split"):
+        train_renderer(open_corpus(corpus.folder), tmp_path / "run", settings_with())
+
+
+def test_four_frames_are_learnt_by_heart(clips):
+    """A tiny model overfits: it must be able to draw what it is shown over and over again."""
+    settings = settings_with("material.references=[1]", "material.colour=0", "material.open_mouths=0", "batch=4", "rate=0.003",
+                             "flows_until=0", "judged_from=1000", "weights.gradient=0", "weights.mask=0")
+    training = RendererTraining(settings, clips, None)
+    batch = drawn(clips, seed=5, count=4, references=(1,), colour=0.0)
+    training._next = lambda: (batch, WHOLE)
+
+    def ssim():
+        with torch.no_grad():
+            made = training.network(training.network.references(batch.references, batch.reference_lines), batch.guides)
+        return 1 - float(ssim_loss(made.picture, batch.target))
+
+    before = ssim()
+    for _ in range(120):
+        training.step()
+    assert ssim() > 0.95 > before
+
+
+def test_judging_changes_nothing(corpus, clips):
+    training = RendererTraining(settings_with(), clips, Judge(clips, GuideSettings()))
+    before = {name: value.clone() for name, value in training.network.state_dict().items()}
+    figures = training.validate()
+    assert 0 < figures["anchor_ssim_1"] <= 1 and figures == training.validate()
+    assert all(torch.equal(before[name], value) for name, value in training.network.state_dict().items())
