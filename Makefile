@@ -11,7 +11,7 @@ PIP_INSTALL := .venv/bin/python -m pip install --quiet --constraint constraints.
 
 demo: setup
 	@mkdir -p out
-	.venv/bin/headsync-gen-landmarks --audio examples/speech.flac --refs examples/astronaut.jpg --out out/demo.npz --preview out/demo.mp4
+	.venv/bin/headsync-talk --audio examples/speech.flac --refs examples/astronaut.jpg --out out/demo.mp4
 
 test: setup
 	.venv/bin/python -m pytest $(PYTEST_OPTIONS)

@@ -2,8 +2,10 @@
 
 import argparse
 
-from experiment import report_failures, run_command
-from landmark_stage import MotionControl, load_generator, named, start_face, write_landmarks, write_preview
+from experiment import named, run_command, run_each
+from landmark_stage import MotionControl, start_face, write_preview
+from landmark_stage.motion import add_motion_arguments, motion_from
+from landmark_stage.speak import load_speaker, write_motion
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -15,32 +17,31 @@ def arguments() -> argparse.ArgumentParser:
     face.add_argument("--start", metavar="SEQ.npz", help="or a sequence's (default: the canonical face)")
     parser.add_argument("--out", required=True, metavar="S.npz", help="the sequence; with several sounds a folder")
     parser.add_argument("--preview", metavar="S.mp4", help="the motion drawn, with the sound; with several sounds a folder")
-    parser.add_argument("--model", default="long", help="long (default), short, or a weight file")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, another motion")
-    parser.add_argument("--noise", type=float, default=1.0, help="how different seeds are; 0: the mean path (default 1)")
-    parser.add_argument("--head-scale", type=float, default=1.0, help="0: the head stands still (default 1)")
-    parser.add_argument("--lip-scale", type=float, default=1.0, help="of the lips' motion (default 1)")
+    parser.add_argument("--generator", default="ms-sync", help="ms-sync (default), or expression: lips and face, head still")
+    parser.add_argument("--model", help="long (default), short, or a weight file of the generator")
+    add_motion_arguments(parser)
     return parser
+
+
+def motion_control(options: argparse.Namespace) -> MotionControl:
+    """What `add_motion_arguments` asked for. ValueError for values out of range."""
+    return MotionControl(options.seed, options.noise, options.head_scale, options.lip_scale)
 
 
 def run(argv: list[str]) -> int:
     """Generate for each sound; 1 when some of several failed."""
     options = arguments().parse_args(argv)
-    control = MotionControl(options.seed, options.noise, options.head_scale, options.lip_scale)
-    generator, start = load_generator(options.model), start_face(options.refs or options.start)
-    places = zip(options.audio, named(options.out, options.audio, ".npz"), named(options.preview, options.audio, ".mp4"))
-    failures = []
-    for audio, out, preview in places:
-        try:
-            print(f"{out}: {write_landmarks(audio, start, out, generator=generator, control=control)} frames")
-            if preview:
-                write_preview(out, preview, audio=audio)
-                print(f"{preview}: written")
-        except (ValueError, OSError) as error:
-            if len(options.audio) == 1:
-                raise
-            failures.append(f"{audio}: {error}")
-    return report_failures(failures)
+    control, motion = motion_control(options), motion_from(options)
+    speaker, start = load_speaker(options.generator, options.model), start_face(options.refs or options.start)
+
+    def generate(audio, out, preview) -> None:
+        print(f"{out}: {write_motion(audio, start, out, speaker=speaker, control=control, motion=motion)} frames")
+        if preview:
+            write_preview(out, preview, audio=audio)
+            print(f"{preview}: written")
+
+    outs, previews = named(options.out, options.audio, ".npz"), named(options.preview, options.audio, ".mp4")
+    return run_each(generate, list(zip(options.audio, outs, previews, strict=True)))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """One run of a program: its configuration, checkpoints, log and loop; knows no model."""
 
 from experiment.checkpoint import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint
-from experiment.command import report_failures, run_command
+from experiment.command import named, report_failures, run_command, run_each
 from experiment.config import build_config, config_dict, load_config, save_config
 from experiment.log import RunLog, read_log
 from experiment.loop import LoopResult, LoopSettings, Trainee, run_loop
@@ -13,5 +13,5 @@ __all__ = [
     "Weights", "load_weights", "save_weights",
     "RunLog", "read_log",
     "LoopResult", "LoopSettings", "Trainee", "run_loop",
-    "report_failures", "run_command",
+    "named", "report_failures", "run_command", "run_each",
 ]

@@ -1,7 +1,9 @@
-"""What every command shares: bad input ends in one line and exit code 2, never in a traceback."""
+"""What every command shares: bad input ends in one line and exit code 2, never in a traceback; several items go on."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 BAD_INPUT, INTERRUPTED, SOME_FAILED = 2, 130, 1
 
@@ -32,3 +34,34 @@ def report_failures(failures: Sequence[str]) -> int:
     for failure in failures:
         print(f"headsync: failed: {failure}", file=sys.stderr)
     return SOME_FAILED if failures else 0
+
+
+def run_each(job: Callable[..., None], items: Sequence[Sequence]) -> int:
+    """The exit code of `job(*item)` for each item: what cannot be done is listed at the end by the item's first member.
+
+    A single item's ValueError or OSError is raised.
+    """
+    failures = []
+    for item in items:
+        try:
+            job(*item)
+        except (ValueError, OSError) as error:
+            if len(items) == 1:
+                raise
+            failures.append(f"{item[0]}: {one_line(error)}")
+    return report_failures(failures)
+
+
+def named(place: str | Path | None, sources: Sequence[str | Path], suffix: str) -> list[Path | None]:
+    """A file for each source's result: `place` itself for one, else files in the folder `place`, named after them.
+
+    Without a place there are none. The folder is made. ValueError when two sources have the same name.
+    """
+    if place is None or len(sources) == 1:
+        return [place if place is None else Path(place)] * len(sources)
+    names = [Path(source).stem for source in sources]
+    again = [name for name, count in Counter(names).items() if count > 1]
+    if again:
+        raise ValueError(f"several files are called {again[0]}; their results would overwrite each other, so run them apart")
+    Path(place).mkdir(exist_ok=True)
+    return [Path(place) / (name + suffix) for name in names]

@@ -13,9 +13,9 @@ from landmark_stage.generate import (
     write_landmarks,
 )
 from landmark_stage.generator import Generator, GeneratorSettings
-from landmark_stage.preview import named, write_preview
+from landmark_stage.preview import write_preview
 from landmark_stage.train import GeneratorTraining, TrainReport, TrainSettings, train_landmarks
 
 __all__ = ["LOOK_AHEAD_FRAMES", "MODELS", "Adversary", "AdversarySettings", "Explanation", "Generator", "GeneratorSettings",
            "GeneratorTraining", "MotionControl", "TrainReport", "TrainSettings", "explain_motion", "generate_landmarks",
-           "load_generator", "named", "start_face", "stream_landmarks", "train_landmarks", "write_landmarks", "write_preview"]
+           "load_generator", "start_face", "stream_landmarks", "train_landmarks", "write_landmarks", "write_preview"]

@@ -1,6 +1,10 @@
 """Landmarks and reference frames in, frames out: the 3D-aware mesh, the motion matcher, and what composes the picture."""
 
+from render_stage.data import Guides
+from render_stage.explain import layer_contributions
+from render_stage.face_encoder import FaceEmbedder, load_face_encoder
 from render_stage.face_topology import EYE, MOUTH, SKIN, FaceTopology, load_topology
+from render_stage.guide import Guide, GuideMaker, GuideSettings, guide_maker
 from render_stage.mesh import (
     Correspondence,
     KeyMesh,
@@ -14,7 +18,12 @@ from render_stage.mesh import (
     project,
 )
 from render_stage.motion_matcher import match, match_hard, motion_distance, pick_references
+from render_stage.network import Made, NetworkSettings, RendererNetwork
 from render_stage.rasteriser import Raster, interpolate, rasterise
+from render_stage.references import Reference, read_references
+from render_stage.render import RenderReport, render_video
+from render_stage.renderer import Identity, Renderer, load_renderer
+from render_stage.train import RendererSettings, RendererTraining, train_renderer
 
 __all__ = [
     "Raster", "interpolate", "rasterise",
@@ -22,4 +31,8 @@ __all__ = [
     "Correspondence", "KeyMesh", "Projection", "choose_key_frame", "correspondence_flow", "deformed_vertices",
     "fit_mesh", "key_mesh", "posed_vertices", "project",
     "match", "match_hard", "motion_distance", "pick_references",
+    "Guide", "GuideMaker", "GuideSettings", "Guides", "guide_maker",
+    "Made", "NetworkSettings", "RendererNetwork", "Identity", "Renderer", "layer_contributions", "load_renderer",
+    "Reference", "RenderReport", "read_references", "render_video",
+    "FaceEmbedder", "load_face_encoder", "RendererSettings", "RendererTraining", "train_renderer",
 ]

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from render_stage.layers import SLOPE, Unit, convolution, resized
+from render_stage.layers import SLOPE, Unit, convolution, patch_convolution, resized
 
 RESIDUAL = 0.5          # the most that an anchored composition adds to a colour, of 1
 
@@ -43,17 +43,17 @@ class CompositionSettings:
 class PictureEncoder(nn.Module):
     """Features of a warped picture and its mask at every level."""
 
-    def __init__(self, inside: int, channels: Sequence[int], *, spectral: bool):
+    def __init__(self, inside: int, channels: Sequence[int], *, patch: int = 1, spectral: bool):
         super().__init__()
+        self.patch = patch
         self.units = nn.ModuleList(Unit(a, b, stride=1 if level == 0 else 2, spectral=spectral)
-                                   for level, (a, b) in enumerate(zip((inside, *channels), channels)))
+                                   for level, (a, b) in enumerate(zip((inside * patch**2, *channels), channels)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, inside, H, W) to (B, C, H / 2^level, W / 2^level) of every level."""
-        levels = []
-        for unit in self.units:
-            x = unit(x)
-            levels.append(x)
+        """(B, inside, patch H, patch W) to (B, C, H / 2^level, W / 2^level) of every level."""
+        levels = [F.leaky_relu(patch_convolution(self.units[0].convolution, x, self.patch), SLOPE, inplace=True)]
+        for unit in self.units[1:]:
+            levels.append(unit(levels[-1]))
         return levels
 
 
@@ -70,34 +70,44 @@ class WrittenWeights(nn.Module):
         nn.init.zeros_(self.rows[-1].weight)
         nn.init.zeros_(self.rows[-1].bias)
 
-    def forward(self, x: Tensor, matrix: Tensor) -> Tensor:
-        """(B, inside, H, W) and a matrix (B, inside, row) to (B, outside, H, W): one matrix product per sample."""
-        weights = self.own + self.rows(matrix + self.place)             # (B, inside, outside)
-        made = torch.baddbmm(self.bias[:, None], weights.transpose(1, 2), x.flatten(2))     # (B, outside, H W)
-        return made.unflatten(2, x.shape[2:])
+    def forward(self, matrix: Tensor) -> Tensor:
+        """The weights (B, inside, outside) that matrices (B, inside, row) write."""
+        return self.own + self.rows(matrix + self.place)                # (B, inside, outside)
 
 
 class ParallelSpade(nn.Module):
-    """Normalised x, scaled and shifted by three conditions side by side, their sum: x (1 + sum scale_i) + sum shift_i."""
+    """Normalised x, scaled and shifted by three conditions side by side, their sum: x (1 + sum scale_i) + sum shift_i.
 
-    def __init__(self, channels: int, condition: int, label: int, *, written: int | None, hidden: int, modulated: bool):
+    The three are 1x1 convolutions, so their sum is one of all conditions together: one matrix product instead of three.
+    """
+
+    def __init__(self, channels: int, condition: int, label: int, *, norm: nn.Module | None = None, written: int | None,
+                 hidden: int, modulated: bool):
         super().__init__()
-        self.norm = nn.BatchNorm2d(channels, affine=False)
-        self.pictures = convolution(2 * condition, 2 * channels, kernel=1) if modulated else None   # both SPADEs at once
+        self.norm = nn.BatchNorm2d(channels, affine=False) if norm is None else norm
+        self.pictures = convolution(2 * condition, 2 * channels, kernel=1) if modulated else None   # both pictures' SPADEs
         self.label = (convolution(label, 2 * channels, kernel=1) if written is None
                       else WrittenWeights(written, label, 2 * channels, hidden=hidden))
 
-    def forward(self, x: Tensor, pictures: Tensor, label: Tensor, matrix: Tensor | None) -> Tensor:
-        """x (B, C, H, W) under both pictures' features (B, 2 condition, H, W) and the landmarks' (B, label, H, W)."""
-        told = self.label(label) if matrix is None else self.label(label, matrix)       # (B, 2C, H, W)
+    def forward(self, normal: Tensor, conditions: Tensor, matrix: Tensor | None) -> Tensor:
+        """Normalised x (B, C, H, W) under conditions (B, H W, I): 1, features of both pictures if they modulate, landmarks."""
+        scale, shift = (torch.matmul(conditions, one) for one in self.weights(matrix).chunk(2, 2))     # (B, H W, C)
+        places = normal.permute(0, 2, 3, 1).flatten(1, 2)                                   # (B, H W, C)
+        return torch.addcmul(shift, places, scale).unflatten(1, normal.shape[2:]).permute(0, 3, 1, 2)   # (B, C, H, W)
+
+    def weights(self, matrix: Tensor | None) -> Tensor:
+        """Weights (I, 2C), or (B, I, 2C) where they are written, of 1 and all conditions."""
+        label = self.label.weight.flatten(1).T[None] if matrix is None else self.label(matrix)     # (B or 1, label, 2C)
+        C = label.shape[2] // 2
+        bias = torch.cat([self.label.bias[:C] + 1, self.label.bias[C:]])
+        parts = [bias[None], label]
         if self.pictures is not None:
-            told = told + self.pictures(pictures)
-        scale, shift = told.chunk(2, 1)
-        return torch.addcmul(shift, self.norm(x), 1 + scale)
+            parts = [(bias + self.pictures.bias)[None], self.pictures.weight.flatten(1).T, label]
+        return torch.cat([one.expand(len(label), *one.shape[-2:]) for one in parts], 1)
 
 
 class SpadeBlock(nn.Module):
-    """The residual block of a level."""
+    """The residual block of a level. It normalises before it enlarges: statistics are the same, and a quarter of the work."""
 
     def __init__(self, inside: int, outside: int, condition: int, label: int, *, written: int | None, hidden: int,
                  modulated: bool, spectral: bool):
@@ -106,14 +116,20 @@ class SpadeBlock(nn.Module):
         self.first_spade, self.second_spade = (ParallelSpade(width, **spade) for width in (inside, outside))
         self.first = convolution(inside, outside, spectral=spectral)
         self.second = convolution(outside, outside, spectral=spectral)
-        self.around_spade = ParallelSpade(inside, **spade) if inside != outside else None
+        self.around_spade = ParallelSpade(inside, norm=self.first_spade.norm, **spade) if inside != outside else None
         self.around = convolution(inside, outside, kernel=1, spectral=spectral) if inside != outside else None
 
-    def forward(self, x: Tensor, *conditions: Tensor | None) -> Tensor:
-        """(B, inside, H, W) to (B, outside, H, W)."""
-        around = x if self.around is None else self.around(self.around_spade(x, *conditions))
-        x = self.first(F.leaky_relu(self.first_spade(x, *conditions), SLOPE, inplace=True))
-        return around + self.second(F.leaky_relu(self.second_spade(x, *conditions), SLOPE, inplace=True))
+    def forward(self, x: Tensor, conditions: Tensor, matrix: Tensor | None, side: int) -> Tensor:
+        """(B, inside, side / 2 or side, the same) to (B, outside, side, side)."""
+        normal = _enlarged(self.first_spade.norm(x), side)
+        around = _enlarged(x, side) if self.around is None else self.around(self.around_spade(normal, conditions, matrix))
+        x = self.first(F.leaky_relu(self.first_spade(normal, conditions, matrix), SLOPE, inplace=True))
+        normal = self.second_spade.norm(x)
+        return around + self.second(F.leaky_relu(self.second_spade(normal, conditions, matrix), SLOPE, inplace=True))
+
+
+def _enlarged(x: Tensor, side: int) -> Tensor:
+    return x if x.shape[-1] == side else F.interpolate(x, size=(side, side), mode="nearest")
 
 
 class Composition(nn.Module):
@@ -125,8 +141,8 @@ class Composition(nn.Module):
         super().__init__()
         self.settings = settings
         channels, spectral = settings.channels, settings.spectral
-        patch = settings.patch**2
-        self.encoders = nn.ModuleList(PictureEncoder(shown * patch, settings.condition, spectral=spectral) for _ in range(2))
+        self.encoders = nn.ModuleList(PictureEncoder(shown, settings.condition, patch=settings.patch, spectral=spectral)
+                                      for _ in range(2 if settings.modulated else 0))
         finest = int(settings.label_stride).bit_length() - 1            # level at which landmark images have their size
         self.label = PictureEncoder(1, settings.label[finest:], spectral=spectral)
         self.finer_label = nn.ModuleList(convolution(settings.label[finest], settings.label[level], kernel=1)
@@ -138,7 +154,7 @@ class Composition(nn.Module):
                        settings.label[level], written=rows.get(level), hidden=settings.hidden, modulated=settings.modulated,
                        spectral=spectral)
             for level in range(len(channels)))
-        self.head = convolution(channels[0], 3 * patch)
+        self.head = convolution(channels[0], 3 * settings.patch**2)
         nn.init.normal_(self.head.weight, std=0.002 if settings.anchored else 0.05)
         nn.init.zeros_(self.head.bias)
 
@@ -161,13 +177,14 @@ class Composition(nn.Module):
 
     def drawn(self, bottom: Tensor, warped: Sequence[Tensor], lines: Tensor, matrices: Sequence[Tensor]) -> Tensor:
         """What the last layer says (B, 3, H, W), before it is made a colour."""
-        packed = (F.pixel_unshuffle(one, self.settings.patch) for one in warped)            # (B, shown patch^2, H, W)
-        pictures = [torch.cat(pair, 1) for pair in zip(*(encoder(one) for encoder, one in zip(self.encoders, packed)))]
         labels, written = self.labels(lines), dict(zip(self.settings.adaptive, matrices))
+        shown = [labels]
+        if self.settings.modulated:
+            shown = [*(encoder(one) for encoder, one in zip(self.encoders, warped)), labels]
         x = self.bottom(bottom)
         for level in reversed(range(len(self.blocks))):
-            side = pictures[level].shape[-1]
-            if x.shape[-1] != side:
-                x = F.interpolate(x, size=(side, side), mode="nearest")
-            x = self.blocks[level](x, pictures[level], labels[level], written.get(level))
+            parts = [one[level].permute(0, 2, 3, 1) for one in shown]                       # (B, H, W, C) each
+            side = parts[0].shape[1]
+            conditions = torch.cat([parts[0].new_ones(*parts[0].shape[:3], 1), *parts], 3)  # (B, H, W, I)
+            x = self.blocks[level](x, conditions.flatten(1, 2), written.get(level), side)
         return F.pixel_shuffle(self.head(F.leaky_relu(x, SLOPE)), self.settings.patch)      # (B, 3, canvas, canvas)

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
+from numba import njit
 
 from landmarks import RIGID27, HeadPose, canonical_face, head_pose, landmark_image, rigid_fit, rotation_vector
 from render_stage.face_topology import FaceTopology
@@ -135,19 +136,35 @@ def head_flow(raster: Raster, vertices: np.ndarray, other: KeyMesh) -> tuple[np.
     face's own motion fades: hair and ears go with the head. What stands still is for the networks to tell.
     """
     sight = look_up(raster, other.topology.triangles, other.view.attributes, other.view)
-    here = pixel_places(raster.triangle.shape)
-    on_mesh = (raster.triangle >= 0).astype(np.float32)
-    cover = _coarse(on_mesh)                                                            # (G, G)
-    moved = _coarse((sight.flow - here) * on_mesh[..., None])                           # (G, G, 2), times cover
+    moved = np.zeros((COARSE, COARSE, 2), np.float32)
+    cover, teacher = (np.zeros((COARSE, COARSE), np.float32) for _ in range(2))
+    _gather(raster.triangle, sight.flow, sight.facing, moved, cover, teacher)           # moved is times cover
     outline = other.topology.outline
     beyond = outline_motion(vertices[outline, :2], other.vertices[outline, :2])         # (G, G, 2)
     own = moved - beyond * cover[..., None]                                             # the face's own, times cover
     spread, known = (cv2.GaussianBlur(one, (0, 0), FADE_PX / 2) for one in (own, cover))
-    faded = spread / np.maximum(known, LEAST_COVER)[..., None]                          # fades where little is known
-    faded *= np.minimum(known / 0.5, 1.0)[..., None]
-    flow = beyond + own + faded * (1 - cover)[..., None]                                # (G, G, 2)
-    teacher = _coarse(((raster.triangle >= 0) & (sight.facing > 0)).astype(np.float32))
-    return flow.astype(np.float32), np.where(teacher > 0.99, 1.0, 0.0).astype(np.float32)
+    share = np.minimum(known / 0.5, 1) * (1 - cover) / np.maximum(known, LEAST_COVER)   # fades where little is known
+    return beyond + own + spread * share[..., None], teacher
+
+
+@njit(cache=True, nogil=True)
+def _gather(seen, flow, facing, moved, cover, teacher):
+    """Means over the pixels of each coarse place: displacements and cover of the mesh; 1 where all see the other's skin."""
+    step = seen.shape[0] // cover.shape[0]
+    part = np.float32(1 / step**2)
+    for row in range(cover.shape[0]):
+        for column in range(cover.shape[1]):
+            sure = True
+            for y in range(row * step, (row + 1) * step):
+                for x in range(column * step, (column + 1) * step):
+                    if seen[y, x] < 0:
+                        sure = False
+                        continue
+                    cover[row, column] += part
+                    moved[row, column, 0] += part * (flow[y, x, 0] - np.float32(x + 0.5))
+                    moved[row, column, 1] += part * (flow[y, x, 1] - np.float32(y + 0.5))
+                    sure &= facing[y, x] > 0
+            teacher[row, column] = np.float32(sure)
 
 
 def outline_motion(target: np.ndarray, source: np.ndarray) -> np.ndarray:
@@ -162,7 +179,3 @@ def pixel_places(size: tuple[int, int]) -> np.ndarray:
     """The centres (H, W, 2) float32 of a picture's pixels: x, y."""
     rows, columns = (np.arange(side, dtype=np.float32) + 0.5 for side in size)
     return np.stack(np.meshgrid(columns, rows), axis=-1)
-
-
-def _coarse(picture: np.ndarray) -> np.ndarray:
-    return cv2.resize(picture, (COARSE, COARSE), interpolation=cv2.INTER_AREA)

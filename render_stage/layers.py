@@ -13,8 +13,28 @@ SLOPE = 0.2     # of the leaky rectifier, on the negative side
 
 def convolution(inside: int, outside: int, *, kernel: int = 3, stride: int = 1, spectral: bool = False) -> nn.Conv2d:
     """A convolution that keeps the size, or halves it with stride 2; `spectral` bounds its norm as published."""
-    made = nn.Conv2d(inside, outside, kernel, stride, kernel // 2)
+    made = Pointwise(inside, outside, 1) if kernel == 1 else nn.Conv2d(inside, outside, kernel, stride, kernel // 2)
     return spectral_norm(made) if spectral else made
+
+
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution as one matrix product over channels that lie last in memory: on a CPU several times faster."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inside, H, W) to (B, outside, H, W)."""
+        return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
+def patch_convolution(layer: nn.Conv2d, x: Tensor, patch: int) -> Tensor:
+    """A 3x3 convolution of the patches of x (B, C, H, W), each `patch` by `patch` pixels and C patch^2 channels of one place.
+
+    Equal to `layer(F.pixel_unshuffle(x, patch))`, in one convolution of the pixels themselves.
+    """
+    if patch == 1:
+        return layer(x)
+    weight = layer.weight.unflatten(1, (-1, patch, patch)).permute(0, 1, 4, 2, 5, 3)        # (O, C, 3, patch, 3, patch)
+    weight = weight.flatten(4).flatten(2, 3).contiguous(memory_format=torch.channels_last)  # (O, C, 3 patch, 3 patch)
+    return F.conv2d(x.contiguous(memory_format=torch.channels_last), weight, layer.bias, stride=patch, padding=patch)
 
 
 class Unit(nn.Module):

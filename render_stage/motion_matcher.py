@@ -8,6 +8,8 @@ Source: Rhythmic Head section 4.1 and equation 2; facts 2.5.
 import numpy as np
 import torch
 
+from render_stage.mesh import choose_key_frame
+
 # Radians and pixels have no common unit: each channel counts in its standard deviation over VoxCeleb2 (facts 2.1).
 SPREAD = (0.066, 0.132, 0.071, 9.99, 9.24, 16.95)
 WORST_SHARE = 0.75      # of the matches in training
@@ -55,7 +57,7 @@ def pick_references(h: np.ndarray, count: int, visible: np.ndarray | None = None
         raise ValueError(f"cannot pick {count} references from {len(candidates)} frames with a face; "
                          "ask for at least one and give a clip that shows a face")
     poses = h[candidates]
-    picks = [int(np.abs(poses[:, :3]).sum(1).argmin())]
+    picks = [choose_key_frame(poses)]
     nearest = motion_distance(poses, poses[picks])[:, 0]            # (T,) to the nearest pick
     while len(picks) < min(count, len(candidates)):
         nearest[picks[-1]] = -1.0                                   # never again, not even among equal poses

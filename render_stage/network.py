@@ -105,10 +105,10 @@ class RendererNetwork(nn.Module):
         small, drawn = (resized(one.flatten(0, 1), side).unflatten(0, one.shape[:2]) for one in (pictures, lines))
         return self.embedding.references(small, drawn)
 
-    def forward(self, held: References, guides: Guides, window: Window = WHOLE) -> Made:
+    def forward(self, held: References | Appearance, guides: Guides, window: Window = WHOLE) -> Made:
         """The picture of each target frame, or of a window of it: training need not draw everything."""
         placed, composition = self.placed(guides, window), self.settings.composition
-        appearance = self.embedding(held, resized(guides.lines, CANVAS // self.settings.embedding.stride))
+        appearance = self.appearance(held, guides.lines)
         moved = window.of(torch.cat([placed.moved.share, torch.sigmoid(placed.moved.mask)], 1))
         matched = torch.cat([placed.matched, resized(moved, window.side)], 1)
         lines = window.of(resized(guides.lines, CANVAS // (composition.patch * composition.label_stride)))
@@ -116,6 +116,12 @@ class RendererNetwork(nn.Module):
         bottom = window.of(appearance.bottom)
         picture = self.composition(bottom, (projected, matched), lines, appearance.matrices, placed.anchor)
         return Made(picture, placed, appearance)
+
+    def appearance(self, held: References | Appearance, lines: Tensor) -> Appearance:
+        """The references brought together for landmark images (B, 1, G, G); of one reference it is known once and for all."""
+        if isinstance(held, Appearance):
+            return held
+        return self.embedding(held, resized(lines, CANVAS // self.settings.embedding.stride))
 
     @property
     def step_px(self) -> int:

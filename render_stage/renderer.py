@@ -18,7 +18,7 @@ from experiment import build_config, load_weights
 from render_stage.data import Guides, as_map, as_picture, guide_tensors
 from render_stage.face_topology import load_topology
 from render_stage.guide import CANVAS, Guide, GuideMaker, coarse_lines, guide_maker
-from render_stage.hybrid_embedding import References
+from render_stage.hybrid_embedding import Appearance, References
 from render_stage.layers import resized, warp
 from render_stage.network import Made, NetworkSettings, RendererNetwork
 from render_stage.precision import mixed_precision
@@ -26,15 +26,13 @@ from render_stage.references import Reference
 
 MODELS = ("small",)
 MOST_REFERENCES = 32
-CHUNK = 4                   # frames that go through the networks together
-GUIDES_AHEAD = 2            # threads that make the next chunk's guides meanwhile
 
 
 class Identity(NamedTuple):
     """All that is constant for a person's references."""
 
     maker: GuideMaker
-    held: References
+    held: References | Appearance   # the latter of one reference
     pictures: Tensor                # (K, 3, S, S)
     lines: tuple[np.ndarray, ...]   # K landmark images (G, G)
     large: tuple[np.ndarray, ...]   # K pictures (P, P, 3) uint8 where P is above S, else none
@@ -65,22 +63,32 @@ class Renderer:
         maps = torch.stack([as_map(one) for one in lines]).to(self.device)                  # (K, 1, G, G)
         with torch.inference_mode(), mixed_precision(self.device):
             held = self.network.references(pictures[None], maps[None])
+            if len(references) == 1:        # attention has no choice: what the person looks like does not depend on the target
+                held = self.network.appearance(held, maps)
         size = references[0].picture.shape[0]
         large = tuple(reference.picture for reference in references) if size > CANVAS else ()
         return Identity(maker, held, pictures, lines, large, size)
 
     def frames(self, identity: Identity, points: np.ndarray) -> np.ndarray:
-        """Pictures (t, P, P, 3) uint8 of landmarks (t, 68, 3) in canvas units of 256; every frame is made alone."""
+        """Pictures (t, P, P, 3) uint8 of landmarks (t, 68, 3) in canvas units of 256; every frame is made alone.
+
+        Frames are made side by side, as many as torch has threads, each by one thread: none waits for another.
+        """
         points = np.asarray(points, np.float64)
+        if not len(points):
+            return np.zeros((0, identity.size, identity.size, 3), np.uint8)
         matches = identity.maker.choose(identity.maker.poses(points))                       # (t,)
-        starts = range(0, len(points), CHUNK)
-        made = []
-        with ThreadPoolExecutor(GUIDES_AHEAD) as pool:
-            waiting = [pool.submit(identity.maker.guide, one, int(match)) for one, match in zip(points, matches)]
-            for start in starts:
-                guides = [one.result() for one in waiting[start : start + CHUNK]]
-                made.append(self._pictures(identity, guides))
-        return np.concatenate(made) if made else np.zeros((0, identity.size, identity.size, 3), np.uint8)
+        threads = torch.get_num_threads()
+        if self.device.type != "cpu" or threads == 1:
+            return np.concatenate([self._frame(identity, *one) for one in zip(points, matches)])
+        try:
+            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                return np.concatenate([*pool.map(lambda one: self._frame(identity, *one), zip(points, matches))])
+        finally:
+            torch.set_num_threads(threads)
+
+    def _frame(self, identity: Identity, points: np.ndarray, match: int) -> np.ndarray:
+        return self._pictures(identity, [identity.maker.guide(points, int(match))])
 
     def explain(self, identity: Identity, points: np.ndarray) -> tuple[list[Guide], Made]:
         """Guides and everything that the networks say of frames (t, 68, 3), for notebooks and measurements."""
@@ -92,7 +100,9 @@ class Renderer:
         shown = [guide_tensors(one, None, identity.lines[one.match]) for one in guides]
         matched = identity.pictures[[one.match for one in guides]]
         batch = Guides(*(matched if parts[0] is None else torch.stack(parts).to(self.device) for parts in zip(*shown)))
-        held = References(*(one.expand(len(guides), *one.shape[1:]) for one in identity.held))
+        held = identity.held
+        if len(guides) > 1:
+            held = type(held)(*(_repeated(one, len(guides)) for one in held))
         with torch.inference_mode(), mixed_precision(self.device):
             return self.network(held, batch)
 
@@ -116,6 +126,10 @@ class Renderer:
         projected = torch.stack([as_picture(_enlarged(key, one.key_flow)) for one in guides]).to(self.device)
         projected = warp(projected, scale * resized(placed.refined.displacement.float(), P))
         return torch.lerp(matched, projected, resized(placed.believed.float(), P))
+
+
+def _repeated(held: Tensor | list[Tensor], times: int) -> Tensor | list[Tensor]:
+    return [_repeated(one, times) for one in held] if isinstance(held, list) else held.expand(times, *held.shape[1:])
 
 
 def _canvas(picture: np.ndarray) -> np.ndarray:

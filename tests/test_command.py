@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiment import report_failures, run_command
+from experiment import named, report_failures, run_command, run_each
 
 
 def raising(error):
@@ -61,3 +61,27 @@ def test_a_program_prints_no_traceback():
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1
+
+
+def test_several_items_go_on_and_a_single_one_is_raised(capsys):
+    done = []
+
+    def job(name, number):
+        if number < 0:
+            raise ValueError(f"{number} is\nbelow 0")
+        done.append(name)
+
+    assert run_each(job, [("a", 1), ("b", -2), ("c", 3)]) == 1
+    assert done == ["a", "c"] and capsys.readouterr().err == "headsync: failed: b: -2 is below 0\n"
+    assert run_each(job, [("a", 1), ("c", 3)]) == 0 and capsys.readouterr().err == ""
+    with pytest.raises(ValueError, match="-2 is"):
+        run_each(job, [("b", -2)])
+
+
+def test_results_of_several_sources_have_names(tmp_path):
+    assert named(None, ["a.wav", "b.wav"], ".npz") == [None, None]
+    assert named("x.npz", ["a.wav"], ".npz")[0].name == "x.npz"
+    assert named(tmp_path / "new", ["p/a.wav", "b.b.mp3"], ".npz") == [tmp_path / "new/a.npz", tmp_path / "new/b.b.npz"]
+    with pytest.raises(ValueError, match="several files are called a"):
+        named(tmp_path / "other", ["p/a.wav", "q/a.mp3"], ".npz")
+    assert not (tmp_path / "other").exists()

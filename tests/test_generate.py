@@ -15,15 +15,13 @@ from landmark_stage import (
     MotionControl,
     generate_landmarks,
     load_generator,
-    named,
     start_face,
     stream_landmarks,
     write_landmarks,
 )
 from landmark_stage.audio_pyramid import AudioPyramidSettings
-from landmark_stage.generate import recut
 from landmarks import LandmarkSequence, canonical_face, motion_statistics
-from media import measure_level, read_frames, write_flac
+from media import measure_level, read_frames, recut, write_flac
 
 SMALL = dict(widen=1, coordinate=11, audio=AudioPyramidSettings((5, 7, 7), 7), hidden=13, trunk=(17, 11), expansion=1)
 
@@ -142,15 +140,6 @@ def test_pieces_are_cut_anew():
     pieces = [np.arange(start, stop) for start, stop in ((0, 1), (1, 1), (1, 12), (12, 13))]
     assert [piece.tolist() for piece in recut(pieces, 5)] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11, 12]]
     assert [len(piece) for piece in recut(pieces, 13)] == [13] and not list(recut([], 3))
-
-
-def test_results_of_several_sounds_have_names(tmp_path):
-    assert named(None, ["a.wav", "b.wav"], ".npz") == [None, None]
-    assert named("x.npz", ["a.wav"], ".npz")[0].name == "x.npz"
-    assert named(tmp_path / "new", ["p/a.wav", "b.b.mp3"], ".npz") == [tmp_path / "new/a.npz", tmp_path / "new/b.b.npz"]
-    with pytest.raises(ValueError, match="several files are called a"):
-        named(tmp_path / "other", ["p/a.wav", "q/a.mp3"], ".npz")
-    assert not (tmp_path / "other").exists()
 
 
 def test_the_command_writes_sequence_and_preview(tmp_path, weights, capsys):

@@ -6,11 +6,11 @@ import torch.nn.functional as F
 
 from experiment import load_config
 from render_stage import Guides, RendererSettings
-from render_stage.composition import CompositionSettings, ParallelSpade, WrittenWeights
+from render_stage.composition import CompositionSettings, ParallelSpade
 from render_stage.flow_network import REST_PX, FlowNetwork, FlowSettings
 from render_stage.guide import CANVAS, COARSE
 from render_stage.hybrid_embedding import EmbeddingSettings, HybridEmbedding
-from render_stage.layers import resized, warp
+from render_stage.layers import Pointwise, patch_convolution, resized, warp
 from render_stage.network import NetworkSettings, RendererNetwork, Window, without_mesh
 
 PRESETS = ("tiny", "small", "base", "without_mesh", "without_hybrid", "without_nonlinear", "without_warping", "posed_mesh")
@@ -53,6 +53,18 @@ def test_a_displacement_is_in_pixels():
     picture = noise(1, 3, 41, 41)
     moved = warp(picture, torch.tensor([3.0, -2.0])[None, :, None, None].expand(1, 2, 41, 41))
     assert torch.allclose(moved[:, :, 5:-5, 5:-5], picture[:, :, 3:-7, 8:-2], atol=1e-5)
+
+
+@pytest.mark.parametrize("patch", [1, 2, 4])
+def test_patches_are_convolved_as_if_they_were_channels(patch):
+    torch.manual_seed(1)
+    layer, x = torch.nn.Conv2d(5 * patch**2, 7, 3, padding=1), noise(2, 5, 8 * patch, 12 * patch)
+    assert torch.allclose(patch_convolution(layer, x, patch), layer(F.pixel_unshuffle(x, patch)), atol=1e-5)
+
+
+def test_pointwise_is_a_convolution():
+    layer, x = Pointwise(5, 7, 1), noise(2, 5, 11, 13)
+    assert torch.allclose(layer(x), F.conv2d(x, layer.weight, layer.bias), atol=1e-5)
 
 
 def test_sizes_are_averaged_down_and_drawn_out():
@@ -108,24 +120,25 @@ def test_matrices_are_products_over_all_pixels(embedding):
 def test_three_spades_side_by_side_are_their_sum():
     torch.manual_seed(5)
     spade = ParallelSpade(5, 3, 4, written=None, hidden=0, modulated=True).eval()
-    x, first, second, label = noise(2, 5, 8, 8), noise(2, 3, 8, 8, seed=1), noise(2, 3, 8, 8, seed=2), noise(2, 4, 8, 8, seed=3)
+    x, first, second, label = noise(2, 5, 8, 9), noise(2, 3, 8, 9, seed=1), noise(2, 3, 8, 9, seed=2), noise(2, 4, 8, 9, seed=3)
     weight, bias = spade.pictures.weight, spade.pictures.bias
     told = [F.conv2d(first, weight[:, :3]), F.conv2d(second, weight[:, 3:], bias), spade.label(label)]
     scales, shifts = zip(*(one.chunk(2, 1) for one in told))
     expected = spade.norm(x) * (1 + sum(scales)) + sum(shifts)
-    assert torch.allclose(spade(x, torch.cat([first, second], 1), label, None), expected, atol=1e-5)
+    conditions = torch.cat([torch.ones(2, 1, 8, 9), first, second, label], 1).flatten(2).transpose(1, 2)
+    assert torch.allclose(spade(spade.norm(x), conditions, None), expected, atol=1e-5)
 
 
 def test_written_weights_follow_their_matrix():
     torch.manual_seed(2)
-    layer = WrittenWeights(6, 4, 3, hidden=5)
-    x, matrix = noise(2, 4, 5, 7), noise(2, 4, 6, seed=1)
-    plain = torch.einsum("bihw,io->bohw", x, layer.own) + layer.bias[:, None, None]
-    assert torch.allclose(layer(x, matrix), plain, atol=1e-6)        # to begin with they write nothing
-    torch.nn.init.normal_(layer.rows[-1].weight)
-    swapped = layer(x, matrix.flip(0))
-    assert not torch.allclose(layer(x, matrix), swapped, atol=1e-3)
-    assert torch.allclose(layer(x.flip(0), matrix.flip(0)).flip(0), layer(x, matrix), atol=1e-5)
+    spade = ParallelSpade(3, 2, 4, written=6, hidden=5, modulated=True).eval()
+    x, conditions, matrix = noise(2, 3, 5, 7), noise(2, 35, 9, seed=1), noise(2, 4, 6, seed=2)
+    assert torch.equal(spade.label(matrix), spade.label.own.expand(2, -1, -1))      # to begin with they write nothing
+    torch.nn.init.normal_(spade.label.rows[-1].weight)
+    straight, swapped = spade(x, conditions, matrix), spade(x, conditions, matrix.flip(0))
+    assert not torch.allclose(straight, swapped, atol=1e-3)
+    again = spade(x.flip(0), conditions.flip(0), matrix.flip(0)).flip(0)            # each sample has weights of its own
+    assert torch.allclose(again, straight, atol=1e-5)
 
 
 @pytest.mark.parametrize("K", [1, 3, 32])

@@ -5,8 +5,15 @@ import pytest
 import torch
 
 from experiment import config_dict, load_config, save_weights
-from render_stage import Reference, Renderer, RendererNetwork, RendererSettings, load_renderer
-from render_stage.renderer import CHUNK, MOST_REFERENCES
+from render_stage import (
+    Reference,
+    Renderer,
+    RendererNetwork,
+    RendererSettings,
+    layer_contributions,
+    load_renderer,
+)
+from render_stage.renderer import MOST_REFERENCES
 from tests.moving_faces import moved_face, still_face, swaying_face
 
 
@@ -22,7 +29,7 @@ def renderer():
 
 @pytest.fixture(scope="module")
 def motion():
-    return np.stack([face.points for face in swaying_face(2 * CHUNK + 3, seed=2)])
+    return np.stack([face.points for face in swaying_face(11, seed=2)])
 
 
 def test_blocks_equal_the_whole(renderer, motion):
@@ -61,6 +68,14 @@ def test_pictures_have_the_references_size(renderer, motion, size):
     normal = renderer.frames(renderer.prepare([face]), motion[:2])
     small = [np.stack([cv2.resize(one, (96, 96), interpolation=cv2.INTER_AREA) for one in each]) for each in (frames, normal)]
     assert np.abs(small[0].astype(int) - small[1]).mean() < 4
+
+
+def test_every_layer_contributes_and_is_left_as_it_was(renderer, motion):
+    identity = renderer.prepare([still_face()])
+    before = renderer.frames(identity, motion[:1])
+    found = layer_contributions(renderer, identity, motion[:1])
+    assert list(found) == [32, 16, 8, 4] and all(one.shape == (1, 256, 256) and one.max() > 0 for one in found.values())
+    assert np.array_equal(before, renderer.frames(identity, motion[:1]))
 
 
 def test_no_frames_are_no_frames(renderer):
