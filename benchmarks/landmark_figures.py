@@ -17,7 +17,7 @@ import torch
 from landmark_stage import load_generator
 from landmark_stage.audio_pyramid import SILENT_ROW
 from landmark_stage.data import Track, read_tracks
-from landmark_stage.validate import Piece, generated, pieces_of, synchrony
+from landmark_stage.validate import Piece, generated, pieces_of, plane, synchrony
 from landmarks import face_shape_error, lip_opening, motion_distances, motion_statistics, open_corpus
 from syncers import Talk, foreign, load_syncers, static
 
@@ -30,11 +30,6 @@ def points_of(flat: torch.Tensor) -> np.ndarray:
     """Points (T, 68, 3) in pixels of the 256 canvas of a motion (T, D * 68)."""
     points = CANVAS * flat.unflatten(1, (68, -1)).numpy()
     return np.pad(points, ((0, 0), (0, 0), (0, 3 - points.shape[2]))).astype(np.float32)
-
-
-def plane(flat: torch.Tensor) -> np.ndarray:
-    """x and y alone, (T, 136)."""
-    return flat.unflatten(1, (68, -1))[..., :2].flatten(1).numpy()
 
 
 def show_synchrony(name: str, found, real, still) -> None:

@@ -40,11 +40,12 @@ def calibrate_sway(generator: Generator, tracks: Sequence[Track], *, material: M
     generator.sway.zero_()
     own = heads(generator.rollout(batch.observed, batch.rows, noise))
     real = heads(batch.real[:, OBSERVED - 1 :])
-    missing = (_variance(real) - _variance(own)).clamp(min=0)
-    factors = (missing / _variance(swayed - own).clamp(min=1e-9)).sqrt().clamp(max=LARGEST_FACTOR)
+    missing = (head_variance(real) - head_variance(own)).clamp(min=0)
+    factors = (missing / head_variance(swayed - own).clamp(min=1e-9)).sqrt().clamp(max=LARGEST_FACTOR)
     generator.sway.copy_(sway * factors)
     return factors  # (M,)
 
 
-def _variance(heads: Tensor) -> Tensor:
+def head_variance(heads: Tensor) -> Tensor:
+    """The variance (M,) of head motions (B, T, M) about each stretch's own mean."""
     return (heads - heads.mean(1, keepdim=True)).square().mean((0, 1))  # (M,)

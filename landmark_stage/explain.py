@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 from landmark_stage.audio_pyramid import with_margins
-from landmark_stage.generate import MotionControl, listen
+from landmark_stage.generate import BLOCK_FRAMES, MotionControl, listen
 from landmark_stage.generator import OBSERVED, Generator
-from landmark_stage.noise import NoiseSource
 from landmarks import LandmarkSequence
 from media import stream_features
 
@@ -28,17 +27,17 @@ class Explanation(NamedTuple):
 def explain_motion(audio: str | Path | np.ndarray, start: LandmarkSequence, *, generator: Generator,
                    control: MotionControl | None = None) -> Explanation:
     """Masks and speeds of the motion that `generate_landmarks` makes of the same arguments; memory grows with length."""
-    control, settings = control or MotionControl(), generator.settings
+    control, dims = control or MotionControl(), generator.settings.dims
     sound = listen(audio)
-    rows = torch.from_numpy(np.concatenate(list(stream_features(sound.blocks(250), sound.level))))
+    rows = torch.from_numpy(np.concatenate(list(stream_features(sound.blocks(BLOCK_FRAMES), sound.level))))
     heard = generator.audio(with_margins(rows[None]))                                           # (1, K, T, C)
-    noise = NoiseSource(settings.noise, generator=torch.Generator().manual_seed(control.seed), scale=control.noise)
-    observed = torch.from_numpy(start.flat(settings.dims)[:1])[None].expand(1, OBSERVED, -1)    # (1, 3, D * L)
+    noise = control.noise_source(generator)
+    observed = torch.from_numpy(start.flat(dims)[:1])[None].expand(1, OBSERVED, -1)    # (1, 3, D * L)
     frame = generator.frame(observed[:, -1])
     state = generator.begin(observed, noise.draw(OBSERVED - 1)[None], frame)
     masks, speeds = [], []
     for t in range(1, heard.shape[2]):
         state, blend = generator.advance(state, heard[:, :, t], noise.draw(1), frame)
         masks.append(blend.masks[:, 0])
-        speeds.append(frame.size * blend.branches[:, 0].unflatten(-1, (-1, settings.dims)).norm(dim=-1))
+        speeds.append(frame.size * blend.branches[:, 0].unflatten(-1, (-1, dims)).norm(dim=-1))
     return Explanation(torch.stack(masks).numpy(), torch.stack(speeds).numpy())

@@ -53,6 +53,11 @@ class MotionControl:
         if not -(1 << 63) <= self.seed < 1 << 63:
             raise ValueError(f"--seed must fit 64 bits, got {self.seed}")
 
+    def noise_source(self, generator: Generator) -> NoiseSource:
+        """The noise that the generator hears under this control, from frame -2 on."""
+        random = torch.Generator().manual_seed(self.seed)
+        return NoiseSource(generator.settings.noise, generator=random, scale=self.noise)
+
 
 class Sound(NamedTuple):
     """A sound that can be gone through once more: how loud and how long it is is known beforehand."""
@@ -147,8 +152,7 @@ def stream_landmarks(audio: str | Path | np.ndarray | Iterable[np.ndarray], star
 def _blocks(blocks: Iterable[np.ndarray], level: media.Level, start: LandmarkSequence, generator: Generator,
             control: MotionControl, block_frames: int) -> Iterator[np.ndarray]:
     dims = generator.settings.dims
-    noise = NoiseSource(generator.settings.noise, generator=torch.Generator().manual_seed(control.seed), scale=control.noise)
-    stream = MotionStream(generator, torch.from_numpy(start.flat(dims)[0]), noise=noise)
+    stream = MotionStream(generator, torch.from_numpy(start.flat(dims)[0]), noise=control.noise_source(generator))
     depth = start.points[0, :, 2]
 
     def shown(made: torch.Tensor) -> np.ndarray:
@@ -163,24 +167,7 @@ def _blocks(blocks: Iterable[np.ndarray], level: media.Level, start: LandmarkSeq
             yield shown(motion[1:] if not made else motion)
             made += len(motion)
 
-    return recut(pieces(), block_frames)
-
-
-def recut(pieces: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """The same items in arrays of `size`, the last one shorter, each as soon as it is full."""
-    waiting: list[np.ndarray] = []
-    held = 0
-    for piece in pieces:
-        waiting.append(piece)
-        held += len(piece)
-        if held < size:
-            continue
-        whole = np.concatenate(waiting)
-        for begin in range(0, held - size + 1, size):
-            yield whole[begin : begin + size]
-        waiting, held = [whole[held - held % size :]], held % size
-    if held:
-        yield np.concatenate(waiting)
+    return media.recut(pieces(), block_frames)
 
 
 def generate_landmarks(audio: str | Path | np.ndarray, start: LandmarkSequence | None = None, *,

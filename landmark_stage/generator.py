@@ -127,6 +127,11 @@ def head_motions(shape: Tensor) -> Tensor:
     return torch.linalg.qr(motions).Q
 
 
+def swayed(sway: Tensor, velocity: Tensor) -> Tensor:
+    """A head's sway (..., 4 or 7) a frame later, under a push of noise."""
+    return (1 - SWAY_SPRING) * sway + velocity
+
+
 def head_motion_count(dims: int) -> int:
     """Shifts, turns and growth: 4 in the plane, 7 in space."""
     return dims + dims * (dims - 1) // 2 + 1
@@ -199,7 +204,7 @@ class Generator(nn.Module):
         if self.settings.head_spring or self.settings.face_spring:
             head = (frame.head @ (state.face[:, None] @ frame.head).mT)[..., 0]         # (B, D * L)
             face = face - self.settings.head_spring * head - self.settings.face_spring * (state.face - head)
-        sway = (1 - SWAY_SPRING) * state.sway + noise @ self.sway if self.settings.sway else state.sway
+        sway = swayed(state.sway, noise @ self.sway) if self.settings.sway else state.sway
         return State(face, hidden, cell, sway), blend
 
     def shown(self, state: State, frame: Frame) -> Tensor:
@@ -232,7 +237,7 @@ class Generator(nn.Module):
         mixed = torch.randn(self.sway.shape, generator=generator)
         path, place = [], torch.zeros(len(deviations))
         for velocity in noise @ mixed:
-            place = (1 - SWAY_SPRING) * place + velocity
+            place = swayed(place, velocity)
             path.append(place)
         self.sway.copy_(mixed * deviations / torch.stack(path).std(0))
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from experiment import LoopResult, LoopSettings, RunLog, config_dict, load_checkpoint, run_loop, save_config, save_weights
-from landmark_stage.adversary import Adversary, AdversarySettings
+from landmark_stage.adversary import TERMS, Adversary, AdversarySettings
 from landmark_stage.audio_pyramid import MARGIN_FRAMES
-from landmark_stage.calibrate import calibrate_sway
+from landmark_stage.calibrate import calibrate_sway, head_variance
 from landmark_stage.data import MaterialSettings, Stretch, Track, draw_stretches, read_tracks
 from landmark_stage.generate import load_generator
 from landmark_stage.generator import LANDMARKS, OBSERVED, Frame, Generator, GeneratorSettings, face_size
@@ -102,7 +102,7 @@ class GeneratorTraining:
             self._begin_with(load_generator(settings.begin_with))
         self.average = Generator(settings.generator).requires_grad_(False).eval()
         self.average.load_state_dict(self.generator.state_dict())
-        terms = tuple(name for name in ("frame", "sequence", "joint") if getattr(settings.weights, name))
+        terms = tuple(name for name in TERMS if getattr(settings.weights, name))
         self.adversary = Adversary(replace(settings.adversary, terms=terms)) if terms else None
         self.optimiser = torch.optim.Adam(self.generator.parameters(), settings.rate, (settings.momentum, SECOND_BETA))
         self.steps = 0
@@ -127,7 +127,7 @@ class GeneratorTraining:
     def _head_deviations(self) -> Tensor:
         """Standard deviations (4 or 7,) of real heads' shifts, turns and growth about each stretch's own mean."""
         heads = torch.cat([moved @ frame.head for moved, frame in self._displacements()])           # (N, T + 2, 7)
-        return (heads - heads.mean(1, keepdim=True)).square().mean((0, 1)).sqrt()
+        return head_variance(heads).sqrt()
 
     def _drawn(self) -> Stretch:
         return draw_stretches(self.tracks, self.settings.batch, dims=self.settings.generator.dims,
@@ -158,8 +158,7 @@ class GeneratorTraining:
         self.optimiser.step()
         self.steps += 1
         self._follow()
-        return {**{name: float(value) for name, value in told.items()}, **{name: loss.item() for name, loss in losses.items()},
-                "total": total.item(), "gradient": norm.item()}
+        return {**told, **{name: loss.item() for name, loss in losses.items()}, "total": total.item(), "gradient": norm.item()}
 
     def _losses(self, made: Tensor, batch: Stretch) -> dict[str, Tensor]:
         """The terms that need no judge, each where its weight is not 0."""

@@ -7,6 +7,7 @@ Shapes: B pieces, T frames, D = 2 or 3 coordinates of L = 68 landmarks, Z noise 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -63,6 +64,11 @@ def synchrony(syncers: SyncerPyramid, talks: Sequence[Talk]) -> Synchrony:
     return Synchrony(*(list(column) for column in zip(*mean)))
 
 
+def plane(flat: Tensor) -> np.ndarray:
+    """x and y alone (T, 2 * L) of a motion (T, D * L)."""
+    return flat.unflatten(1, (LANDMARKS, -1))[..., :2].flatten(1).numpy()
+
+
 class Judge:
     """Judges generators on the val people's pieces of 80 frames; the anchors are measured once."""
 
@@ -88,9 +94,8 @@ class Judge:
             gain = max(self.real.confidence[level - 1] - self.still.confidence[level - 1], LEAST_GAIN)
             told[f"off{level}"] = offset
             told[f"score{level}"] = (confidence - self.still.confidence[level - 1]) / gain
-        plane = [motion.unflatten(1, (-1, generator.settings.dims))[..., :2].flatten(1).numpy() for motion in made]
-        real = [piece.real.flat.unflatten(1, (-1, 3))[..., :2].flatten(1).numpy() for piece in self.pieces]
-        distances = motion_distances(plane, real, frames=PIECE_FRAMES, seed=seed)
+        distances = motion_distances([plane(motion) for motion in made], [plane(piece.real.flat) for piece in self.pieces],
+                                     frames=PIECE_FRAMES, seed=seed)
         told |= distances._asdict()
         told["lip_level"] = self._lip_level(made)
         missing = sum(max(0.0, 1 - value) for name, value in told.items() if name.startswith("score"))

@@ -11,6 +11,7 @@ from landmarks.extract import CANVAS_PX, Extraction, canvas_frames, extract
 from landmarks.geometry import (
     HeadPose,
     Similarity,
+    frontal_mean,
     frontalise,
     head_pose,
     pose_points,
@@ -41,7 +42,7 @@ __all__ = [
     "MotionDistances", "MotionStatistics", "distance_interval", "face_shape_error", "motion_distances", "motion_statistics",
     "scale_motion", "LandmarkSequence", "points_from_flat", "producer_json",
     "CONTOURS", "GROUPS", "IBUG68", "MEDIAPIPE_TO_IBUG68", "MIRROR", "RIGID17", "RIGID27", "layout_size",
-    "HeadPose", "Similarity", "frontalise", "head_pose", "pose_points", "rigid_fit", "rotation_matrix",
+    "HeadPose", "Similarity", "frontal_mean", "frontalise", "head_pose", "pose_points", "rigid_fit", "rotation_matrix",
     "rotation_vector", "similarity_fit", "build_canonical", "canonical_face",
     "LEVELS", "PYRAMID_FACTOR", "PYRAMID_TAPS", "halve_rate", "smooth", "time_pyramid",
     "IDENTITY", "Augmentation", "AugmentationRanges", "apply_augmentation", "draw_augmentation", "flip",

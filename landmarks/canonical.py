@@ -15,7 +15,6 @@ from landmarks.layouts import MIRROR
 FRAME_PX = 256.0
 FACE_SHARE = 0.5                # brow to chin, as a share of the frame: what `fixed_crop` makes of most clips
 CENTRE = (0.5, 0.55)            # of the landmarks' box, as shares of the frame
-FRONTAL_SHARE = 0.1             # of a clip's frames, those turned least, make its mean
 ROUNDS = 10
 DIGEST = "bd214070f700a2fde0352b1096e207aa22d9b8badb927ea827091ce9463ac6d7"
 
@@ -43,7 +42,7 @@ def build_canonical(clips: Iterable[np.ndarray]) -> np.ndarray:
     Each round aligns all shapes to the mean by similarity, averages and symmetrises; then the mean is put into a 256
     frame. ValueError when there is no clip.
     """
-    from landmarks.geometry import rotation_vector, similarity_fit  # geometry's head pose needs the finished face
+    from landmarks.geometry import frontal_mean, similarity_fit  # geometry's head pose needs the finished face
 
     clips = [np.asarray(points, np.float64) for points in clips]
     if not clips:
@@ -53,10 +52,7 @@ def build_canonical(clips: Iterable[np.ndarray]) -> np.ndarray:
         mean = mean / np.sqrt(np.square(mean).sum())
         shapes = []
         for points in clips:
-            fit = similarity_fit(points, mean)
-            turned = np.linalg.norm(rotation_vector(fit.rotation), axis=1)              # (T,)
-            frontal = np.argsort(turned, kind="stable")[: max(1, round(FRONTAL_SHARE * len(points)))]
-            shapes.append(fit.apply(points)[frontal].mean(0))
+            shapes.append(frontal_mean(points, similarity_fit(points, mean)))
         mean = symmetrised(np.mean(shapes, axis=0))
         mean = mean - mean.mean(0)
     return _framed(mean)

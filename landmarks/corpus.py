@@ -78,6 +78,13 @@ class Corpus(NamedTuple):
         return tuple(clip for clip in self.clips
                      if (split is None or clip.split == split) and (clip.has_audio or not talking))
 
+    def people(self, split: str) -> dict[str, list[Clip]]:
+        """The split's clips by identity, both in the manifest's order."""
+        of_person: dict[str, list[Clip]] = {}
+        for clip in self.select(split):
+            of_person.setdefault(clip.identity, []).append(clip)
+        return of_person
+
     def video_path(self, clip: Clip) -> Path:
         """The clip's mp4."""
         return self.folder / "clips" / f"{clip.clip}.mp4"

@@ -12,6 +12,8 @@ from scipy.spatial.transform import Rotation
 from landmarks.canonical import canonical_face
 from landmarks.layouts import RIGID27
 
+FRONTAL_SHARE = 0.1     # of a clip's frames, those turned least, stand for it
+
 
 class Similarity(NamedTuple):
     """target = scale * rotation @ source + translation."""
@@ -81,6 +83,13 @@ def rigid_fit(source: np.ndarray, target: np.ndarray) -> Similarity:
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
     translation = target.mean(-2) - (fit.rotation @ source.mean(-2)[..., None])[..., 0]  # (..., 3)
     return Similarity(np.ones_like(fit.scale), fit.rotation, translation)
+
+
+def frontal_mean(points: np.ndarray, fit: Similarity) -> np.ndarray:
+    """The mean (P, 3) of the tenth of frames of points (T, P, 3) that `fit` turns least, as it moves them."""
+    turned = np.linalg.norm(rotation_vector(fit.rotation), axis=1)                              # (T,)
+    frontal = np.argsort(turned, kind="stable")[: max(1, round(FRONTAL_SHARE * len(points)))]
+    return fit.apply(points)[frontal].mean(0)  # (P, 3)
 
 
 def head_pose(points: np.ndarray, *, canonical: np.ndarray | None = None,

@@ -20,12 +20,10 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
     corpus = open_corpus(options.data)
-    of_person: dict[str, list[np.ndarray]] = {}
-    for clip in corpus.select("train"):
-        of_person.setdefault(clip.identity, []).append(corpus.landmarks(clip).points)
-    face = build_canonical(np.concatenate(clips) for clips in of_person.values())
+    people = corpus.people("train")
+    face = build_canonical(np.concatenate([corpus.landmarks(clip).points for clip in clips]) for clips in people.values())
     save_array(options.out, face)
-    print(f"{len(of_person)} people; SHA-256 {hashlib.sha256(face.tobytes()).hexdigest()}")
+    print(f"{len(people)} people; SHA-256 {hashlib.sha256(face.tobytes()).hexdigest()}")
 
 
 if __name__ == "__main__":

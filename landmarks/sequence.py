@@ -4,13 +4,16 @@ Shapes: T frames, L = 68 landmarks, D = 2 or 3 coordinates. Points are pixels of
 where nearer.
 """
 
+import contextlib
 import dataclasses
 import io
 import json
 import math
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -95,17 +98,11 @@ class LandmarkSequence:
     @classmethod
     def load(cls, path: str | Path) -> "LandmarkSequence":
         """The sequence in a `landmarks/1` file. ValueError, one line naming the file, for anything else."""
-        try:
-            arrays = _read_arrays(Path(path))
+        with refusing(path), zipfile.ZipFile(path) as archive:
+            arrays = read_entries(archive)
             return cls(points=arrays["points"], visible=arrays["visible"], fps=float(arrays["fps"]),
                        size=tuple(arrays["size"].tolist()), crop=tuple(arrays["crop"].tolist()),
                        layout=str(arrays["layout"]), producer=str(arrays["producer"]))
-        except FileNotFoundError as error:
-            raise ValueError(f"{path}: no such file; check the name") from error
-        except Exception as error:  # of a damaged file, zipfile, zlib, tokenize and NumPy may raise anything
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise ValueError(
-                f"{path} is not a {SCHEMA} file ({reason}); make it anew with extract or gen_landmarks") from error
 
 
 def points_from_flat(flat: np.ndarray, size: tuple[int, int], *, dims: int = 2,
@@ -125,31 +122,61 @@ def producer_json(**told) -> str:
     return json.dumps(told, sort_keys=True, ensure_ascii=False)
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of the file, after every header was checked: nothing is unpacked on the word of a foreign header."""
-    with zipfile.ZipFile(path) as archive:
-        names = sorted(archive.namelist())
-        expected = sorted(f"{name}.npy" for name in ("schema", *FIELDS))
-        if names != expected:
-            raise ValueError(f"its keys are {[name.removesuffix('.npy') for name in names][:12]}")
-        arrays = {}
-        for name in ("schema", *FIELDS):
-            with archive.open(f"{name}.npy") as file:
-                check_header(name, file, archive.getinfo(f"{name}.npy").file_size)
-            with archive.open(f"{name}.npy") as file:
-                arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
-                if file.read(1):
-                    raise ValueError(f"{name} holds more than its header says")
-            if name == "schema" and str(arrays["schema"]) != SCHEMA:
-                raise ValueError(f"its schema is {str(arrays['schema'])[:40]!r}")
+@contextlib.contextmanager
+def refusing(path: str | Path) -> Iterator[None]:
+    """Any failure inside becomes the one line, a ValueError, with which a file that is no `landmarks/1` is refused."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: no such file; check the name") from error
+    except Exception as error:  # of a damaged file, zipfile, zlib, tokenize and NumPy may raise anything
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(
+            f"{path} is not a {SCHEMA} file ({reason}); make it anew with extract or gen_landmarks") from error
+
+
+def read_entries(archive: zipfile.ZipFile, *, without: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """The arrays of a `landmarks/1` archive but those `without`, after every header was checked.
+
+    Nothing is unpacked on the word of a foreign header.
+    """
+    names = sorted(archive.namelist())
+    expected = sorted(f"{name}.npy" for name in ("schema", *FIELDS))
+    if names != expected:
+        raise ValueError(f"its keys are {[name.removesuffix('.npy') for name in names][:12]}")
+    arrays = {}
+    for name in ("schema", *FIELDS):
+        with archive.open(f"{name}.npy") as file:
+            _check_header(name, file, archive.getinfo(f"{name}.npy").file_size)
+        if name in without:
+            continue
+        with archive.open(f"{name}.npy") as file:
+            arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
+            if file.read(1):
+                raise ValueError(f"{name} holds more than its header says")
+        if name == "schema" and str(arrays["schema"]) != SCHEMA:
+            raise ValueError(f"its schema is {str(arrays['schema'])[:40]!r}")
     return arrays
 
 
-def check_header(name: str, file, size_bytes: int) -> None:
-    """ValueError when an array's type or shape is not the schema's, or does not fill the `size_bytes` of its entry."""
+class ArrayHeader(NamedTuple):
+    """What a .npy says of itself."""
+
+    shape: tuple[int, ...]
+    columns_first: bool     # the first axis runs fastest
+    dtype: np.dtype
+
+
+def read_array_header(file: IO[bytes]) -> ArrayHeader:
+    """The header of an open .npy, which stands at its data then."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
+    return ArrayHeader(*read(file))
+
+
+def _check_header(name: str, file, size_bytes: int) -> None:
+    """ValueError when an array's type or shape is not the schema's, or does not fill the `size_bytes` of its entry."""
+    shape, _, dtype = read_array_header(file)
     kinds = {"points": np.float32, "visible": np.bool_, "fps": np.float64, "size": np.int64, "crop": np.float64}
     kind = kinds.get(name)
     if kind is None:

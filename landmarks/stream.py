@@ -4,8 +4,6 @@ Shapes: T frames of the whole, t frames of a block, L = 68 landmarks. An hour is
 """
 
 import contextlib
-import os
-import secrets
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +12,18 @@ from typing import NamedTuple
 import numpy as np
 
 from landmarks.layouts import IBUG68, layout_size
-from landmarks.sequence import FIELDS, MOST_FRAMES, MOST_TEXT, SCHEMA, LandmarkSequence, check_header
+from landmarks.sequence import (
+    MOST_FRAMES,
+    MOST_TEXT,
+    SCHEMA,
+    LandmarkSequence,
+    read_array_header,
+    read_entries,
+    refusing,
+)
+from media import partial_path, put_in_place
 
 BLOCK_FRAMES = 250
-_ENTRIES = ("schema", *FIELDS)
-_LONGEST_NAME_BYTES = 200   # of a file name of 255, to leave room for what marks it as partial
 
 
 class SequenceHeader(NamedTuple):
@@ -52,8 +57,7 @@ class SequenceWriter:
         self._header = SequenceHeader(int(frames), float(fps), tuple(size), tuple(crop), layout, producer)
         _check_values(self._header)
         self._visible = bytearray()
-        start = os.fsdecode(os.fsencode(self.path.name)[:_LONGEST_NAME_BYTES])
-        self._partial = self.path.with_name(f"{start}.partial-{os.getpid()}-{secrets.token_hex(3)}")
+        self._partial = partial_path(self.path)
         self._opened: contextlib.ExitStack | None = None    # the points' entry, the archive, the file: closed in this order
         self._archive: zipfile.ZipFile | None = None
         self._points = None                                 # where the next block goes
@@ -115,9 +119,7 @@ class SequenceWriter:
         self._write_array("layout", np.array(self._header.layout))
         self._write_array("producer", np.array(self._header.producer))
         self._opened.close()
-        with open(self._partial, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(self._partial, self.path)
+        put_in_place(self._partial, self.path)
 
     def _entry(self, name: str):
         """An open entry of the archive; `ZipInfo` dates it 1980-01-01, so that bytes do not tell the time."""
@@ -144,7 +146,7 @@ def read_header(path: Path | str) -> SequenceHeader:
 
     ValueError, one line naming the file, for anything else, as `LandmarkSequence.load` has it.
     """
-    with _refusing(path), zipfile.ZipFile(path) as archive:
+    with refusing(path), zipfile.ZipFile(path) as archive:
         return _checked(archive)
 
 
@@ -163,10 +165,10 @@ def read_blocks(path: Path | str, *, block_frames: int = BLOCK_FRAMES) -> Iterat
 
 
 def _blocks(path: Path | str, block_frames: int) -> Iterator[np.ndarray]:
-    with _refusing(path), zipfile.ZipFile(path) as archive:
+    with refusing(path), zipfile.ZipFile(path) as archive:
         header = _checked(archive)
         with archive.open("points.npy") as file:
-            shape, columns_first = _shape(file)
+            shape, columns_first, _ = read_array_header(file)
             if columns_first:
                 raise ValueError("its points are stored with the time axis last; load and save it with LandmarkSequence")
             for start in range(0, header.frames, block_frames):
@@ -179,21 +181,9 @@ def _blocks(path: Path | str, block_frames: int) -> Iterator[np.ndarray]:
 
 def _checked(archive: zipfile.ZipFile) -> SequenceHeader:
     """The header of an archive whose every entry but the content of `points` was checked."""
-    names = sorted(archive.namelist())
-    if names != sorted(f"{name}.npy" for name in _ENTRIES):
-        raise ValueError(f"its keys are {[name.removesuffix('.npy') for name in names][:12]}")
-    arrays = {}
-    for name in _ENTRIES:
-        with archive.open(f"{name}.npy") as file:
-            check_header(name, file, archive.getinfo(f"{name}.npy").file_size)
-        if name == "points":
-            continue
-        with archive.open(f"{name}.npy") as file:
-            arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
-        if name == "schema" and str(arrays["schema"]) != SCHEMA:
-            raise ValueError(f"its schema is {str(arrays['schema'])[:40]!r}")
+    arrays = read_entries(archive, without=("points",))
     with archive.open("points.npy") as file:
-        shape, _ = _shape(file)
+        shape = read_array_header(file).shape
     header = SequenceHeader(shape[0], float(arrays["fps"]), tuple(arrays["size"].tolist()),
                             tuple(arrays["crop"].tolist()), str(arrays["layout"]), str(arrays["producer"]))
     _check_values(header, np.zeros((1, *shape[1:]), np.float32))
@@ -202,28 +192,7 @@ def _checked(archive: zipfile.ZipFile) -> SequenceHeader:
     return header
 
 
-def _shape(file) -> tuple[tuple[int, ...], bool]:
-    """Shape of a .npy whose header was checked, and whether its first axis runs fastest; leaves the file at the data."""
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, columns_first, _ = read(file)
-    return shape, columns_first and len(shape) > 1
-
-
 def _check_values(header: SequenceHeader, points: np.ndarray | None = None, visible: np.ndarray | None = None) -> None:
     """ValueError, as `LandmarkSequence` has it, for values of a header or a block that do not fit the schema."""
     points = np.zeros((1, layout_size(header.layout), 3), np.float32) if points is None else points
     LandmarkSequence(points, np.ones(len(points), bool) if visible is None else visible, *header[1:])
-
-
-@contextlib.contextmanager
-def _refusing(path: Path | str) -> Iterator[None]:
-    """Any failure inside becomes the one line with which `LandmarkSequence.load` refuses a file."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise ValueError(f"{path}: no such file; check the name") from error
-    except Exception as error:  # of a damaged file, zipfile, zlib, tokenize and NumPy may raise anything
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(
-            f"{path} is not a {SCHEMA} file ({reason}); make it anew with extract or gen_landmarks") from error

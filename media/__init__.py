@@ -1,6 +1,7 @@
 """Files and signals: sound, features, pictures and the clock that ties them together; knows nothing of faces."""
 
 from media.audio import AudioInfo, audio_info, count_audio_frames, read_audio, stream_audio
+from media.blocks import recut
 from media.clock import (
     FPS,
     HOP_SAMPLES,
@@ -18,7 +19,7 @@ from media.clock import (
     shown_frames,
 )
 from media.features import FEATURES, Level, extract_features, measure_level, stream_features
-from media.files import write_whole
+from media.files import partial_path, put_in_place, write_whole
 from media.flac import quantised, write_flac
 from media.pictures import is_image, read_image
 from media.video import VideoInfo, read_frames, video_info
@@ -28,6 +29,6 @@ __all__ = [
     "FEATURES", "FPS", "HOP_SAMPLES", "ROWS_PER_FRAME", "ROW_RATE_HZ", "SAMPLES_PER_FRAME", "SAMPLE_RATE_HZ",
     "SYNTHETIC_COMMENT", "WINDOW_SAMPLES", "AudioInfo", "FrameResampler", "Level", "VideoInfo", "VideoWriter",
     "audio_info", "count_audio_frames", "extract_features", "frames_for_samples", "frames_for_seconds", "is_image",
-    "measure_level", "pad_waveform", "quantised", "read_audio", "read_frames", "read_image", "rows_for_frames",
+    "measure_level", "pad_waveform", "partial_path", "put_in_place", "quantised", "read_audio", "read_frames", "read_image", "recut", "rows_for_frames",
     "samples_for_frames", "shown_frames", "stream_audio", "stream_features", "video_info", "write_flac", "write_whole",
 ]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 
+from media.blocks import recut
 from media.clock import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, frames_for_samples
 from media.containers import (
     decoded,
@@ -59,29 +60,13 @@ def stream_audio(path: Path | str, *, block_frames: int = 250) -> Iterator[np.nd
     """
     if block_frames < 1:
         raise ValueError(f"a block must hold at least 1 video frame, got block_frames={block_frames}")
-    return _blocks(path, block_frames * SAMPLES_PER_FRAME)
+    mono = (piece[0] for piece in decode_audio(path, rate_hz=SAMPLE_RATE_HZ, layout="mono"))     # each (n,)
+    return recut(mono, block_frames * SAMPLES_PER_FRAME)
 
 
 def count_audio_frames(path: Path | str) -> int:
     """Returns how many video frames cover the sound of a file, by decoding all of it: ceil(25 x its true duration)."""
     return frames_for_samples(sum(len(block) for block in stream_audio(path)))
-
-
-def _blocks(path: Path | str, block_samples: int) -> Iterator[np.ndarray]:
-    pending: list[np.ndarray] = []
-    waiting = 0
-    for piece in decode_audio(path, rate_hz=SAMPLE_RATE_HZ, layout="mono"):
-        pending.append(piece[0])   # (n,)
-        waiting += piece.shape[1]
-        if waiting < block_samples:
-            continue
-        samples = np.concatenate(pending)
-        whole = waiting - waiting % block_samples
-        for start in range(0, whole, block_samples):
-            yield samples[start:start + block_samples].copy()
-        pending, waiting = [samples[whole:].copy()], waiting - whole
-    if waiting:
-        yield np.concatenate(pending)
 
 
 def decode_audio(path: Path | str, *, rate_hz: int, layout: str) -> Iterator[np.ndarray]:

@@ -3,7 +3,6 @@
 Shapes: N samples.
 """
 
-import os
 from pathlib import Path
 
 import av
@@ -11,6 +10,7 @@ import numpy as np
 
 from media.clock import SAMPLE_RATE_HZ
 from media.containers import media_url, reason, shown_name
+from media.files import partial_path, put_in_place
 
 _BLOCK_SAMPLES = 4096
 _FULL_SCALE = 32768
@@ -34,7 +34,7 @@ def write_flac(path: Path | str, waveform: np.ndarray) -> None:
     if waveform.ndim != 1 or not len(waveform):
         raise ValueError(f"{shown_name(path)}: a sound needs samples of shape (N,), got {waveform.shape}")
     path = Path(path)
-    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    partial = partial_path(path)
     try:
         with av.open(media_url(partial), "w", format="flac") as output:
             stream = output.add_stream("flac", rate=SAMPLE_RATE_HZ, layout="mono")
@@ -46,9 +46,7 @@ def write_flac(path: Path | str, waveform: np.ndarray) -> None:
                 frame.sample_rate, frame.pts = SAMPLE_RATE_HZ, start
                 output.mux(stream.encode(frame))
             output.mux(stream.encode(None))
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        put_in_place(partial, path)
     except (av.FFmpegError, OSError) as error:
         raise ValueError(f"{shown_name(path)}: cannot be written ({reason(error)}); check the folder") from error
     finally:

@@ -4,8 +4,6 @@ Shapes: H W pixels.
 """
 
 import contextlib
-import os
-import secrets
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,12 +13,12 @@ from av.video.reformatter import VideoReformatter
 
 from media.clock import FPS
 from media.containers import media_url, reason, shown_name
+from media.files import partial_path, put_in_place
 from media.soundtrack import Soundtrack, add_soundtrack
 
 SYNTHETIC_COMMENT = "synthetic media: made by headsync"
 QUALITY_CRF = 18
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-_LONGEST_NAME_BYTES = 200   # of a file name of 255, to leave room for what marks it as partial
 _BT709 = 1                  # FFmpeg's number for the colours of HDTV, in matrix, primaries and transfer
 _LIMITED_RANGE = 1
 _MP4_OPTIONS = {"movflags": "+faststart", "movie_timescale": "48000"}   # plays while it loads; cuts sound to the sample
@@ -46,7 +44,7 @@ class VideoWriter:
         self.frames = 0   # written so far
         self._audio, self._preset = audio, preset
         self._comment = "; ".join(part for part in (SYNTHETIC_COMMENT * synthetic, comment) if part)
-        self._partial = _partial_path(self.path)
+        self._partial = partial_path(self.path)
         self._output: av.container.OutputContainer | None = None
         self._soundtrack: Soundtrack | None = None
         self._scaler = VideoReformatter()   # kept between frames, as it is costly to set up
@@ -123,9 +121,7 @@ class VideoWriter:
             self._soundtrack.close()
         self._output.close()
         self._output = None
-        with self._partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(self._partial, self.path)
+        put_in_place(self._partial, self.path)
 
     def _abandon(self) -> None:
         """Leaves nothing behind, whatever state the file is in."""
@@ -145,9 +141,3 @@ class VideoWriter:
             return ValueError(f"{shown_name(self.path)}: cannot be written ({reason(error)}); "
                               "check the folder and its space")
         return error
-
-
-def _partial_path(path: Path) -> Path:
-    """Where the file grows: beside its name, and never twice the same."""
-    start = os.fsdecode(os.fsencode(path.name)[:_LONGEST_NAME_BYTES])
-    return path.with_name(f"{start or 'video'}.partial-{os.getpid()}-{secrets.token_hex(3)}")
