@@ -2,6 +2,9 @@
 
 from evaluation.behaviour import Blinks, SilentLips, count_blinks, eye_aspect_ratio, jitter_px, lips_in_silence, silent_frames
 from evaluation.blur import Sharpness, VideoSharpness, cpbd, video_cpbd
+from evaluation.catalogue import FIGURES, Figure
+from evaluation.evaluate import Evaluation, EvaluationSettings, evaluate_videos
+from evaluation.flicker import Flicker, flicker
 from evaluation.frechet import (
     FrechetScore,
     Gaussian,
@@ -12,6 +15,7 @@ from evaluation.frechet import (
     shrinkage,
 )
 from evaluation.image import ImageComparison, ImageScores, compare_videos, psnr_db, squared_error, ssim
+from evaluation.items import find_items, named_methods
 from evaluation.landmark_error import (
     Distance,
     LandmarkErrors,
@@ -37,8 +41,13 @@ from evaluation.published import (
     sync_figures,
     temporal_fid,
 )
+from evaluation.published_figures import PublishedNetworks, load_published
 from evaluation.published_files import PublishedNetwork, load_arcface, load_i3d, load_inception, load_lpips, load_syncnet
 from evaluation.published_inputs import arcface_crop, syncnet_boxes, syncnet_crop
+from evaluation.redetect import Detected, detect_again
+from evaluation.regions import hull_mask, mean_inside, ssim_map
+from evaluation.report import ReportFiles, write_report
+from evaluation.summary import as_json, means, scores, summaries
 
 __all__ = [
     "ImageComparison", "ImageScores", "compare_videos", "psnr_db", "squared_error", "ssim",
@@ -50,4 +59,7 @@ __all__ = [
     "PublishedFigure", "PublishedNetwork", "SyncFigures", "load_arcface", "load_i3d", "load_inception", "load_lpips",
     "load_syncnet", "arcface_crop", "syncnet_boxes", "syncnet_crop", "csim", "fid", "fvd", "i3d_features",
     "inception_features", "lpips", "sync_figures", "temporal_fid",
+    "FIGURES", "Figure", "Evaluation", "EvaluationSettings", "evaluate_videos", "Flicker", "flicker", "find_items",
+    "named_methods", "PublishedNetworks", "load_published", "Detected", "detect_again", "hull_mask", "mean_inside", "ssim_map",
+    "ReportFiles", "write_report", "as_json", "means", "scores", "summaries",
 ]

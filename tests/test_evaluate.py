@@ -1,0 +1,200 @@
+"""One command judges clips: planted differences come out as planted, every failure is named, the page stands alone."""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import cv2
+import numpy as np
+import pytest
+
+import evaluate
+from evaluation.anchors import FOREIGN, REAL, SHIFTED, STILL
+from evaluation.evaluate import EvaluationSettings, evaluate_videos
+from evaluation.report import write_report
+from evaluation.summary import as_json, scores, summaries
+from experiment import read_log
+from landmarks import LandmarkSequence
+from syncers import load_syncers
+from tests.face_files import write_tone
+from tests.talking import made_up_people, write_corpus
+
+FRAMES = (67, 83, 101)
+SHIFT_PX = 3.0
+
+
+class NoDetector:
+    """Sequences need none."""
+
+    name = "none"
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    people = [made_up_people(1, frames, seed=number)[0]._replace(name=f"clip{number}", identity=f"person{number}")
+              for number, frames in enumerate(FRAMES)]
+    corpus = write_corpus(tmp_path_factory.mktemp("c") / "corpus", {"val": people})
+    (corpus.folder / "audio").mkdir()
+    for clip in corpus.clips:
+        write_tone(corpus.audio_path(clip), clip.frames, seed=clip.frames)
+    return corpus
+
+
+@pytest.fixture(scope="module")
+def methods(corpus, tmp_path_factory):
+    """The real motion as it is, and moved to the right by three pixels."""
+    folder = tmp_path_factory.mktemp("made")
+    for name, shift in (("same", 0.0), ("moved", SHIFT_PX)):
+        (folder / name).mkdir()
+        for clip in corpus.clips:
+            sequence = corpus.landmarks(clip)
+            points = sequence.points + np.float32([shift, 0, 0])
+            sequence.replace(points=points).save(folder / name / f"{clip.clip}.npz")
+    return {name: folder / name for name in ("same", "moved")}
+
+
+@pytest.fixture(scope="module")
+def judged(corpus, methods):
+    return evaluate_videos(methods, corpus.folder, split="val", detector=NoDetector(), progress=False,
+                           pyramid=load_syncers("loss"), settings=EvaluationSettings(worst=2))
+
+
+def test_planted_differences_come_out(judged):
+    same, moved = (summaries(judged, name) for name in ("same", "moved"))
+    assert same["lmd"].mean == pytest.approx(0, abs=1e-5) and same["lmd"].count == len(FRAMES)
+    assert moved["lmd"].mean == pytest.approx(SHIFT_PX, abs=1e-4)
+    assert moved["lmd_mouth"].mean == pytest.approx(SHIFT_PX, abs=1e-4)
+    assert moved["lmd_frontal"].mean == pytest.approx(0, abs=1e-3) and moved["opening_error"].mean == pytest.approx(0, abs=1e-4)
+    assert moved["rotation_error_deg"].mean == pytest.approx(0, abs=0.02)
+    assert moved["jitter_px"].mean == pytest.approx(summaries(judged, REAL)["jitter_px"].mean, abs=1e-3)
+
+
+def test_anchors_are_what_they_say(judged):
+    real, still = summaries(judged, REAL), summaries(judged, STILL)
+    assert real["lmd"].mean == 0 and real["lmd"].high == 0
+    assert still["turn_deg"].mean == pytest.approx(0, abs=1e-3) and still["jitter_px"].mean == pytest.approx(0, abs=1e-6)
+    assert still["lmd_mouth"].mean > 0.1
+    assert real["av_conf_200_valid"].count == len(FRAMES) and summaries(judged, FOREIGN)["av_conf_200_valid"].count == 2
+    assert SHIFTED in {row.method for row in judged.rows} and {shift.window_ms for shift in judged.shifts} >= {200, 400}
+    found = scores(judged, REAL)
+    assert all(value == pytest.approx(1) for value in found.values()) and all(v == 0 for v in scores(judged, STILL).values())
+    assert scores(judged, "same") == pytest.approx(found, abs=1e-4)
+
+
+def test_the_json_is_whole_and_says_how_it_was_made(judged, methods):
+    told = json.loads(as_json(judged))
+    assert told["schema"] == "headsync-evaluation/1" and told["settings"]["split"] == "val"
+    assert told["settings"]["methods"] == {name: str(place) for name, place in methods.items()}
+    assert told["methods"]["moved"]["figures"]["lmd"]["mean"] == pytest.approx(SHIFT_PX, abs=1e-4)
+    assert len(told["clips"]) == len(FRAMES) * 2 + len(FRAMES) * 3 + 2 and not told["problems"]
+    assert set(told["methods"]["same"]["figures"]) <= set(told["figures"]) and told["environment"]["headsync"]
+    assert told["cost"]["peak_mb"] > 50
+
+
+class Links(HTMLParser):
+    """Collects what a page would fetch, and whether its tags close."""
+
+    def __init__(self):
+        super().__init__()
+        self.fetched, self.open, self.texts = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.fetched += [value for name, value in attributes if name in ("src", "href", "xlink:href") and value]
+        if tag not in ("meta", "img", "br", "link", "path", "use", "rect", "circle"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            while self.open.pop() != tag:
+                pass
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_the_page_stands_alone_and_shows_everything(judged, tmp_path):
+    files = write_report(tmp_path / "new" / "report", judged)
+    page = files.page.read_text(encoding="utf-8")
+    links = Links()
+    links.feed(page)
+    assert all(link.startswith(("data:", "#")) for link in links.fetched) and not re.search(r"@import|url\((?!#)", page)
+    assert not links.open
+    text = " ".join(links.texts)
+    for wanted in ("LMD frontalised", "moved", "still face", "clip2", "Distance over lag", "No problems", "FID", "seed"):
+        assert wanted in text, wanted
+    assert page.count("<svg") == 3 and page.count("data:image/jpeg") == 4
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
+def test_a_browser_shows_the_page(judged, tmp_path):
+    page = write_report(tmp_path, judged).page
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,7000",
+               f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={tmp_path / 'page.png'}", page.as_uri()]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    picture = cv2.imread(str(tmp_path / "page.png"))
+    assert picture.shape == (7000, 1200, 3) and picture[0, 0].min() == 255
+    inked = (picture.min(2) < 128).any(1)
+    assert inked[:6000].reshape(12, -1).any(1).all()        # something to read from top to bottom
+    assert (np.ptp(picture.reshape(-1, 3).astype(int), axis=1) > 90).sum() > 50     # the plots' colours are there
+
+
+def test_the_worst_come_first(judged):
+    worst = judged.worst.of("moved")
+    assert len(worst) == 2 and worst[0].value >= worst[1].value and worst[0].figure == "lmd_mouth_frontal"
+    sheet = cv2.imdecode(np.frombuffer(worst[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert sheet.shape[:2] == (320, 800) and sheet.std() > 5
+
+
+def test_the_command_writes_logs_and_names_what_failed(corpus, tmp_path):
+    broken, report = tmp_path / "broken", tmp_path / "r"
+    broken.mkdir()
+    for clip in corpus.clips[:2]:
+        corpus.landmarks(clip).slice(0, 47).save(broken / f"{clip.clip}.npz")
+    (broken / "clip2.npz").write_text("nothing")
+    wandb = ["--wandb", "offline"] if importlib.util.find_spec("wandb") else []     # which starts a process of its own
+    done = subprocess.run([sys.executable, evaluate.__file__, "--generated", str(broken), "--reference", str(corpus.folder),
+                           "--report", str(report), "--identity", "none", "--split", "val", "--syncers", "loss", *wandb],
+                          capture_output=True, text=True, timeout=500)
+    assert done.returncode == 1 and "clip2" in done.stderr and done.stderr.count("47 frames, its reference") == 2
+    told = json.loads((report / "metrics.json").read_text())
+    assert [problem["clip"] for problem in told["problems"]] == ["clip0", "clip1", "clip2"]
+    assert told["methods"]["generated"]["clips"] == 2 and str(report / "report.html") in done.stdout
+    if wandb:
+        (logged,), mean = read_log(report), told["methods"]["generated"]["figures"]["lmd"]["mean"]
+        assert logged["kind"] == "generated" and logged["lmd"] == pytest.approx(mean)
+        (recorded,) = (report / "wandb").glob("offline-run-*/*.wandb")
+        assert b"generated/lmd" in recorded.read_bytes()
+
+
+@pytest.mark.parametrize(("arguments", "told"), [
+    (["--reference", "R"], "give --generated"), (["--method", "bad", "--reference", "R"], "--method NAME=G"),
+    (["--generated", "nowhere", "--reference", "R"], "nowhere is not there"),
+    (["--generated", "G"], "give --reference"), (["--generated", "G", "--reference", "R", "--every", "0"], "every must be 1"),
+    (["--generated", "G", "--reference", "R", "--rank-by", "beauty"], "no figure 'beauty'"),
+    (["--generated", "G", "--reference", "R", "--split", "some"], "no split 'some'"),
+])
+def test_bad_input_is_one_line(corpus, methods, tmp_path, capsys, arguments, told):
+    places = {"R": str(corpus.folder), "G": str(methods["same"])}
+    given = [places.get(argument, argument) for argument in arguments]
+    assert evaluate.main([*given, "--report", str(tmp_path / "r"), "--identity", "none"]) == 2
+    said = capsys.readouterr().err
+    assert told in said and len(said.splitlines()) == 1 and not (tmp_path / "r").exists()
+
+
+def test_foreign_rates_and_canvases_are_problems(corpus, tmp_path):
+    sequence = corpus.landmarks(corpus.clips[0])
+    wide = LandmarkSequence(points=sequence.points, visible=sequence.visible, fps=25.0, size=(256, 512), crop=(0, 0, 512, 256))
+    wide.save(tmp_path / "clip0.npz")
+    found = evaluate_videos({"wide": tmp_path}, corpus.folder, detector=NoDetector(), progress=False,
+                            pyramid=load_syncers("loss"))
+    assert len(found.problems) == 1 and "square" in found.problems[0].reason
