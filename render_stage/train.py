@@ -117,12 +117,12 @@ class RendererTraining:
                 "norm": norm.item()}
 
     def _next(self) -> tuple[Batch, Window]:
-        """The step's batch and the window of it that is drawn, both the step's own: a resumed run sees what a straight one does."""
+        """The step's batch and the window of it that is drawn, both by the step's number: resuming changes nothing."""
         if self._batches is None:
             drawn = DrawnBatches(self.clips, self.settings, self.network.step_px)
             workers = {"num_workers": self.settings.workers, "prefetch_factor": 2 if self.settings.workers else None}
-            self._batches = iter(DataLoader(drawn, sampler=range(self.steps, sys.maxsize), batch_size=None, collate_fn=_as_it_is,
-                                            **workers))
+            self._batches = iter(DataLoader(drawn, sampler=range(self.steps, sys.maxsize), batch_size=None,
+                                            collate_fn=_as_it_is, **workers))
         batch, window = next(self._batches)
         return moved_to(batch, self.device), window
 

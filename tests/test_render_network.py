@@ -170,10 +170,11 @@ def test_a_window_is_a_part_of_the_whole():
         held = network.references(*references(1, 2))
         part, whole = network(held, guides(1), window), network(held, guides(1))
     assert part.picture.shape == (1, 3, 128, 128)
-    assert torch.allclose(window.of(whole.placed.anchor), part.placed.anchor, atol=1e-2)
-    assert torch.allclose(window.of(whole.placed.anchor)[..., 2:-2, 2:-2], part.placed.anchor[..., 2:-2, 2:-2], atol=1e-4)
-    apart = (part.picture - window.of(whole.picture)).abs().mean()
-    assert apart < 0.2 * (whole.picture - whole.placed.anchor).abs().mean()      # only borders see less
+    inside = (..., slice(2, -2), slice(2, -2))      # at its border a window's flows know nothing beyond it
+    assert torch.allclose(window.of(whole.placed.anchor)[inside], part.placed.anchor[inside], atol=1e-4)
+    drawn = [window.of(whole.picture - whole.placed.anchor), part.picture - part.placed.anchor]
+    centre = (..., slice(48, 80), slice(48, 80))
+    assert (drawn[0] - drawn[1])[centre].abs().mean() < 0.5 * drawn[0][centre].abs().mean()
 
 
 def test_every_part_reaches_the_picture():
