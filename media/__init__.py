@@ -29,7 +29,7 @@ __all__ = [
     "FEATURES", "FPS", "HOP_SAMPLES", "ROWS_PER_FRAME", "ROW_RATE_HZ", "SAMPLES_PER_FRAME", "SAMPLE_RATE_HZ",
     "SYNTHETIC_COMMENT", "WINDOW_SAMPLES", "AudioInfo", "FrameResampler", "Level", "VideoInfo", "VideoWriter",
     "audio_info", "count_audio_frames", "extract_features", "frames_for_samples", "frames_for_seconds", "is_image",
-    "measure_level", "pad_waveform", "partial_path", "put_in_place", "quantised", "read_audio", "read_frames", "read_image", "recut",
-    "rows_for_frames",
-    "samples_for_frames", "shown_frames", "stream_audio", "stream_features", "video_info", "write_flac", "write_whole",
+    "measure_level", "pad_waveform", "partial_path", "put_in_place", "quantised", "read_audio", "read_frames", "read_image",
+    "recut", "rows_for_frames", "samples_for_frames", "shown_frames", "stream_audio", "stream_features", "video_info",
+    "write_flac", "write_whole",
 ]

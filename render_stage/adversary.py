@@ -3,7 +3,7 @@
 Shapes: S sides (fake and real, or fake alone), B pictures, C condition channels, W features, H W pixels.
 Pictures are (B, 3, H, W) in [0, 1].
 Source: Rhythmic Head section 4.3, facts 2.8: hinge loss, patches, kernel 4, spectral norm, feature matching; two scales as in
-the paper (one in its code). The published instance norms are an option: on a CPU they are slow.
+the paper (one in its code). The published instance norms are an option.
 """
 
 from dataclasses import dataclass

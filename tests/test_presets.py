@@ -9,12 +9,15 @@ from experiment import load_config
 from landmark_stage import GeneratorTraining
 from landmark_stage import TrainSettings as GeneratorTrainSettings
 from landmark_stage.data import Track
+from render_stage import RendererSettings
+from render_stage.encoder_training import EncoderTrainSettings
 from syncers import CorrectionSettings, SyncerPyramid, TrainSettings, load_syncers
 from syncers.train import LevelTraining
 from tests.talking import made_up_people, made_up_talk
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-SCHEMAS = {"syncers": TrainSettings, "correction": CorrectionSettings, "landmarks": GeneratorTrainSettings}
+SCHEMAS = {"syncers": TrainSettings, "correction": CorrectionSettings, "landmarks": GeneratorTrainSettings,
+           "renderer": RendererSettings, "encoder": EncoderTrainSettings}
 PRESETS = [(folder.name, path.stem) for folder in sorted(CONFIGS.iterdir()) if folder.is_dir() and folder.name in SCHEMAS
            for path in sorted(folder.glob("*.yaml"))]
 
@@ -24,7 +27,7 @@ def test_presets_are_complete(stage, preset):
     load_config(SCHEMAS[stage], stage=stage, preset=preset)
 
 
-@pytest.mark.parametrize("stage", ["syncers", "landmarks"])
+@pytest.mark.parametrize("stage", ["syncers", "landmarks", "renderer", "encoder"])
 def test_the_base_leaves_nothing_to_defaults(stage):
     text = (CONFIGS / stage / "base.yaml").read_text()
     assert all(f"{name}:" in text for name in SCHEMAS[stage].__dataclass_fields__)

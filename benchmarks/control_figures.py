@@ -1,0 +1,139 @@
+"""Control over the head in figures: still, halved, copied, looped, and what each source does to lip sync.
+
+    .venv/bin/python benchmarks/control_figures.py --data CORPUS [--split val] [--frames 80]
+
+Faces are made by MS-Sync's generator from each val piece's first frame and sound; heads come from every source. Copied heads
+are those of other val people's clips, cut to 40 frames so that they loop. Printed: how far rigid points move under `still`;
+what `--head-scale 0.5` leaves of turns and shifts; how far a copied head is from its source; the largest step between frames;
+and confidence of the metric syncers at 200 ms under each source as a share of that under the generator's own head.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from landmark_stage import load_generator
+from landmark_stage.data import read_tracks
+from landmark_stage.head_motion_generate import HeadReference, HeadStream, load_head_motion, person_of
+from landmark_stage.validate import Piece, generated, pieces_of, synchrony
+from landmarks import RIGID17, RIGID27, open_corpus, rotation_matrix, rotation_vector, similarity_fit
+from landmarks.compose import TRANSITION_FRAMES, anchored, compose_motion, head_track, looped, still_head
+from media import recut
+from syncers import Talk, load_syncers
+
+CANVAS, SOURCE_FRAMES, FIT = 256, 40, list(RIGID17)
+
+
+def learned(model, reference: np.ndarray, start: np.ndarray, rows: torch.Tensor) -> Iterator[np.ndarray]:
+    """Blocks (t, 6) of a learned head that goes on from a reference (n, 68, 3) for rows (4T, 26)."""
+    person = person_of(model, HeadReference(reference))
+    stream = HeadStream(model, person, generator=torch.Generator().manual_seed(1))
+    for piece in (stream.push(rows), stream.finish()):
+        yield np.array([*person.turned, 0, 0, 0]) + (model.motion_scale * piece).double().numpy()
+
+
+def points_of(flat: torch.Tensor) -> np.ndarray:
+    """Points (T, 68, 3), pixels, of a motion (T, 204)."""
+    return (CANVAS * flat.unflatten(1, (68, 3))).numpy()
+
+
+def turned_from(start: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Turns (T, 3) of the head against the start's, in degrees."""
+    return np.degrees(rotation_vector(similarity_fit(start[FIT].astype(np.float64), points[:, FIT]).rotation))
+
+
+def composed(points: np.ndarray, **how) -> np.ndarray:
+    return np.concatenate(list(compose_motion(recut([points], 23), points[0], frames=len(points), **how)))
+
+
+def largest_step(points: np.ndarray) -> float:
+    """The largest way of a rigid point from frame to frame, pixels."""
+    return float(np.linalg.norm(np.diff(points[:, FIT, :2], axis=0), axis=-1).max())
+
+
+def judge_still(made: list[np.ndarray]) -> None:
+    """Rigid points under `still`, and half a head against a whole one."""
+    still = [composed(one, head=still_head(one[0])) for one in made]
+    for name, indices in (("17 rigid points", RIGID17), ("27 rigid points", RIGID27)):
+        moved = [np.sqrt(np.square(one[:, list(indices), :2] - one[0, list(indices), :2]).sum(-1).mean()) for one in still]
+        print(f"| still: {name} move, rms px: mean of pieces, largest | {np.mean(moved):.3f}, {max(moved):.3f} |", flush=True)
+    whole, half = ([composed(one, head_scale=scale) for one in made] for scale in (1.0, 0.5))
+    turns = [np.linalg.norm(turned_from(b[0], b)) / np.linalg.norm(turned_from(a[0], a)) for a, b in zip(whole, half)]
+    ways = [[np.linalg.norm(one[:, FIT].mean(1) - one[0, FIT].mean(0)) for one in side] for side in (whole, half)]
+    shifts = [b / a for a, b in zip(*ways)]
+    print(f"| --head-scale 0.5: share of turns and shifts left, smallest to largest of pieces | {min(turns):.4f} to "
+          f"{max(turns):.4f}, {min(shifts):.4f} to {max(shifts):.4f} |")
+
+
+def judge_copies(made: list[np.ndarray], sources: list[np.ndarray]) -> None:
+    """A copied head against its source, the transitions at both ends left out; places after alignment of their means."""
+    turned, place = [], []
+    for one, source in zip(made, sources):
+        source = source[: len(one)]
+        copy = composed(one, head=looped(anchored(head_track(source, taps=5))))
+        inside = slice(TRANSITION_FRAMES, len(source) - TRANSITION_FRAMES)
+        ours, theirs = head_track(copy)[inside], head_track(source)[inside]
+        apart = rotation_matrix(ours[:, :3]) @ np.swapaxes(rotation_matrix(theirs[:, :3]), 1, 2)
+        turned.append(np.degrees(np.linalg.norm(rotation_vector(apart), axis=1)))
+        gap = ours[:, 3:5] - theirs[:, 3:5]
+        place.append(np.linalg.norm(gap - gap.mean(0), axis=1))
+    turned, place = np.concatenate(turned), np.concatenate(place)
+    print(f"| copied head off its source, {len(made)} pairs: turn in degrees, mean and 99 %; place in px, mean and 99 % | "
+          f"{turned.mean():.2f}, {np.percentile(turned, 99):.2f}; {place.mean():.2f}, {np.percentile(place, 99):.2f} |")
+
+
+def judge_loops(made: list[np.ndarray], sources: list[np.ndarray]) -> None:
+    """The largest step at loop points and block borders, beside that of the source itself."""
+    steps, own = [], []
+    for one, source in zip(made, sources):
+        short = source[:SOURCE_FRAMES]
+        copy = composed(one, head=looped(anchored(head_track(short, taps=5))))
+        moments = range(SOURCE_FRAMES - 1, len(copy) - 1, SOURCE_FRAMES - 1)
+        steps += [largest_step(copy[at - 1 : at + 2]) for at in moments]
+        steps += [largest_step(copy[at - 1 : at + 1]) for at in range(23, len(copy), 23)]
+        own.append(largest_step(short))
+    print(f"| largest step at loop points and block borders, px (largest step inside the {SOURCE_FRAMES}-frame sources) | "
+          f"{max(steps):.2f} ({max(own):.2f}) |")
+
+
+def judge_lips(made: list[np.ndarray], pieces: list[Piece], sources: list[np.ndarray], model) -> None:
+    """Synchrony at 200 ms under every source of head motion."""
+    syncers = load_syncers("metric")
+    heads = {"its own": lambda one, piece, source: None, "still": lambda one, piece, source: still_head(one[0]),
+             "copied, looped": lambda one, piece, source: looped(anchored(head_track(source[:SOURCE_FRAMES], taps=5))),
+             "learned": lambda one, piece, source: learned(model, source, one[0], piece.real.rows)}
+    print("\n| head | mean abs. AV-Off at 200 ms, frames | AV-Conf | share of own |\n|---|---|---|---|")
+    first = None
+    for name, head in heads.items():
+        talks = [Talk(torch.from_numpy(composed(one, head=head(one, piece, source)) / CANVAS).flatten(1), piece.real.rows)
+                 for one, piece, source in zip(made, pieces, sources)]
+        found = synchrony(syncers, talks)
+        first = first or found.confidence[0]
+        print(f"| {name} | {found.offset[0]:.2f} | {found.confidence[0]:.3f} | {found.confidence[0] / first:.1%} |", flush=True)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--weights", default="head_motion")
+    parser.add_argument("--frames", type=int, default=80)
+    options = parser.parse_args()
+    tracks = read_tracks(open_corpus(options.data), options.split)
+    pieces = pieces_of(tracks, options.frames)
+    made = [points_of(one) for one in generated(load_generator("long"), pieces, seed=1)]
+    others = [points_of(piece.real.flat) for piece in pieces]
+    sources = others[len(others) // 2 :] + others[: len(others) // 2]
+    print("| what | figure |\n|---|---|")
+    judge_still(made)
+    judge_copies(made, sources)
+    judge_loops(made, sources)
+    judge_lips(made, pieces, sources, load_head_motion(options.weights))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""What the expression learner is worth: the tables of docs/results.md on it.
+
+    .venv/bin/python benchmarks/expression_figures.py --data CORPUS [--split val] [--weights FILE] [--frames 80]
+
+Printed: the error of the mouth (mean distance of its 20 points, frontal, x and y, in canonical pixels) for every
+talking clip's sound and its face at rest, beside a face held at rest, the mean face, each clip's own mean face (which knows the
+answer's mean) and the nearest neighbour in sound; and synchrony at 200 ms by the metric syncers beside real faces, still ones
+and MS-Sync's generator, from each piece's first face.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from landmark_stage import load_generator, start_face
+from landmark_stage.data import read_tracks
+from landmark_stage.expression import Expression, padded
+from landmark_stage.expression_data import ExpressionClip, read_expressions
+from landmark_stage.expression_generate import load_expression, spoken_faces
+from landmark_stage.expression_train import mouth_error, predicted_faces
+from landmark_stage.validate import Piece, generated, pieces_of, synchrony
+from landmarks import open_corpus
+from syncers import load_syncers, static
+
+NEIGHBOURS, SEED = 20_000, 7        # windows of train people that are searched
+CANVAS = 256
+
+
+def nearest_faces(model: Expression, train: Sequence[ExpressionClip]) -> Callable[[ExpressionClip], Tensor]:
+    """Faces (T, 204) with the expression of the train frame whose window of sound is nearest to each frame's."""
+    chosen = np.random.default_rng(SEED).permutation(sum(len(one.faces) for one in train))[:NEIGHBOURS]
+    windows = torch.cat([heard(model, one) for one in train])[chosen]                           # (N, 28 * 26)
+    moved = torch.cat([one.faces - one.rest for one in train])[chosen]
+
+    def find(clip: ExpressionClip) -> Tensor:
+        return clip.rest + moved[torch.cdist(heard(model, clip), windows).argmin(1)]
+
+    return find
+
+
+def heard(model: Expression, clip: ExpressionClip) -> Tensor:
+    """The windows (T, 28 * 26) that a clip's frames hear; half precision saves memory."""
+    sound = padded(model.standard_sound(clip.sound)[None], model)
+    return sound.unfold(1, model.window_steps, model.per_frame)[0].flatten(1)
+
+
+def judge_mouths(model: Expression, clips: Sequence[ExpressionClip], train: Sequence[ExpressionClip]) -> None:
+    """The table of mouth errors: mean over clips, mean over frames, share of clips where the learner is better."""
+    mean = torch.cat([one.faces - one.rest for one in train]).mean(0)
+    methods = {"expression learner": lambda one: predicted_faces(model, one),
+               "held at rest": lambda one: one.rest.expand_as(one.faces),
+               "mean face": lambda one: (one.rest + mean).expand_as(one.faces),
+               "the clip's own mean face": lambda one: one.faces.mean(0).expand_as(one.faces),
+               "nearest neighbour in sound": nearest_faces(model, train)}
+    frames = [len(one.faces) for one in clips]
+    errors = {name: np.array([mouth_error(make(one), one.faces) for one in clips]) for name, make in methods.items()}
+    print(f"| mouth error, {len(clips)} clips, {sum(frames)} frames | mean of clips, px | of frames, px | learner is better |")
+    print("|---|---|---|---|")
+    ours = errors["expression learner"]
+    for name, found in errors.items():
+        per_frame = np.average(found, weights=frames)
+        print(f"| {name} | {found.mean():.2f} | {per_frame:.2f} | {(ours < found).mean():.0%} |", flush=True)
+
+
+def spoken(model: Expression, piece: Piece) -> Tensor:
+    """The motion (T, 204), canvas shares, of a piece's first face that says its sound."""
+    points = CANVAS * piece.real.flat[:1].unflatten(1, (68, 3)).numpy()
+    start = start_face().replace(points=points)
+    made = np.concatenate(list(spoken_faces([piece.real.rows], start, model)))
+    return torch.from_numpy(made / CANVAS).flatten(1)
+
+
+def judge_synchrony(model: Expression, data: Path, split: str, frames: int) -> None:
+    """Offset and confidence at 200 ms."""
+    syncers, pieces = load_syncers("metric"), pieces_of(read_tracks(open_corpus(data), split), frames)
+    talks = [piece.real for piece in pieces]
+    made = {"real": talks, "still face": [static(talk) for talk in talks],
+            "expression learner, head still": [talk._replace(flat=spoken(model, piece)) for talk, piece in zip(talks, pieces)]}
+    for name in ("long", "short"):
+        motions = generated(load_generator(name), pieces, seed=1)
+        made[f"MS-Sync, {name}"] = [talk._replace(flat=motion) for talk, motion in zip(talks, motions)]
+    print(f"\n| 200 ms, {len(pieces)} pieces of {frames} frames | mean abs. AV-Off, frames | AV-Conf |\n|---|---|---|")
+    for name, shown in made.items():
+        found = synchrony(syncers, shown)
+        print(f"| {name} | {found.offset[0]:.2f} | {found.confidence[0]:.2f} |", flush=True)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--weights", default="expression")
+    parser.add_argument("--frames", type=int, default=80)
+    options = parser.parse_args()
+    corpus, model = open_corpus(options.data), load_expression(options.weights)
+    judge_mouths(model, read_expressions(corpus, options.split), read_expressions(corpus, "train"))
+    judge_synchrony(model, options.data, options.split, options.frames)
+
+
+if __name__ == "__main__":
+    main()

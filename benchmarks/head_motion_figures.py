@@ -1,0 +1,176 @@
+"""What learned head motion is worth, beside what people did and simpler predictions: the tables of docs/results.md on it.
+
+    .venv/bin/python benchmarks/head_motion_figures.py --data CORPUS [--split val] [--weights FILE] [--folds 3 --config small]
+
+Every stretch has a 64-frame reference and what came after it; stretches are 32 frames apart. Printed: distances of statistics
+and 64-frame windows (in train people's deviations; motion of four seeds); confidence of the metric syncers at 800 and 1600 ms
+for a face that only moves its head; how often a prediction from a person's own reference is nearer to his held-out motion than
+one from another's. `--folds` judges train people too, each by a learner that was trained on the others.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from experiment import load_config
+from landmark_stage import load_generator
+from landmark_stage.data import rows_around
+from landmark_stage.head_motion import TAU, HeadMotion
+from landmark_stage.head_motion_data import SMOOTHING_TAPS, HeadBatch, HeadClip, read_head_clips, stretch
+from landmark_stage.head_motion_generate import load_head_motion
+from landmark_stage.head_motion_judge import BASELINES, head_distances, predicted, statistic_gaps, stretches_of
+from landmark_stage.head_motion_train import HeadMotionTraining, HeadTrainSettings
+from landmark_stage.validate import Piece, generated
+from landmarks import Corpus, canonical_face, open_corpus
+from landmarks.compose import head_track, reposed
+from syncers import Talk, aligned, level_profiles, load_syncers
+
+SEEDS = (1, 2, 3, 4)
+STEP = TAU // 2
+SYNC_FRAMES = 100
+CANVAS = 256
+
+
+def show(name: str, values: Sequence[float]) -> None:
+    """A line of a table."""
+    print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |", flush=True)
+
+
+def judge_statistics(model: HeadMotion, clips: list[HeadClip], corpus: Corpus | None) -> None:
+    """Distances of all methods; with a corpus, of the generator's own head too, on clips with sound."""
+    batch = stretches_of(clips, model, step=STEP)
+    print(f"\n| {len(batch.real)} stretches of {len({one.name for one in clips if len(one.head) >= 2 * TAU})} clips | mean | "
+          "deviation | speed | spectrum | Fréchet, 64 frames |\n|---|---|---|---|---|---|")
+    show("learned", head_distances([predicted(model, batch, seed=seed) for seed in SEEDS], batch))
+    show("learned, mean path", head_distances([predicted(model, batch, seed=None)], batch))
+    for name, baseline in BASELINES.items():
+        show(name, head_distances([baseline(batch.reference, TAU)], batch))
+    if corpus is not None:
+        show("MS-Sync's own head", head_distances([own_heads(model, clips, corpus, seed) for seed in SEEDS], batch))
+
+
+def talk_of(corpus: Corpus, name: str) -> Talk:
+    """A clip's landmarks and rows, in sync, frame for frame as `read_head_clips` has them."""
+    clip = next(one for one in corpus.clips if one.clip == name)
+    rows = torch.from_numpy(corpus.features(clip).copy())
+    return aligned(Talk(torch.from_numpy(corpus.landmarks(clip).flat(3)), rows), clip.av_offset)
+
+
+def own_heads(model: HeadMotion, clips: list[HeadClip], corpus: Corpus, seed: int) -> torch.Tensor:
+    """The motion (B, T, 6) of the shipped generator's heads after each reference, from its last face."""
+    generator, motions = load_generator("long"), []
+    for one in clips:
+        talk = talk_of(corpus, one.name)
+        for begin in range(0, len(one.head) - 2 * TAU + 1, STEP):
+            now = begin + TAU
+            piece = Piece(Talk(talk.flat[now : now + TAU], talk.rows[4 * now : 4 * (now + TAU)]),
+                          rows_around(talk.rows, now, TAU, known_before=True))
+            made = torch.cat([talk.flat[begin:now], generated(generator, [piece], seed=seed + begin)[0]])
+            head = torch.from_numpy(head_track(CANVAS * made.unflatten(1, (68, 3)).numpy(), taps=SMOOTHING_TAPS)).float()
+            head = (head - head[:TAU].mean(0)) / model.motion_scale
+            motions.append(head[TAU:])
+    return torch.stack(motions)
+
+
+def judge_synchrony(model: HeadMotion, clips: list[HeadClip], corpus: Corpus) -> None:
+    """Metric syncers at 800 and 1600 ms, for a face that only moves its head."""
+    syncers, long = load_syncers("metric"), [one for one in clips if len(one.head) >= TAU + SYNC_FRAMES]
+    batch = stretches_of(long, model, frames=SYNC_FRAMES, step=SYNC_FRAMES)
+    begins = [(one, begin) for one in long for begin in range(0, len(one.head) - TAU - SYNC_FRAMES + 1, SYNC_FRAMES)]
+    motions = {"real head": [batch.real], "learned": [predicted(model, batch, seed=seed) for seed in SEEDS]}
+    motions |= {name: [baseline(batch.reference, SYNC_FRAMES)] for name, baseline in BASELINES.items()}
+    print(f"\n| head alone, {len(begins)} pieces of {SYNC_FRAMES} frames | AV-Conf 800 ms | 1600 ms |\n|---|---|---|")
+    for name, draws in motions.items():
+        found = []
+        for draw in draws:
+            for (one, begin), motion in zip(begins, draw):
+                rows = one.sound[4 * (begin + TAU) : 4 * (begin + TAU + SYNC_FRAMES)]
+                profiles = level_profiles(syncers, Talk(face_of(model, motion), rows))
+                found.append([profiles[level].confidence for level in (2, 3)])
+        show(name, np.mean(found, 0))
+
+
+def face_of(model: HeadMotion, motion: torch.Tensor) -> torch.Tensor:
+    """The canonical face (T, 204), canvas shares, under a head motion (T, 6), standard."""
+    face = canonical_face()
+    points = reposed(face[None].repeat(len(motion), 0), face, (motion * model.motion_scale).double().numpy())
+    return torch.from_numpy(points / CANVAS).flatten(1)
+
+
+def judge_persons(model: HeadMotion, clips: list[HeadClip]) -> np.ndarray:
+    """Whether own references are nearer, one value per comparison: target by target, every other person's first reference.
+
+    The held-out motion is another clip of the person where there is one, else the frames after the reference.
+    """
+    of_person: dict[str, list[HeadClip]] = {}
+    for one in clips:
+        of_person.setdefault(one.identity, []).append(one)
+    targets = []
+    for identity, own in of_person.items():
+        long = sorted(own, key=lambda one: -len(one.head))
+        if len(long) > 1:
+            targets.append((identity, long[0], 0, long[1], 0))
+        elif len(long[0].head) >= 2 * TAU:
+            targets.append((identity, long[0], 0, long[0], TAU))
+    wins = []
+    for identity, own, own_begin, held, begin in targets:
+        T = min(len(held.head) - begin, 2 * TAU)
+        gaps = {}
+        for other in [(identity, own, own_begin), *((name, one, at) for name, one, at, *_ in targets if name != identity)]:
+            reference = stretch(other[1], other[2], min(TAU, len(other[1].head)), 0, model).reference
+            drive = stretch(held, begin, T, 0, model).reference
+            batch = HeadBatch(reference, drive.sound, drive.motion, torch.tensor([T]))
+            made = [predicted(model, batch, seed=seed) for seed in SEEDS]
+            gaps[other[0]] = float(torch.stack([statistic_gaps(one, batch.real)[:, 1:].sum() for one in made]).mean())
+        wins += [gaps[identity] < gap for name, gap in gaps.items() if name != identity]
+    return np.array(wins)
+
+
+def cross_fitted(corpus: Corpus, options: argparse.Namespace) -> None:
+    """The same on train people, each by a learner of the others; trained as long as the preset says, the last weights taken."""
+    settings = load_config(HeadTrainSettings, stage="head_motion", preset=options.config)
+    settings = replace(settings, loop=replace(settings.loop, validate_every=0))
+    clips = read_head_clips(corpus, "train", silent=True)
+    people = sorted({one.identity for one in clips})
+    folds = {identity: number % options.folds for number, identity in enumerate(people)}
+    made, wins = [], []
+    for fold in range(options.folds):
+        training = HeadMotionTraining(settings, [one for one in clips if folds[one.identity] != fold], None)
+        for _ in range(settings.loop.steps):
+            training.step()
+        held = [one for one in clips if folds[one.identity] == fold]
+        made.append((training.average, held))
+        wins.append(judge_persons(training.average, held))
+    print(f"\nTrain people, {options.folds} folds:")
+    for model, held in made:
+        judge_statistics(model, held, None)
+    print(f"\nown reference nearer: {np.mean(np.concatenate(wins)):.1%} of {sum(map(len, wins))} comparisons")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--weights", default="head_motion")
+    parser.add_argument("--folds", type=int, default=0)
+    parser.add_argument("--config", default="small")
+    options = parser.parse_args()
+    corpus, model = open_corpus(options.data), load_head_motion(options.weights)
+    everyone = read_head_clips(corpus, options.split, least_frames=TAU)
+    talking = [one for one in everyone if one.sound is not None]
+    judge_statistics(model, everyone, None)
+    judge_statistics(model, talking, corpus)
+    judge_synchrony(model, talking, corpus)
+    wins = judge_persons(model, everyone)
+    print(f"\nown reference nearer to the held-out motion: {wins.mean():.1%} of {len(wins)} comparisons")
+    if options.folds:
+        cross_fitted(corpus, options)
+
+
+if __name__ == "__main__":
+    main()

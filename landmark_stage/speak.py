@@ -1,0 +1,90 @@
+"""Sound to a motion file by either generator, under whichever head: what the commands call.
+
+Shapes: T frames, L = 68 landmarks.
+"""
+
+import hashlib
+import json
+from dataclasses import replace
+from importlib import metadata
+from itertools import chain
+from pathlib import Path
+
+from torch import nn
+
+import media
+from landmark_stage.expression import Expression
+from landmark_stage.expression_generate import load_expression, stream_expression
+from landmark_stage.generate import MotionControl, listen, load_generator, start_face, stream_landmarks, write_landmarks
+from landmark_stage.generator import Generator
+from landmark_stage.motion import MotionChoice
+from landmarks import LandmarkSequence, SequenceWriter, producer_json, read_blocks, read_header
+
+GENERATORS = ("ms-sync", "expression")
+_READ_BYTES = 1 << 20
+
+
+def load_speaker(generator: str = "ms-sync", model: str | Path | None = None) -> Generator | Expression:
+    """A generator by name, with the weights `model` (default: `long`, or the shipped expression learner). ValueError."""
+    if generator not in GENERATORS:
+        raise ValueError(f"--generator takes {' or '.join(GENERATORS)}, got {generator!r}")
+    if generator == "expression":
+        return load_expression("expression" if model is None else model)
+    return load_generator("long" if model is None else model)
+
+
+def write_motion(audio: str | Path, start: LandmarkSequence | None, out: str | Path, *, speaker: Generator | Expression,
+                 control: MotionControl, motion: MotionChoice) -> int:
+    """The number of frames of the motion now in `out` (.npz), made in constant memory: a face speaks, its head does as chosen.
+
+    Scales are those of `motion`; seed and noise those of `control`. ValueError, one line, as the parts have it.
+    """
+    start = start or start_face()
+    if motion.plain and isinstance(speaker, Generator):
+        scaled = replace(control, head_scale=motion.head_scale, lip_scale=motion.lip_scale)
+        return write_landmarks(audio, start, out, generator=speaker, control=scaled)
+    if isinstance(speaker, Generator):
+        blocks = stream_landmarks(audio, start, generator=speaker, control=replace(control, head_scale=1.0, lip_scale=1.0))
+    else:
+        blocks = stream_expression(audio, start, model=speaker)
+    frames = listen(audio).frames
+    told = producer_json(program="gen_landmarks", version=metadata.version("headsync"), weights=fingerprint(speaker),
+                         generator="ms-sync" if isinstance(speaker, Generator) else "expression", seed=control.seed,
+                         noise=control.noise, audio=Path(audio).name, audio_sha256=file_digest(audio), **motion.told())
+    with SequenceWriter(out, frames=frames, fps=float(media.FPS), size=start.size, crop=start.crop, producer=told) as writer:
+        for block in motion.applied(blocks, start.points[0], audio=audio, frames=frames):
+            writer.write(block)
+    return frames
+
+
+def rewrite_motion(landmarks: str | Path, out: str | Path, *, motion: MotionChoice, audio: str | Path | None) -> int:
+    """The number of frames of the motion now in `out` (.npz): that of the file `landmarks`, its head and lids as chosen.
+
+    In constant memory; `audio` is what learned heads follow. ValueError, one line, as the parts have it.
+    """
+    header = read_header(landmarks)
+    blocks = read_blocks(landmarks)
+    first = next(blocks)
+    told = producer_json(**json.loads(header.producer) | motion.told())
+    with SequenceWriter(out, frames=header.frames, fps=header.fps, size=header.size, crop=header.crop, layout=header.layout,
+                        producer=told) as writer:
+        for block in motion.applied(chain([first], blocks), first[0], audio=audio, frames=header.frames):
+            writer.write(block)
+    return header.frames
+
+
+def fingerprint(model: nn.Module) -> str:
+    """SHA-256 of a model's weights."""
+    digest = hashlib.sha256()
+    for name, one in model.state_dict().items():
+        digest.update(name.encode() + one.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(_READ_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,173 @@
+"""One set of options for every command: sources of head motion and blinks are read, refused in one line, and make a file."""
+
+import argparse
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import gen_landmarks
+import landmark_stage.motion
+from experiment import config_dict, save_weights
+from landmark_stage import Generator, GeneratorSettings
+from landmark_stage.audio_pyramid import AudioPyramidSettings
+from landmark_stage.expression import Expression, ExpressionSettings
+from landmark_stage.head_motion import HeadMotion, HeadMotionSettings
+from landmark_stage.motion import add_motion_arguments, motion_from, open_pose
+from landmark_stage.speak import load_speaker, rewrite_motion
+from landmarks import RIGID17, LandmarkSequence, canonical_face, rotation_matrix
+from landmarks.compose import head_track
+from media import write_flac
+
+FRAMES = 61
+
+
+def sequence(frames=FRAMES, *, hidden=()):
+    """A head that turns to and fro; faces are not seen in the `hidden` frames."""
+    swing = 0.2 * np.sin(np.arange(frames) / 9)
+    face = canonical_face() - canonical_face().mean(0)
+    points = (face @ np.swapaxes(rotation_matrix(swing[:, None] * [0.3, 1, 0]), 1, 2) + [128, 128, 0]).astype(np.float32)
+    visible = np.ones(frames, bool)
+    visible[list(hidden)] = False
+    return LandmarkSequence(points=points, visible=visible, fps=25.0, size=(256, 256), crop=(0.0, 0.0, 256.0, 256.0))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Sound, poses, and small untrained weights of every kind."""
+    folder = tmp_path_factory.mktemp("motion")
+    random = np.random.default_rng(1)
+    write_flac(folder / "a.flac", (0.1 * random.standard_normal(640 * 57)).astype(np.float32))
+    sequence().save(folder / "pose.npz")
+    sequence(hidden=[5, 6, 11]).save(folder / "gaps.npz")
+    sequence(40).save(folder / "short.npz")
+    sequence(11).replace(fps=30.0).save(folder / "fast.npz")
+    (folder / "foreign.npz").write_bytes(b"PK")
+    cv2.imwrite(str(folder / "grey.png"), np.full((97, 97, 3), 127, np.uint8))
+    torch.manual_seed(1)
+    generator = Generator(GeneratorSettings(noise=3, relative=True, head_spring=0.05, face_spring=0.2, widen=1, coordinate=11,
+                                            audio=AudioPyramidSettings((5, 7, 7), 7), hidden=13, trunk=(17, 11), expansion=1))
+    head = HeadMotion(HeadMotionSettings(rows_per_frame=1, planes=(2, 2), pooled=7, sound_hidden=5, features=5, motion_hidden=5,
+                                         reference=7, tones=True, hints=True))
+    with torch.no_grad():
+        head.typical[:72].normal_(std=0.1)
+        head.typical[36:72] -= 2    # small tones
+        head.motion_scale.copy_(torch.tensor([0.05, 0.1, 0.05, 10, 4, 0.02]))
+    for name, model in (("generator", generator), ("head_motion", head),
+                        ("expression", Expression(ExpressionSettings(channels=(5,), hidden=7, shapes=3)))):
+        save_weights(folder / f"{name}.safetensors", model.state_dict(), config={name: config_dict(model.settings)})
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def small_heads(folder, monkeypatch):
+    """Learned heads come from the untrained weights, whatever is shipped."""
+    load = landmark_stage.head_motion_generate.load_head_motion
+    weights = folder / "head_motion.safetensors"
+    monkeypatch.setattr(landmark_stage.head_motion_generate, "load_head_motion", lambda: load(weights))
+    monkeypatch.chdir(folder)
+
+
+def generated(out, *argv, code=0):
+    found = gen_landmarks.main(["--audio", "a.flac", "--out", str(out), "--model", "generator.safetensors", *argv])
+    assert found == code
+    return LandmarkSequence.load(out) if not code else None
+
+
+def asked(*argv):
+    parser = argparse.ArgumentParser()
+    add_motion_arguments(parser)
+    return motion_from(parser.parse_args(argv))
+
+
+@pytest.mark.parametrize("argv", [
+    ["--head-motion", "still"], ["--head-motion", "learned"], ["--head-motion", "learned", "--head-reference", "pose.npz"],
+    ["--head-motion", "pose.npz"], ["--head-motion", "short.npz", "--blink", "video"], ["--blink", "40"],
+    ["--head-motion", "pose.npz", "--head-scale", "0.5", "--lip-scale", "1.5", "--seed", "3"]])
+def test_every_source_makes_a_motion(tmp_path, argv):
+    made = generated(tmp_path / "s.npz", *argv)
+    assert len(made) == 57 and np.array_equal(made.points[0], canonical_face())
+    again = generated(tmp_path / "t.npz", *argv)
+    assert np.array_equal(made.points, again.points)
+    told = json.loads(made.producer)
+    assert told["program"] == "gen_landmarks" and {"head_motion", "blink", "weights", "audio_sha256"} <= set(told)
+    assert np.abs(np.diff(made.points[:, list(RIGID17)], axis=0)).max() < 5
+
+
+def test_without_choices_it_is_the_generator_alone(tmp_path):
+    plain = generated(tmp_path / "s.npz", "--blink", "off", "--head-scale", "0.5")
+    assert json.loads(plain.producer)["head_scale"] == 0.5 and "head_motion" not in json.loads(plain.producer)
+
+
+def test_copied_and_still_heads_are_where_they_should_be(tmp_path):
+    copied = generated(tmp_path / "s.npz", "--head-motion", "pose.npz", "--blink", "off")
+    ours, source = head_track(copied.points), head_track(sequence().points, taps=5)
+    inside = slice(16, 40)
+    np.testing.assert_allclose(ours[inside, :3], source[inside, :3], atol=0.01)
+    still = generated(tmp_path / "t.npz", "--head-motion", "still", "--blink", "off")
+    assert np.abs(still.points[:, list(RIGID17)] - still.points[0, list(RIGID17)]).max() < 3
+
+
+def test_the_expression_generator_keeps_its_head_still_until_told(tmp_path):
+    argv = ["--audio", "a.flac", "--model", "expression.safetensors", "--generator", "expression", "--blink", "off"]
+    assert gen_landmarks.main([*argv, "--out", str(tmp_path / "s.npz")]) == 0
+    assert gen_landmarks.main([*argv, "--out", str(tmp_path / "t.npz"), "--head-motion", "pose.npz"]) == 0
+    still, moved = (LandmarkSequence.load(tmp_path / name) for name in ("s.npz", "t.npz"))
+    assert len(still) == 57 and json.loads(still.producer)["generator"] == "expression"
+    assert np.abs(head_track(still.points)[:, 1]).max() < 0.05 < np.abs(head_track(moved.points)[:, 1]).max()
+
+
+def test_frames_without_a_face_are_reported(capsys):
+    found = open_pose("gaps.npz")
+    assert found.missing.tolist() == [5, 6, 11] and np.isfinite(found.points).all()
+    told = capsys.readouterr().err
+    assert "no face in 3 of 61 frames (the first is 5); interpolated" in told and told.count("\n") == 1
+
+
+def test_references_come_from_where_they_should():
+    assert asked("--head-motion", "learned").reference is None
+    assert len(asked("--head-motion", "learned", "--head-reference", "pose.npz").reference.points) == FRAMES
+    parser = argparse.ArgumentParser()
+    add_motion_arguments(parser, blink="off", noise=False)
+    parser.add_argument("--start")
+    options = parser.parse_args(["--head-motion", "learned", "--start", "pose.npz"])
+    assert len(motion_from(options).reference.points) == FRAMES and motion_from(options).blink == "off"
+    with pytest.raises(ValueError, match="follows the sound; give --audio"):
+        motion_from(options).applied([], canonical_face(), audio=None, frames=None)
+
+
+@pytest.mark.parametrize("argv, words", [
+    (["--head-motion", "none.mp4"], "takes landmarks, learned, still or a video or .npz, and there is no file none.mp4"),
+    (["--head-motion", "foreign.npz"], "not a landmarks/1 file"), (["--head-motion", "grey.png"], "no face found"),
+    (["--head-motion", "fast.npz"], "at 25 frames per second, got ibug68 at 30"), (["--head-motion", "a.flac"], "a.flac"),
+    (["--blink", "often"], "--blink takes off, natural, video or a number of blinks a minute, got 'often'"),
+    (["--blink", "99"], "0 to 60 blinks"), (["--blink", "video"], "give a video there"), (["--blink", "nan"], "0 to 60 blinks"),
+    (["--head-motion", "learned", "--head-reference", "short.npz"], "has 40 frames; at least 48"),
+    (["--head-motion", "learned", "--head-reference", "none.npz"], "there is no file none.npz"),
+    (["--head-reference", "pose.npz"], "--head-reference is for --head-motion learned"),
+    (["--head-scale", "nan"], "--head-scale must be 0 or more"), (["--lip-scale", "-1"], "--lip-scale must be 0 or more"),
+    (["--seed", "99999999999999999999"], "--seed must fit 64 bits"),
+    (["--generator", "other"], "--generator takes ms-sync or expression"),
+    (["--generator", "expression"], "holds no expression learner")])
+def test_bad_options_are_one_line_and_leave_nothing(tmp_path, capsys, argv, words):
+    generated(tmp_path / "s.npz", *argv, code=2)
+    told = capsys.readouterr().err
+    assert words in told and told.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_files_are_rewritten_in_blocks(tmp_path):
+    still = asked("--head-motion", "still", "--blink", "off")
+    assert rewrite_motion("pose.npz", tmp_path / "s.npz", motion=still, audio=None) == FRAMES
+    made = LandmarkSequence.load(tmp_path / "s.npz")
+    assert np.abs(made.points - sequence().points[0]).max() < 1e-3 and json.loads(made.producer)["head_motion"] == "still"
+    assert asked("--blink", "off").unchanged and not asked("--blink", "off", "--head-scale", "0.5").unchanged
+    with pytest.raises(ValueError, match="follows the sound"):
+        rewrite_motion("pose.npz", tmp_path / "t.npz", motion=asked("--head-motion", "learned"), audio=None)
+    assert not (tmp_path / "t.npz").exists()
+
+
+def test_speakers_have_names():
+    with pytest.raises(ValueError, match="no expression weights"):
+        load_speaker("expression", "nowhere")
