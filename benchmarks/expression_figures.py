@@ -19,15 +19,15 @@ from torch import Tensor
 from landmark_stage import load_generator, start_face
 from landmark_stage.data import read_tracks
 from landmark_stage.expression import Expression, padded
-from landmark_stage.expression_data import ExpressionClip, read_expressions
-from landmark_stage.expression_generate import load_expression, spoken_faces
+from landmark_stage.expression_data import ExpressionClip, face_at_rest, read_expressions
+from landmark_stage.expression_generate import load_expression, own_face, spoken_faces
 from landmark_stage.expression_train import mouth_error, predicted_faces
 from landmark_stage.validate import Piece, generated, pieces_of, synchrony
 from landmarks import open_corpus
 from syncers import load_syncers, static
 
 NEIGHBOURS, SEED = 20_000, 7        # windows of train people that are searched
-CANVAS = 256
+CANVAS, REFERENCE = 256, 64
 
 
 def nearest_faces(model: Expression, train: Sequence[ExpressionClip]) -> Callable[[ExpressionClip], Tensor]:
@@ -74,6 +74,31 @@ def spoken(model: Expression, piece: Piece) -> Tensor:
     return torch.from_numpy(made / CANVAS).flatten(1)
 
 
+def judge_with_reference(model: Expression, clips: Sequence[ExpressionClip], train: Sequence[ExpressionClip]) -> None:
+    """The same after a reference of 64 frames with its sound, on what comes after it; 32 frames and more."""
+    mean, per_frame = torch.cat([one.faces - one.rest for one in train]).mean(0), model.per_frame
+    long = [one for one in clips if len(one.faces) >= REFERENCE + 32]
+    nearest = nearest_faces(model, train)
+    errors: dict[str, list[float]] = {}
+    for one in long:
+        person = own_face(model, one.faces[:REFERENCE], one.sound[: per_frame * REFERENCE])
+        rest = torch.from_numpy(face_at_rest(one.faces[:REFERENCE].numpy()))
+        known = one._replace(rest=rest)
+        real = one.faces[REFERENCE:]
+        made = {"expression learner": person - rest + predicted_faces(model, known)[REFERENCE:],
+                "mean face": (rest + mean)[None],
+                "the reference's mean face": one.faces[:REFERENCE].mean(0, keepdim=True),
+                "the clip's own mean face (after the reference)": real.mean(0, keepdim=True),
+                "nearest neighbour in sound": nearest(known)[REFERENCE:]}
+        for name, faces in made.items():
+            errors.setdefault(name, []).append(mouth_error(faces.expand_as(real), real))
+    print(f"\n| mouth error after a reference of {REFERENCE} frames, {len(long)} clips | mean, px | learner is better |")
+    print("|---|---|---|")
+    ours = np.array(errors["expression learner"])
+    for name, found in errors.items():
+        print(f"| {name} | {np.mean(found):.2f} | {(ours < np.array(found)).mean():.0%} |", flush=True)
+
+
 def judge_synchrony(model: Expression, data: Path, split: str, frames: int) -> None:
     """Offset and confidence at 200 ms."""
     syncers, pieces = load_syncers("metric"), pieces_of(read_tracks(open_corpus(data), split), frames)
@@ -98,7 +123,9 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=80)
     options = parser.parse_args()
     corpus, model = open_corpus(options.data), load_expression(options.weights)
-    judge_mouths(model, read_expressions(corpus, options.split), read_expressions(corpus, "train"))
+    clips, train = read_expressions(corpus, options.split), read_expressions(corpus, "train")
+    judge_mouths(model, clips, train)
+    judge_with_reference(model, clips, train)
     judge_synchrony(model, options.data, options.split, options.frames)
 
 

@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/heads_picture.py --out docs/heads.png
 
 The example's sentence, said by the canonical face; rows: the generator's own head, a learned one, one copied from another
-motion (the generator's with another seed, enlarged), a still one. Columns are 0.4 seconds apart. Only shipped files are used.
+motion (the generator's with another seed), a still one. Columns are 0.4 seconds apart. Only shipped files are used.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main() -> None:
     matplotlib.use("Agg")
     start, generator = start_face(), load_generator("long")
     spoken = generate_landmarks(SPEECH, start, generator=generator).points
-    other = generate_landmarks(SPEECH, start, generator=generator, control=MotionControl(seed=5, head_scale=2.0)).points
+    other = generate_landmarks(SPEECH, start, generator=generator, control=MotionControl(seed=5)).points
     heads = {"landmarks": None, "learned": stream_heads(SPEECH, start.points[0], seed=1),
              "VIDEO_OR_NPZ": looped(anchored(head_track(other, taps=5))), "still": still_head(start.points[0])}
     figure, axes = plt.subplots(len(heads), COLUMNS, figsize=(COLUMNS * 0.85, len(heads) * 0.95), dpi=110)

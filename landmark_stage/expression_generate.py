@@ -15,7 +15,9 @@ from torch import Tensor
 import media
 from experiment import build_config, load_weights
 from landmark_stage.expression import LANDMARKS, SIDE_FRAMES, Expression, ExpressionSettings, padded
+from landmark_stage.expression_data import face_at_rest, frontal_faces
 from landmark_stage.generate import BLOCK_FRAMES, listen, start_face
+from landmark_stage.reference import HeadReference
 from landmarks import RIGID17, LandmarkSequence, frontalise, head_pose, pose_points
 
 OPENING_FRAMES = 5          # from the given face into speech
@@ -69,12 +71,13 @@ class ExpressionStream:
 
 
 def stream_expression(audio: str | Path | np.ndarray, start: LandmarkSequence | None = None, *, model: Expression | None = None,
-                      block_frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
+                      reference: HeadReference | None = None, block_frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
     """Blocks (t, 68, 3) float32, pixels of the start's canvas: the start's face says `audio`, its head does not move.
 
-    `audio` is a file or a 16 kHz waveform. Frame 0 is the start (default: the canonical face), bit for bit, and speech
-    fades in within a fifth of a second. Frame t comes when frame t + 4 has begun; blocks equal the whole, and memory
-    does not grow. ValueError, one line, for sound without samples and a block without frames.
+    `audio` is a file or a 16 kHz waveform. A `reference` of the person, with its sound, says how open the mouth is on the
+    whole; without one that is guessed from the start. Frame 0 is the start (default: the canonical face), bit for bit,
+    and speech fades in within a fifth of a second. Frame t comes when frame t + 4 has begun; blocks equal the whole, and
+    memory does not grow. ValueError, one line, for sound without samples and a block without frames.
     """
     if block_frames < 1:
         raise ValueError(f"a block holds at least 1 frame, got block_frames={block_frames}")
@@ -84,7 +87,28 @@ def stream_expression(audio: str | Path | np.ndarray, start: LandmarkSequence | 
         heard = (torch.from_numpy(rows) for rows in media.stream_features(blocks, sound.level))
     else:
         heard = (torch.from_numpy(whole) for whole in whole_frames(blocks))
-    return media.recut(spoken_faces(heard, start, model), block_frames)
+    heard_too = reference is not None and reference.sound is not None
+    person = own_face(model, *_heard_reference(model, reference)) if heard_too else None
+    return media.recut(spoken_faces(heard, start, model, person), block_frames)
+
+
+@torch.no_grad()
+def own_face(model: Expression, faces: Tensor, sound: Tensor) -> Tensor:
+    """A person's own face (3 L,): what is left, on average, of frontal faces (n, 3 L) without what their sound explains.
+
+    `sound` is theirs: rows (4n, 26) or samples (640 n,).
+    """
+    rest = torch.from_numpy(face_at_rest(faces.numpy()))
+    heard = padded(model.standard_sound(sound)[None], model)
+    return (faces - model.faces(model(heard, model.shape_code(rest[None])))[0]).mean(0)
+
+
+def _heard_reference(model: Expression, reference: HeadReference) -> tuple[Tensor, Tensor]:
+    """Frontal faces (n, 3 L) and sound of a reference, cut to the shorter."""
+    rows = model.settings.sound == "rows"
+    sound = media.extract_features(reference.sound) if rows else np.concatenate(list(whole_frames([reference.sound])))
+    frames = min(len(reference.points), len(sound) // model.per_frame)
+    return torch.from_numpy(frontal_faces(reference.points[:frames])), torch.from_numpy(sound[: frames * model.per_frame])
 
 
 def whole_frames(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -96,16 +120,21 @@ def whole_frames(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield whole
 
 
-def spoken_faces(heard: Iterable[Tensor], start: LandmarkSequence, model: Expression) -> Iterator[np.ndarray]:
-    """Blocks (t, 68, 3), as many as rows (4n, 26) or samples (640 n,) come and one more, that `stream_expression` cuts anew."""
+def spoken_faces(heard: Iterable[Tensor], start: LandmarkSequence, model: Expression,
+                 person: Tensor | None = None) -> Iterator[np.ndarray]:
+    """Blocks (t, 68, 3), as many as rows (4n, 26) or samples (640 n,) come and one more, that `stream_expression` cuts anew.
+
+    `person` (3 L,) is the person's own face as `own_face` has it; the start's when None.
+    """
     pose = head_pose(start.points[:1], indices=RIGID17)
     rest = frontalise(start.points[:1], pose)[0]                                            # (L, 3)
     stream = ExpressionStream(model, torch.from_numpy(rest).flatten())
+    away = 0 if person is None else person.unflatten(0, (LANDMARKS, 3)).numpy() - rest      # (L, 3)
     made = 0
     for moved in chain(map(stream.push, heard), (last() for last in [stream.finish])):
         moment = np.arange(made, made + len(moved))
         share = np.clip(moment / OPENING_FRAMES, 0, 1)[:, None, None]
-        front = rest + share * moved.unflatten(1, (LANDMARKS, 3)).numpy()                   # (t, L, 3)
+        front = rest + share * (away + moved.unflatten(1, (LANDMARKS, 3)).numpy())          # (t, L, 3)
         points = pose_points(front, pose._replace(h=pose.h.repeat(len(front), 0)))
         if not made and len(points):
             points[0] = start.points[0]

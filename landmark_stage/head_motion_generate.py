@@ -21,17 +21,11 @@ from landmark_stage.generate import BLOCK_FRAMES, listen
 from landmark_stage.head_motion import NUMBERS, REACH_FRAMES, TAU, HeadMotion, HeadMotionSettings, Reference
 from landmark_stage.head_motion_data import SMOOTHING_TAPS
 from landmark_stage.head_statistics import LEAST_FRAMES
+from landmark_stage.reference import HeadReference
 from landmark_stage.tones import ToneSource
 from landmarks.compose import head_track
 
 REFERENCE_STEP = TAU // 2       # between the references that a longer one is cut into
-
-
-class HeadReference(NamedTuple):
-    """A person's own motion."""
-
-    points: np.ndarray                  # (n, 68, 3) landmarks at 25 frames per second, square canvas
-    sound: np.ndarray | None = None     # (N,) 16 kHz waveform that begins with them; None where nobody knows it
 
 
 def load_head_motion(source: str | Path = "head_motion") -> HeadMotion:

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 import media
-from landmark_stage.head_motion_generate import HeadReference, stream_heads
+from landmark_stage.head_motion_generate import stream_heads
 from landmark_stage.head_statistics import LEAST_FRAMES
+from landmark_stage.reference import HeadReference
 from landmarks import IBUG68, LandmarkSequence, extract
 from landmarks.blinks import NATURAL_PER_MINUTE, lid_closures, natural_blinks
 from landmarks.compose import TREMBLE_TAPS, anchored, compose_motion, head_track, looped, still_head
@@ -44,7 +45,7 @@ class MotionChoice:
     blinks_per_minute: float = NATURAL_PER_MINUTE
     seed: int = 0
     pose: PoseSource | None = None              # of copied heads, and of lids from a video
-    reference: HeadReference | None = None      # of learned heads
+    reference: HeadReference | None = None      # of learned heads and of the expression learner
 
     @property
     def plain(self) -> bool:
@@ -116,7 +117,8 @@ def motion_from(options: argparse.Namespace) -> MotionChoice:
     if options.head_reference and options.head_motion != "learned":
         raise ValueError("--head-reference is for --head-motion learned; give that too, or leave it out")
     pose = open_pose(options.head_motion) if copied else None
-    reference = _reference(options) if options.head_motion == "learned" else None
+    personal = options.head_motion == "learned" or getattr(options, "generator", "") == "expression"
+    reference = _reference(options) if personal else None
     return MotionChoice("copied" if copied else options.head_motion, options.head_scale, options.lip_scale, blink, rate,
                         options.seed, pose, reference)
 

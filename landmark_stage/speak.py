@@ -46,7 +46,7 @@ def write_motion(audio: str | Path, start: LandmarkSequence | None, out: str | P
     if isinstance(speaker, Generator):
         blocks = stream_landmarks(audio, start, generator=speaker, control=replace(control, head_scale=1.0, lip_scale=1.0))
     else:
-        blocks = stream_expression(audio, start, model=speaker)
+        blocks = stream_expression(audio, start, model=speaker, reference=motion.reference)
     frames = listen(audio).frames
     told = producer_json(program="gen_landmarks", version=metadata.version("headsync"), weights=fingerprint(speaker),
                          generator="ms-sync" if isinstance(speaker, Generator) else "expression", seed=control.seed,

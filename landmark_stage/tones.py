@@ -19,7 +19,7 @@ LOWEST_HZ = 0.15
 TONES_HZ = tuple((max(low, LOWEST_HZ) + high) / 2 for low, high in pairwise(BAND_EDGES_HZ))
 WANDER = 0.3                                # deviation of a tone's pitch, as a share
 WANDER_KEEP = 0.97                          # correlation of a pitch in neighbouring frames: a time constant of 1.3 s
-DRAWS = 32                                  # of phases to begin with, of which one is taken
+DRAWS = 128                                 # of phases to begin with, of which one is taken
 LOOK_FRAMES = range(0, 64, 4)               # of a draw, to see how large it swings
 TYPICAL = 2.0                               # how much the typical size of swings counts beside the last pose
 

@@ -22,8 +22,12 @@ HEAD_NUMBERS = 6
 TRANSITION_FRAMES = 25          # from the start's pose into a head motion and back out of it
 TURN_FRAMES = 8                 # before and after a loop's turn that slow down to it
 BLOCK_FRAMES = 250
-TREMBLE_TAPS = 5                # a detector's tremble is taken out of copied motion by so wide a Hanning window
+JAW_REACH = 5                   # landmarks of the jaw on either side of the chin that move with it
+TREMBLE_TAPS = 3                # a detector's tremble is taken out of copied motion by so wide a Hanning window
 _FIT = list(RIGID17)
+# what moves by itself, and the rigid points that it is measured against
+_MOVABLE = ((list(range(36, 42)), [36, 39]), (list(range(42, 48)), [42, 45]), (list(range(17, 22)), [17, 21]),
+            (list(range(22, 27)), [22, 26]), ([*range(17), *range(48, 68)], list(range(31, 36))))
 
 
 def head_track(points: np.ndarray, *, taps: int = 1) -> np.ndarray:
@@ -143,7 +147,8 @@ def transition(moment: np.ndarray, frames: int | None) -> np.ndarray:
 
 def reposed(points: np.ndarray, start: np.ndarray, head: np.ndarray, share: np.ndarray | float = 1.0) -> np.ndarray:
     """Landmarks (T, 68, 3) float32 with the own motion of `points` and, of the way from the start's pose, a `share` of
-    `head` (T, 6), both as in `compose_motion`; `share` is a number or (T,).
+    `head` (T, 6), both as in `compose_motion`; `share` is a number or (T,). Own motion is that of lips, lids, brows and
+    chin; of the skull it is taken for an error and left out.
     """
     points = _checked(points)
     if not len(points):
@@ -153,12 +158,29 @@ def reposed(points: np.ndarray, start: np.ndarray, head: np.ndarray, share: np.n
     fit = similarity_fit(start[_FIT], frames[:, _FIT])
     aim = similarity_fit(canonical_face()[_FIT], start[_FIT].astype(np.float64))            # the start's own pose
     centred = (frames - frames[:, _FIT].mean(1, keepdims=True)) @ fit.rotation / fit.scale[:, None, None]
+    rest = start.astype(np.float64) - middle
+    centred = rest + _own_motion(centred - rest)                                            # (T, L, 3)
     away = rotation_vector(rotation_matrix(head[:, :3]) @ aim.rotation.T)                   # (T, 3)
     rotation = rotation_matrix(share[:, None] * away)                                       # (T, 3, 3)
     size = np.exp(share * head[:, 5])                                                       # (T,)
     shift = np.pad(aim.scale * share[:, None] * head[:, 3:5], ((0, 0), (0, 1)))             # (T, 3)
     posed = size[:, None, None] * (centred @ np.swapaxes(rotation, 1, 2)) + (middle + shift)[:, None]
     return posed.astype(np.float32)  # (T, L, 3)
+
+
+def _own_motion(moved: np.ndarray) -> np.ndarray:
+    """Of ways (T, 68, 3) from the start's face, what a face can do by itself.
+
+    A skull does not move, whatever a generator says: the 17 rigid points and the jaw's ends stay, lids move against the
+    corners of their eye, brows against their ends, lips and chin against the nose; along the jaw a raised cosine.
+    """
+    own = np.zeros_like(moved)
+    for parts, anchors in _MOVABLE:
+        own[:, parts] = moved[:, parts] - moved[:, anchors].mean(1, keepdims=True)
+    own[:, _FIT] = 0
+    reach = np.clip(np.abs(np.arange(17) - 8) / JAW_REACH, 0, 1)
+    own[:, :17] *= np.cos(np.pi / 2 * reach)[:, None] ** 2
+    return own  # (T, 68, 3)
 
 
 class _Cut:

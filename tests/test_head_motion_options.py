@@ -53,7 +53,7 @@ def folder(tmp_path_factory):
                                          reference=7, tones=True, hints=True))
     with torch.no_grad():
         head.typical[:72].normal_(std=0.1)
-        head.typical[36:72] -= 2    # small tones
+        head.typical[36:72] -= 3    # small tones
         head.motion_scale.copy_(torch.tensor([0.05, 0.1, 0.05, 10, 4, 0.02]))
     for name, model in (("generator", generator), ("head_motion", head),
                         ("expression", Expression(ExpressionSettings(channels=(5,), hidden=7, shapes=3)))):
