@@ -2,19 +2,15 @@
 
 import argparse
 
-from experiment import load_config, run_command
+from experiment import best_state, load_config, run_command, training_parser
 from landmark_stage import TrainSettings, train_landmarks
 from landmarks import open_corpus
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="headsync-train-landmarks", description=__doc__)
-    parser.add_argument("--data", required=True, metavar="CORPUS", help="what headsync-preprocess wrote, in sync")
-    parser.add_argument("--out", required=True, metavar="RUN", help="run folder; run again to go on")
-    parser.add_argument("--config", default="small", metavar="PRESET", help="tiny, small, base, paper or a .yaml")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example material.frames=80 seed=3")
-    return parser
+    return training_parser("headsync-train-landmarks", __doc__, data="what headsync-preprocess wrote, in sync",
+                           example="material.frames=80 seed=3")
 
 
 def run(argv: list[str]) -> None:
@@ -22,7 +18,7 @@ def run(argv: list[str]) -> None:
     options = arguments().parse_args(argv)
     settings = load_config(TrainSettings, stage="landmarks", preset=options.config, overrides=options.overrides)
     report = train_landmarks(open_corpus(options.data), options.out, settings)
-    best = "never validated" if report.loop.best is None else f"val {settings.loop.monitor} {report.loop.best:.3f}"
+    best = best_state(report.loop.best, settings.loop.monitor)
     print(f"{report.weights}: written, {best}, {report.loop.step} steps")
 
 

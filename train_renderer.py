@@ -4,20 +4,17 @@ import argparse
 
 import torch
 
-from experiment import load_config, run_command
+from experiment import best_state, load_config, run_command, training_parser
 from landmarks import open_corpus
 from render_stage import RendererSettings, train_renderer
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="headsync-train-renderer", description=__doc__)
-    parser.add_argument("--data", required=True, metavar="CORPUS", help="what headsync-preprocess wrote, with meshes")
-    parser.add_argument("--out", required=True, metavar="RUN", help="run folder; run again to go on")
-    parser.add_argument("--config", default="small", metavar="PRESET",
-                        help="tiny, small, base, paper, an ablation's preset or a .yaml")
+    parser = training_parser("headsync-train-renderer", __doc__, data="what headsync-preprocess wrote, with meshes",
+                             presets="tiny, small, base, paper, an ablation's preset or a .yaml",
+                             example="loop.steps=9000 weights.structure=0")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: a GPU if any")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example loop.steps=9000 weights.structure=0")
     return parser
 
 
@@ -26,7 +23,7 @@ def run(argv: list[str]) -> None:
     options = arguments().parse_args(argv)
     settings = load_config(RendererSettings, stage="renderer", preset=options.config, overrides=options.overrides)
     report = train_renderer(open_corpus(options.data), options.out, settings, device=options.device)
-    best = "never validated" if report.loop.best is None else f"val {settings.loop.monitor} {report.loop.best:.4f}"
+    best = best_state(report.loop.best, settings.loop.monitor, digits=4)
     print(f"{report.weights}: written, {best}, {report.loop.step} steps; samples lie in {options.out}/sheets")
 
 

@@ -2,19 +2,15 @@
 
 import argparse
 
-from experiment import load_config, run_command
+from experiment import load_config, run_command, training_parser
 from landmarks import open_corpus
 from syncers import TrainSettings, train_syncers
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="headsync-train-syncers", description=__doc__)
-    parser.add_argument("--data", required=True, metavar="CORPUS", help="what headsync-preprocess wrote")
-    parser.add_argument("--out", required=True, metavar="RUN", help="run folder; run again to go on")
-    parser.add_argument("--config", default="small", metavar="PRESET", help="tiny, small, base, paper, metric or a .yaml")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example loop.steps=500 seed=3")
-    return parser
+    return training_parser("headsync-train-syncers", __doc__, presets="tiny, small, base, paper, metric or a .yaml",
+                           example="loop.steps=500 seed=3")
 
 
 def run(argv: list[str]) -> None:

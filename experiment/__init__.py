@@ -1,17 +1,20 @@
 """One run of a program: its configuration, checkpoints, log and loop; knows no model."""
 
 from experiment.checkpoint import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint
-from experiment.command import named, report_failures, run_command, run_each
+from experiment.command import best_state, named, report_failures, run_command, run_each, training_parser
 from experiment.config import build_config, config_dict, load_config, save_config
 from experiment.log import RunLog, read_log
 from experiment.loop import LoopResult, LoopSettings, Trainee, run_loop
+from experiment.model import Kind, check_loss_weights, fingerprint, follow, load_model, weighted_sum
 from experiment.weights import Weights, load_weights, save_weights
 
 __all__ = [
     "build_config", "config_dict", "load_config", "save_config",
     "checkpoints", "load_checkpoint", "random_state", "restore_random_state", "save_checkpoint",
     "Weights", "load_weights", "save_weights",
+    "Kind", "check_loss_weights", "fingerprint", "follow", "load_model", "weighted_sum",
     "RunLog", "read_log",
     "LoopResult", "LoopSettings", "Trainee", "run_loop",
     "named", "report_failures", "run_command", "run_each",
+    "best_state", "training_parser",
 ]

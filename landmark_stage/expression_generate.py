@@ -4,7 +4,6 @@ Shapes: T frames, t frames of a block, L = 68 landmarks. Source: Rhythmic Head s
 """
 
 from collections.abc import Iterable, Iterator
-from importlib import resources
 from itertools import chain
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 import media
-from experiment import build_config, load_weights
+from experiment import Kind, build_config, load_model
 from landmark_stage.expression import LANDMARKS, SIDE_FRAMES, Expression, ExpressionSettings, padded
 from landmark_stage.expression_data import face_at_rest, frontal_faces
 from landmark_stage.generate import BLOCK_FRAMES, listen, start_face
@@ -21,25 +20,13 @@ from landmark_stage.reference import HeadReference
 from landmarks import RIGID17, LandmarkSequence, frontalise, head_pose, pose_points
 
 OPENING_FRAMES = 5          # from the given face into speech
+KIND = Kind("landmark_stage", ("expression",), frozenset(["expression"]), "expression", "expression learner",
+            "headsync-train-expression", "a file that headsync-train-expression wrote")
 
 
 def load_expression(source: str | Path = "expression") -> Expression:
     """A frozen expression learner in evaluation mode: the shipped one, or a weight file's. ValueError for a file without."""
-    shipped = resources.files("landmark_stage") / "weights" / "expression.safetensors"
-    path = Path(str(shipped)) if source == "expression" else Path(source)
-    if not path.is_file():
-        raise ValueError(f"there are no expression weights {path}; train some with headsync-train-expression --data CORPUS "
-                         "--out RUN and give the file it writes")
-    weights = load_weights(path)
-    if set(weights.config) != {"expression"}:
-        raise ValueError(f"{path} holds no expression learner (its configuration has {sorted(weights.config)}); give a file "
-                         "that headsync-train-expression wrote")
-    model = Expression(build_config(ExpressionSettings, weights.config["expression"]))
-    try:
-        model.load_state_dict(weights.tensors)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit its own configuration; get it again") from error
-    return model.eval().requires_grad_(False)
+    return load_model(source, lambda config: Expression(build_config(ExpressionSettings, config["expression"])), KIND)
 
 
 class ExpressionStream:

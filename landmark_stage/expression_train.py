@@ -13,7 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiment import LoopResult, LoopSettings, RunLog, config_dict, load_checkpoint, run_loop, save_config, save_weights
+from experiment import (
+    LoopResult,
+    LoopSettings,
+    RunLog,
+    config_dict,
+    follow,
+    load_checkpoint,
+    run_loop,
+    save_config,
+    save_weights,
+)
 from landmark_stage.expression import LANDMARKS, Expression, ExpressionSettings, padded
 from landmark_stage.expression_data import (
     ExpressionClip,
@@ -108,7 +118,7 @@ class ExpressionTraining:
         nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
         self.optimiser.step()
         self.steps += 1
-        self._follow()
+        follow(self.average, self.model, share=self.settings.average, step=self.steps)
         return {name: loss.item() for name, loss in losses.items()} | {"total": total.item()}
 
     def _losses(self, made: Tensor, real: Tensor) -> dict[str, Tensor]:
@@ -126,13 +136,6 @@ class ExpressionTraining:
         done = min(self.steps / self.settings.loop.steps, 1)
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.rate * (LAST_SHARE + (1 - LAST_SHARE) * (1 + math.cos(math.pi * done)) / 2)
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        share = 1 - min(self.settings.average, self.steps / (self.steps + 10))
-        for kept, now in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
-            if kept.is_floating_point():
-                kept.lerp_(now, share)
 
     def validate(self) -> dict[str, float]:
         """The mouth's error on people never trained on, and how large the made motion is as a share of the real one."""

@@ -7,7 +7,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib import metadata, resources
+from importlib import metadata
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 import media
-from experiment import build_config, load_weights
+from experiment import Kind, build_config, fingerprint, load_model
 from landmark_stage.generator import Generator, GeneratorSettings
 from landmark_stage.noise import NoiseSource
 from landmark_stage.stream import MotionStream
@@ -33,6 +33,8 @@ from landmarks import (
 )
 
 MODELS = ("short", "long")
+KIND = Kind("landmark_stage", MODELS, frozenset(["generator"]), "generator", "landmark generator",
+            "headsync-train-landmarks", "generator weights")
 BLOCK_FRAMES = 250
 _READ_BYTES = 1 << 20
 
@@ -92,21 +94,7 @@ def load_generator(source: str | Path = "long") -> Generator:
 
     ValueError, one line, for a file that holds none.
     """
-    shipped = resources.files("landmark_stage") / "weights" / f"{source}.safetensors"
-    path = Path(str(shipped)) if source in MODELS else Path(source)
-    if not path.is_file():
-        raise ValueError(f"there are no generator weights {path}; train some with headsync-train-landmarks --data CORPUS "
-                         "--out RUN and give the file it writes")
-    weights = load_weights(path)
-    if set(weights.config) != {"generator"}:
-        raise ValueError(f"{path} holds no landmark generator (its configuration has {sorted(weights.config)}); give generator "
-                         "weights")
-    generator = Generator(build_config(GeneratorSettings, weights.config["generator"]))
-    try:
-        generator.load_state_dict(weights.tensors)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit its own configuration; get it again") from error
-    return generator.eval().requires_grad_(False)
+    return load_model(source, lambda config: Generator(build_config(GeneratorSettings, config["generator"])), KIND)
 
 
 def start_face(source: str | Path | LandmarkSequence | None = None) -> LandmarkSequence:
@@ -197,23 +185,16 @@ def write_landmarks(audio: str | Path, start: LandmarkSequence | None, out: str 
 
 def _producer(audio: str | Path | np.ndarray, generator: Generator, control: MotionControl) -> str:
     """What made a motion: program, weights, sound, controls."""
-    named = {} if isinstance(audio, np.ndarray) else {"audio": Path(audio).name, "audio_sha256": _sha256(audio)}
-    return producer_json(program="gen_landmarks", version=metadata.version("headsync"), weights=_fingerprint(generator),
+    named = {} if isinstance(audio, np.ndarray) else {"audio": Path(audio).name, "audio_sha256": file_digest(audio)}
+    return producer_json(program="gen_landmarks", version=metadata.version("headsync"), weights=fingerprint(generator),
                          seed=control.seed, noise=control.noise, head_scale=control.head_scale, lip_scale=control.lip_scale,
                          **named)
 
 
-def _sha256(path: str | Path) -> str:
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while piece := file.read(_READ_BYTES):
             digest.update(piece)
-    return digest.hexdigest()
-
-
-def _fingerprint(generator: Generator) -> str:
-    """SHA-256 of a generator's weights."""
-    digest = hashlib.sha256()
-    for name, one in generator.state_dict().items():
-        digest.update(name.encode() + one.contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -5,7 +5,6 @@ Source: Rhythmic Head section 3.3.
 """
 
 from collections.abc import Iterable, Iterator
-from importlib import resources
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 import media
-from experiment import build_config, load_weights
+from experiment import Kind, build_config, load_model
 from landmark_stage.expression_generate import whole_frames
 from landmark_stage.generate import BLOCK_FRAMES, listen
 from landmark_stage.head_motion import NUMBERS, REACH_FRAMES, TAU, HeadMotion, HeadMotionSettings, Reference
@@ -26,25 +25,13 @@ from landmark_stage.tones import ToneSource
 from landmarks.compose import head_track
 
 REFERENCE_STEP = TAU // 2       # between the references that a longer one is cut into
+KIND = Kind("landmark_stage", ("head_motion",), frozenset(["head_motion"]), "head-motion", "head-motion learner",
+            "headsync-train-head-motion", "a file that headsync-train-head-motion wrote")
 
 
 def load_head_motion(source: str | Path = "head_motion") -> HeadMotion:
     """A frozen head-motion learner in evaluation mode: the shipped one, or a weight file's. ValueError for a file without."""
-    shipped = resources.files("landmark_stage") / "weights" / "head_motion.safetensors"
-    path = Path(str(shipped)) if source == "head_motion" else Path(source)
-    if not path.is_file():
-        raise ValueError(f"there are no head-motion weights {path}; train some with headsync-train-head-motion --data CORPUS "
-                         "--out RUN and give the file it writes")
-    weights = load_weights(path)
-    if set(weights.config) != {"head_motion"}:
-        raise ValueError(f"{path} holds no head-motion learner (its configuration has {sorted(weights.config)}); give a file "
-                         "that headsync-train-head-motion wrote")
-    model = HeadMotion(build_config(HeadMotionSettings, weights.config["head_motion"]))
-    try:
-        model.load_state_dict(weights.tensors)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit its own configuration; get it again") from error
-    return model.eval().requires_grad_(False)
+    return load_model(source, lambda config: HeadMotion(build_config(HeadMotionSettings, config["head_motion"])), KIND)
 
 
 class Person(NamedTuple):

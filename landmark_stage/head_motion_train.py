@@ -12,7 +12,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from experiment import LoopResult, LoopSettings, RunLog, config_dict, load_checkpoint, run_loop, save_config, save_weights
+from experiment import (
+    LoopResult,
+    LoopSettings,
+    RunLog,
+    check_loss_weights,
+    config_dict,
+    follow,
+    load_checkpoint,
+    run_loop,
+    save_config,
+    save_weights,
+)
 from landmark_stage.head_motion import TAU, HeadMotion, HeadMotionSettings, Trajectories, trajectories
 from landmark_stage.head_motion_data import (
     HeadBatch,
@@ -44,9 +55,7 @@ class HeadLossWeights:
     energy: float = 0.0         # of a batch as a whole: medians are smaller than means, and this asks for the means
 
     def __post_init__(self):
-        wrong = {name: value for name, value in asdict(self).items() if not 0 <= value < float("inf")}
-        if wrong:
-            raise ValueError(f"weights of losses must be 0 or more, got {wrong}")
+        check_loss_weights(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,7 @@ class HeadMotionTraining:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
         self.optimiser.step()
         self.steps += 1
-        self._follow()
+        follow(self.average, self.model, share=self.settings.average, step=self.steps)
         return told | {name: loss.item() for name, loss in losses.items()} | {"total": total.item(), "gradient": norm.item()}
 
     def _made(self, batch: HeadBatch) -> Trajectories:
@@ -160,12 +169,6 @@ class HeadMotionTraining:
         """How far the batch's energy in each band of each number is from the real one: squared logarithms of ratios."""
         ours, real = (statistics(x, batch.lengths)[3].square().mean(0) + 1e-4 for x in (made, batch.real))     # (K, C)
         return (ours / real).log().square().mean()
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        share = 1 - min(self.settings.average, self.steps / (self.steps + 10))
-        for kept, now in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
-            kept.lerp_(now, share)
 
     def validate(self) -> dict[str, float]:
         """Distances on people never trained on; see `HeadJudge`."""

@@ -3,25 +3,30 @@
 Shapes: T frames, L = 68 landmarks.
 """
 
-import hashlib
 import json
 from dataclasses import replace
 from importlib import metadata
 from itertools import chain
 from pathlib import Path
 
-from torch import nn
-
 import media
+from experiment import fingerprint
 from landmark_stage.expression import Expression
 from landmark_stage.expression_generate import load_expression, stream_expression
-from landmark_stage.generate import MotionControl, listen, load_generator, start_face, stream_landmarks, write_landmarks
+from landmark_stage.generate import (
+    MotionControl,
+    file_digest,
+    listen,
+    load_generator,
+    start_face,
+    stream_landmarks,
+    write_landmarks,
+)
 from landmark_stage.generator import Generator
 from landmark_stage.motion import MotionChoice
 from landmarks import LandmarkSequence, SequenceWriter, producer_json, read_blocks, read_header
 
 GENERATORS = ("ms-sync", "expression")
-_READ_BYTES = 1 << 20
 
 
 def load_speaker(generator: str = "ms-sync", model: str | Path | None = None) -> Generator | Expression:
@@ -71,20 +76,3 @@ def rewrite_motion(landmarks: str | Path, out: str | Path, *, motion: MotionChoi
         for block in motion.applied(chain([first], blocks), first[0], audio=audio, frames=header.frames):
             writer.write(block)
     return header.frames
-
-
-def fingerprint(model: nn.Module) -> str:
-    """SHA-256 of a model's weights."""
-    digest = hashlib.sha256()
-    for name, one in model.state_dict().items():
-        digest.update(name.encode() + one.contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def file_digest(path: str | Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(_READ_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()

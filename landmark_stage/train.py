@@ -12,7 +12,19 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from experiment import LoopResult, LoopSettings, RunLog, config_dict, load_checkpoint, run_loop, save_config, save_weights
+from experiment import (
+    LoopResult,
+    LoopSettings,
+    RunLog,
+    check_loss_weights,
+    config_dict,
+    follow,
+    load_checkpoint,
+    run_loop,
+    save_config,
+    save_weights,
+    weighted_sum,
+)
 from landmark_stage.adversary import TERMS, Adversary, AdversarySettings
 from landmark_stage.audio_pyramid import MARGIN_FRAMES
 from landmark_stage.calibrate import calibrate_sway, head_variance
@@ -49,9 +61,7 @@ class LossWeights:
     spread: float = 0.0
 
     def __post_init__(self):
-        wrong = {name: value for name, value in asdict(self).items() if not 0 <= value < float("inf")}
-        if wrong:
-            raise ValueError(f"weights of losses must be 0 or more, got {wrong}")
+        check_loss_weights(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -148,16 +158,13 @@ class GeneratorTraining:
         losses = self._losses(made, batch)
         if self.adversary:
             losses |= self.adversary.judge(seen, true, observed=OBSERVED, generator=self.random)
-        weights = {name: value for name, value in asdict(self.settings.weights).items() if value}
-        if set(weights) != set(losses):
-            raise ValueError(f"losses {sorted(losses)} and weights {sorted(weights)} must name the same terms")
-        total = sum(weights[name] * loss for name, loss in losses.items())
+        total = weighted_sum({name: value for name, value in asdict(self.settings.weights).items() if value}, losses)
         self.optimiser.zero_grad()
         total.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.generator.parameters(), LARGEST_GRADIENT)
         self.optimiser.step()
         self.steps += 1
-        self._follow()
+        follow(self.average, self.generator, share=self.settings.average, step=self.steps)
         return {**told, **{name: loss.item() for name, loss in losses.items()}, "total": total.item(), "gradient": norm.item()}
 
     def _losses(self, made: Tensor, batch: Stretch) -> dict[str, Tensor]:
@@ -191,12 +198,6 @@ class GeneratorTraining:
         last = self.steps >= self.settings.loop.steps * (1 - LAST_STRETCH)
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.rate * (self.settings.last_share if last else 1.0)
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        share = 1 - min(self.settings.average, self.steps / (self.steps + 10))
-        for kept, now in zip(self.average.state_dict().values(), self.generator.state_dict().values(), strict=True):
-            kept.lerp_(now, share)
 
     def validate(self) -> dict[str, float]:
         """What the averaged generator's motion is worth on people never trained on; see `Judge`."""

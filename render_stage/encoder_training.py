@@ -15,7 +15,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from experiment import LoopResult, LoopSettings, RunLog, config_dict, load_checkpoint, run_loop, save_config, save_weights
+from experiment import (
+    LoopResult,
+    LoopSettings,
+    RunLog,
+    check_loss_weights,
+    config_dict,
+    follow,
+    load_checkpoint,
+    run_loop,
+    save_config,
+    save_weights,
+    weighted_sum,
+)
 from landmarks import Corpus
 from render_stage.encoder_data import (
     NOBODY,
@@ -50,9 +62,7 @@ class LossWeights:
     turn: float = 1.0
 
     def __post_init__(self):
-        wrong = {name: value for name, value in asdict(self).items() if not 0 <= value < float("inf")}
-        if wrong:
-            raise ValueError(f"weights of losses must be 0 or more, got {wrong}")
+        check_loss_weights(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -122,15 +132,13 @@ class EncoderTraining:
         losses = {"identity": identity_loss(kept, self.people, batch.person),
                   "landmarks": F.l1_loss(points, batch.points), "turn": F.l1_loss(turn, batch.turn)}
         weights = asdict(self.settings.weights)
-        if set(weights) != set(losses):
-            raise ValueError(f"losses {sorted(losses)} and weights {sorted(weights)} must name the same terms")
-        total = sum(weights[name] * loss for name, loss in losses.items())
+        total = weighted_sum(weights, losses)
         self.optimiser.zero_grad()
         total.backward()
         torch.nn.utils.clip_grad_norm_([*self.encoder.parameters(), self.people], LARGEST_GRADIENT)
         self.optimiser.step()
         self.steps += 1
-        self._follow()
+        follow(self.average, self.encoder, share=self.settings.average, step=self.steps)
         return {**{name: loss.item() for name, loss in losses.items()}, "recognised": self._recognised(embeddings, batch),
                 "landmark_px": canvas_error(points.detach(), batch).mean().item()}
 
@@ -144,15 +152,6 @@ class EncoderTraining:
         factor = min(1.0, (self.steps + 1) / self.settings.warmup_steps) * (0.51 + 0.49 * math.cos(math.pi * share))
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.rate * factor
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        share = 1 - min(self.settings.average, self.steps / (self.steps + 10))
-        for kept, now in zip(self.average.state_dict().values(), self.encoder.state_dict().values(), strict=True):
-            if kept.is_floating_point():
-                kept.lerp_(now, share)
-            else:
-                kept.copy_(now)
 
     def validate(self) -> dict[str, float]:
         """What the averaged encoder is worth on people never trained on; see `encoder_figures`."""

@@ -7,7 +7,6 @@ measure is not the loss. Source: facts, decision 13 (no VGG, no ArcFace); the co
 """
 
 from dataclasses import dataclass
-from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -18,10 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from experiment import build_config, load_weights
+from experiment import Kind, build_config, load_model
 from landmarks import CANVAS_PX, GROUPS
 
 MODELS = ("perceptual", "identity")
+KIND = Kind("render_stage", MODELS, frozenset(["face_encoder"]), "face encoder", "face encoder",
+            "headsync-train-encoder", "one's weights")
 SCALES = 4                  # feature maps, each of half the size of the one before
 CELLS, READ = 6, 32         # a side of the last map, and features of each cell, that the heads read
 LANDMARKS = 68
@@ -171,17 +172,4 @@ def load_face_encoder(source: str | Path = "perceptual") -> FaceEncoder:
 
     ValueError, one line, for a file that holds none.
     """
-    shipped = resources.files("render_stage") / "weights" / f"{source}.safetensors"
-    path = Path(str(shipped)) if source in MODELS else Path(source)
-    if not path.is_file():
-        raise ValueError(f"there are no face encoder weights {path}; train some with headsync-train-encoder --data CORPUS "
-                         "--out RUN and give the file it writes")
-    weights = load_weights(path)
-    if set(weights.config) != {"face_encoder"}:
-        raise ValueError(f"{path} holds no face encoder (its configuration has {sorted(weights.config)}); give one's weights")
-    encoder = FaceEncoder(build_config(FaceEncoderSettings, weights.config["face_encoder"]))
-    try:
-        encoder.load_state_dict(weights.tensors)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit its own configuration; get it again") from error
-    return encoder.eval().requires_grad_(False)
+    return load_model(source, lambda config: FaceEncoder(build_config(FaceEncoderSettings, config["face_encoder"])), KIND)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import l1_loss
 
+from experiment import check_loss_weights
 from render_stage.data import Batch
 from render_stage.face_encoder import ENCODER_WEIGHTS, MODELS, load_face_encoder
 from render_stage.guide import CANVAS, COARSE
@@ -48,9 +49,7 @@ class LossWeights:
     features: float = 10.0
 
     def __post_init__(self):
-        wrong = {name: value for name, value in asdict(self).items() if not 0 <= value < float("inf")}
-        if wrong:
-            raise ValueError(f"weights of losses must be 0 or more, got {wrong}")
+        check_loss_weights(asdict(self))
 
     def counting(self, *, flows_only: bool, judged: bool) -> dict[str, float]:
         """The weights that are not 0, of the flow networks' terms alone or of all, with or without the adversary's."""

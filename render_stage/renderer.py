@@ -5,7 +5,6 @@ Shapes: K references, t frames, S = 256 canvas pixels, P output pixels a side, G
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiment import build_config, load_weights
+from experiment import Kind, build_config, load_model
 from render_stage.data import Guides, as_map, as_picture, guide_tensors
 from render_stage.face_topology import load_topology
 from render_stage.guide import CANVAS, Guide, GuideMaker, coarse_lines, guide_maker
@@ -25,6 +24,8 @@ from render_stage.precision import mixed_precision
 from render_stage.references import Reference
 
 MODELS = ("small",)
+KIND = Kind("render_stage", MODELS, frozenset(["renderer"]), "renderer", "renderer",
+            "headsync-train-renderer", "renderer weights")
 MOST_REFERENCES = 32
 
 
@@ -148,20 +149,7 @@ def _enlarged(key: np.ndarray, flow: np.ndarray) -> np.ndarray:
 
 def load_network(source: str | Path = "small") -> RendererNetwork:
     """The networks of a weight file, or shipped ones. ValueError, one line, for a file that holds none."""
-    shipped = resources.files("render_stage") / "weights" / f"{source}.safetensors"
-    path = Path(str(shipped)) if source in MODELS else Path(source)
-    if not path.is_file():
-        raise ValueError(f"there are no renderer weights {path}; train some with headsync-train-renderer --data CORPUS "
-                         "--out RUN and give the file it writes")
-    weights = load_weights(path)
-    if set(weights.config) != {"renderer"}:
-        raise ValueError(f"{path} holds no renderer (its configuration has {sorted(weights.config)}); give renderer weights")
-    network = RendererNetwork(build_config(NetworkSettings, weights.config["renderer"]))
-    try:
-        network.load_state_dict(weights.tensors)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit its own configuration; get it again") from error
-    return network
+    return load_model(source, lambda config: RendererNetwork(build_config(NetworkSettings, config["renderer"])), KIND)
 
 
 def load_renderer(source: str | Path = "small", *, device: str | torch.device = "cpu") -> Renderer:

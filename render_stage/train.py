@@ -14,7 +14,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from experiment import LoopResult, LoopSettings, RunLog, config_dict, load_checkpoint, run_loop, save_config, save_weights
+from experiment import (
+    LoopResult,
+    LoopSettings,
+    RunLog,
+    config_dict,
+    follow,
+    load_checkpoint,
+    run_loop,
+    save_config,
+    save_weights,
+    weighted_sum,
+)
 from landmarks import Corpus
 from render_stage.adversary import Adversary, AdversarySettings
 from render_stage.data import Batch, ClipFrames, MaterialSettings, draw_batch, read_frames
@@ -104,15 +115,13 @@ class RendererTraining:
                 told |= self.adversary.step(picture, real, condition)
                 judged = self.adversary.judge(picture, real, condition)
                 losses |= {name: term for name, term in judged.items() if name in weights}
-        if set(weights) != set(losses):
-            raise ValueError(f"losses {sorted(losses)} and weights {sorted(weights)} must name the same terms")
-        total = sum(weights[name] * loss for name, loss in losses.items())
+        total = weighted_sum(weights, losses)
         self.optimiser.zero_grad()
         total.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
         self.optimiser.step()
         self.steps += 1
-        self._follow()
+        follow(self.average, self.network, share=self.settings.average, step=self.steps)
         return {**told, **{name: loss.item() for name, loss in losses.items()}, "total": total.item(),
                 "norm": norm.item()}
 
@@ -137,13 +146,6 @@ class RendererTraining:
         last = self.steps >= 0.8 * self.settings.loop.steps
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.rate * (self.settings.last_share if last else 1.0)
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        share = 1 - min(self.settings.average, self.steps / (self.steps + 10))
-        for kept, now in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
-            if kept.is_floating_point():
-                kept.lerp_(now, share)
 
     def validate(self) -> dict[str, float]:
         """What the averaged networks' pictures are worth on people never trained on; writes a sheet."""

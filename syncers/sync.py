@@ -3,7 +3,6 @@
 Shapes: T frames, n windows. Offsets are frames of 40 ms at every level; positive: the sound is late.
 """
 
-from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,12 +11,14 @@ import torch
 from torch import Tensor
 
 import media
-from experiment import build_config, load_weights
+from experiment import Kind, build_config, load_model
 from landmarks import IBUG68, LandmarkSequence, extract
 from syncers.measure import Mode, Talk, level_profiles
 from syncers.model import SyncerPyramid, SyncerSettings
 
 FAMILIES = ("loss", "metric")
+KIND = Kind("syncers", FAMILIES, frozenset(["family", "levels"]), "syncer", "syncers",
+            "headsync-train-syncers", "syncer weights")
 WINDOW_MS = 200         # of the first level; each further one doubles it
 LEAST_FRAMES = 5
 
@@ -37,19 +38,10 @@ def load_syncers(source: str | Path = "metric") -> SyncerPyramid:
 
     Gradients flow to landmarks, none to parameters. ValueError, one line, for a file that is none of ours.
     """
-    path = Path(str(resources.files("syncers") / "weights" / f"{source}.safetensors")) if source in FAMILIES else source
-    if not Path(path).is_file():
-        raise ValueError(f"there are no syncer weights {path}; train some with headsync-train-syncers --data CORPUS --out RUN "
-                         "and give the file it writes")
-    weights = load_weights(path)
-    if set(weights.config) != {"family", "levels"}:
-        raise ValueError(f"{path} holds no syncers (its configuration has {sorted(weights.config)}); give syncer weights")
-    pyramid = SyncerPyramid([build_config(SyncerSettings, level) for level in weights.config["levels"]])
-    try:
-        pyramid.load_state_dict(weights.tensors)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit its own configuration; get it again") from error
-    return pyramid.eval().requires_grad_(False)
+    def pyramid(config: dict) -> SyncerPyramid:
+        return SyncerPyramid([build_config(SyncerSettings, level) for level in config["levels"]])
+
+    return load_model(source, pyramid, KIND)
 
 
 def as_talk(audio: str | Path | np.ndarray, landmarks: LandmarkSequence | str | Path) -> Talk:

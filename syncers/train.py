@@ -17,6 +17,7 @@ from experiment import (
     LoopSettings,
     RunLog,
     config_dict,
+    follow,
     load_checkpoint,
     run_loop,
     save_config,
@@ -101,7 +102,7 @@ class LevelTraining:
         torch.nn.utils.clip_grad_norm_(self.syncer.parameters(), 1.0)
         self.optimiser.step()
         self.steps += 1
-        self._follow()
+        follow(self.average, self.syncer, share=self.settings.average, step=self.steps)
         return {"loss": contrast.loss.item(), "lag": lag.item(), "accuracy": contrast.accuracy.item(),
                 "chance": 1 / len(batch.step), "temperature": self.syncer.temperature.item()}
 
@@ -144,12 +145,6 @@ class LevelTraining:
             losses.append(lag_contrast(one.unflatten(0, (B, n)), other.unflatten(0, (B, n)),
                                        temperature=self.settings.lag_temperature).loss)
         return torch.stack(losses).mean()
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        share = 1 - min(self.settings.average, self.steps / (self.steps + 10))
-        for kept, now in zip(self.average.state_dict().values(), self.syncer.state_dict().values(), strict=True):
-            kept.lerp_(now, share)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
