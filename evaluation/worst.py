@@ -10,6 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+import media
 from evaluation.catalogue import FIGURES, badness
 from evaluation.sides import Side
 from landmarks import CANVAS_PX, contact_sheet, crop_picture, draw_landmarks
@@ -69,8 +70,7 @@ def clip_sheet(ours: Side, theirs: Side, *, crop: tuple[float, float, float, flo
         real, made = ([crop_picture(frame, crop, CANVAS_PX) for frame in _picked(side, moments)] for side in (theirs, ours))
         rows = [real, made, [cv2.convertScaleAbs(cv2.absdiff(*pair), alpha=2) for pair in zip(real, made)]]
     tiles = [cv2.resize(tile, (TILE_PX, TILE_PX), interpolation=cv2.INTER_AREA) for row in rows for tile in row]
-    sheet = contact_sheet(tiles, columns=len(rows[0]))
-    return cv2.imencode(".jpg", sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+    return media.encode_jpeg(contact_sheet(tiles, columns=len(rows[0])), QUALITY)
 
 
 def _picked(side: Side, moments: np.ndarray) -> Iterator[np.ndarray]:

@@ -6,6 +6,7 @@ from experiment.config import build_config, config_dict, load_config, save_confi
 from experiment.log import RunLog, read_log
 from experiment.loop import LoopResult, LoopSettings, Trainee, run_loop
 from experiment.model import Kind, check_loss_weights, fingerprint, follow, load_model, weighted_sum
+from experiment.training import Trained, train_whole
 from experiment.weights import Weights, load_weights, save_weights
 
 __all__ = [
@@ -14,7 +15,7 @@ __all__ = [
     "Weights", "load_weights", "save_weights",
     "Kind", "check_loss_weights", "fingerprint", "follow", "load_model", "weighted_sum",
     "RunLog", "read_log",
-    "LoopResult", "LoopSettings", "Trainee", "run_loop",
+    "LoopResult", "LoopSettings", "Trainee", "run_loop", "Trained", "train_whole",
     "named", "report_failures", "run_command", "run_each",
     "best_state", "training_parser",
 ]

@@ -13,17 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiment import (
-    LoopResult,
-    LoopSettings,
-    RunLog,
-    config_dict,
-    follow,
-    load_checkpoint,
-    run_loop,
-    save_config,
-    save_weights,
-)
+from experiment import LoopResult, LoopSettings, config_dict, follow, save_weights, train_whole, weighted_sum
 from landmark_stage.expression import LANDMARKS, Expression, ExpressionSettings, padded
 from landmark_stage.expression_data import (
     ExpressionClip,
@@ -112,7 +102,7 @@ class ExpressionTraining:
                                  generator=self.random)
         losses = self._losses(self.model.train()(batch.sound, batch.shape), batch.real)
         weights = {name: value for name, value in asdict(self.settings.weights).items() if value}
-        total = sum(weights[name] * losses[name] for name in weights)
+        total = weighted_sum(weights, losses)
         self.optimiser.zero_grad()
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
@@ -173,11 +163,7 @@ def train_expression(corpus: Corpus, out: str | Path, settings: ExpressionTrainS
     out = Path(out)
     training = ExpressionTraining(settings, *(read_expressions(corpus, split, sound=settings.model.sound)
                                               for split in ("train", "val")))
-    out.mkdir(parents=True, exist_ok=True)
-    save_config(settings, out / "config.yaml")
-    with RunLog(out, wandb=settings.wandb, config=config_dict(settings)) as log:
-        result = run_loop(training, out, settings.loop, log=log)
-    best = load_checkpoint(out / "best") or load_checkpoint(out)
-    weights = save_weights(out / WEIGHT_FILE, best["trainee"]["average"], config={"expression": config_dict(settings.model)},
+    result, best = train_whole(training, out, settings)
+    weights = save_weights(out / WEIGHT_FILE, best["average"], config={"expression": config_dict(settings.model)},
                            half=True)
     return ExpressionTrainReport(weights, result)

@@ -15,14 +15,12 @@ from torch import Tensor, nn
 from experiment import (
     LoopResult,
     LoopSettings,
-    RunLog,
     check_loss_weights,
     config_dict,
     follow,
-    load_checkpoint,
-    run_loop,
-    save_config,
     save_weights,
+    train_whole,
+    weighted_sum,
 )
 from landmark_stage.head_motion import TAU, HeadMotion, HeadMotionSettings, Trajectories, trajectories
 from landmark_stage.head_motion_data import (
@@ -125,7 +123,7 @@ class HeadMotionTraining:
         told = self._critic_step(made.whole.detach(), batch) if self.settings.weights.judge else {}
         losses = self._losses(made, batch)
         weights = {name: value for name, value in asdict(self.settings.weights).items() if value}
-        total = sum(weights[name] * losses[name] for name in weights)
+        total = weighted_sum(weights, losses)
         self.optimiser.zero_grad()
         total.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
@@ -204,13 +202,9 @@ def train_head_motion(corpus: Corpus, out: str | Path, settings: HeadTrainSettin
     out, form = Path(out), dict(sound=settings.model.sound, silent=settings.material.silent_clips)
     clips = read_head_clips(corpus, "train", **form)
     training = HeadMotionTraining(settings, clips, HeadJudge(read_head_clips(corpus, "val", **form)))
-    out.mkdir(parents=True, exist_ok=True)
-    save_config(settings, out / "config.yaml")
-    with RunLog(out, wandb=settings.wandb, config=config_dict(settings)) as log:
-        result = run_loop(training, out, settings.loop, log=log)
-    best = load_checkpoint(out / "best") or load_checkpoint(out)
+    result, best = train_whole(training, out, settings)
     model = HeadMotion(settings.model).eval()
-    model.load_state_dict(best["trainee"]["average"])
+    model.load_state_dict(best["average"])
     with torch.no_grad():
         model.typical.copy_(model.encode(references_of(clips, model, frames=TAU)).mean(0))
     form = {"head_motion": config_dict(settings.model)}

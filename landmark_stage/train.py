@@ -15,14 +15,11 @@ from torch import Tensor
 from experiment import (
     LoopResult,
     LoopSettings,
-    RunLog,
     check_loss_weights,
     config_dict,
     follow,
-    load_checkpoint,
-    run_loop,
-    save_config,
     save_weights,
+    train_whole,
     weighted_sum,
 )
 from landmark_stage.adversary import TERMS, Adversary, AdversarySettings
@@ -237,13 +234,9 @@ def train_landmarks(corpus: Corpus, out: str | Path, settings: TrainSettings) ->
     tracks = read_tracks(corpus, "train")
     training = GeneratorTraining(settings, tracks, load_syncers(settings.syncers),
                                  Judge(read_tracks(corpus, "val"), load_syncers(settings.judge)))
-    out.mkdir(parents=True, exist_ok=True)
-    save_config(settings, out / "config.yaml")
-    with RunLog(out, wandb=settings.wandb, config=config_dict(settings)) as log:
-        result = run_loop(training, out, settings.loop, log=log)
-    best = load_checkpoint(out / "best") or load_checkpoint(out)
+    result, best = train_whole(training, out, settings)
     generator = Generator(settings.generator).eval()
-    generator.load_state_dict(best["trainee"]["average"])
+    generator.load_state_dict(best["average"])
     if settings.generator.sway:
         calibrate_sway(generator, tracks, material=settings.material, random=torch.Generator().manual_seed(settings.seed))
     form = {"generator": config_dict(settings.generator)}

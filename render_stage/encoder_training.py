@@ -18,14 +18,11 @@ from torch import Tensor, nn
 from experiment import (
     LoopResult,
     LoopSettings,
-    RunLog,
     check_loss_weights,
     config_dict,
     follow,
-    load_checkpoint,
-    run_loop,
-    save_config,
     save_weights,
+    train_whole,
     weighted_sum,
 )
 from landmarks import Corpus
@@ -223,13 +220,9 @@ def train_encoder(corpus: Corpus, out: str | Path, settings: EncoderTrainSetting
     train = read_faces(corpus, of_half(corpus.select("train"), settings.people), stride=settings.stride)
     unseen = read_faces(corpus, unseen_clips(corpus, settings.people), stride=settings.stride, most=JUDGED_FRAMES)
     training = EncoderTraining(settings, train, unseen)
-    out.mkdir(parents=True, exist_ok=True)
-    save_config(settings, out / "config.yaml")
-    with RunLog(out, wandb=settings.wandb, config=config_dict(settings)) as log:
-        result = run_loop(training, out, settings.loop, log=log)
-    best = load_checkpoint(out / "best") or load_checkpoint(out)
+    result, best = train_whole(training, out, settings)
     encoder = FaceEncoder(settings.encoder).eval()
-    encoder.load_state_dict(best["trainee"]["average"])
+    encoder.load_state_dict(best["average"])
     chosen = np.linspace(0, len(train.frame) - 1, min(LEVEL_PICTURES, len(train.frame))).astype(int)
     encoder.measure_levels(plain_batch(train, chosen, settings.encoder).pictures)
     return EncoderReport(save_encoder(out / WEIGHT_FILE, encoder), result)

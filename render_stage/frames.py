@@ -7,7 +7,6 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
@@ -34,8 +33,7 @@ class FrameStore:
     def picture(self, index: int) -> np.ndarray:
         """Kept frame `index` (not its number in the clip), (P, P, 3) uint8 RGB."""
         start = self._ends[index - 1] if index else 0
-        coded = self._bytes[start : self._ends[index]]
-        return cv2.cvtColor(cv2.imdecode(coded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        return media.decode_jpeg(self._bytes[start : self._ends[index]])
 
 
 def store_path(corpus: Corpus, clip: Clip, stride: int) -> Path:
@@ -63,11 +61,9 @@ def _pack(video: Path, store: Path, stride: int) -> None:
     numbers, coded = [], []
     for number, frame in enumerate(media.read_frames(video)):
         if number % stride == 0:
-            ok, jpeg = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-            if not ok:
-                raise ValueError(f"{video}: frame {number} cannot be coded as a JPEG")
             numbers.append(number)
-            coded.append(jpeg.ravel())
+            coded.append(media.encode_jpeg(frame, QUALITY))
     buffer = io.BytesIO()
-    np.savez(buffer, numbers=np.array(numbers), ends=np.cumsum([len(one) for one in coded]), bytes=np.concatenate(coded))
+    np.savez(buffer, numbers=np.array(numbers), ends=np.cumsum([len(one) for one in coded]),
+             bytes=np.frombuffer(b"".join(coded), np.uint8))
     media.write_whole(store, buffer.getvalue())

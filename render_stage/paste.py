@@ -152,9 +152,7 @@ def backgrounds(path: str | Path, *, frames: int, length: int, most_side: int | 
     with tempfile.TemporaryFile() as spool:
         ends = [0]
         for frame in shown:
-            ok, coded = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, SPOOL_QUALITY])
-            if not ok:
-                raise ValueError(f"{path}: a frame of {frame.shape[1]}x{frame.shape[0]} cannot be kept to run backwards")
+            coded = media.encode_jpeg(frame, SPOOL_QUALITY)
             spool.write(coded)
             ends.append(ends[-1] + len(coded))
             yield frame
@@ -162,8 +160,7 @@ def backgrounds(path: str | Path, *, frames: int, length: int, most_side: int | 
         for place in range(frames, length):
             number = to_and_fro(place, frames)
             spool.seek(ends[number])
-            coded = np.frombuffer(spool.read(ends[number + 1] - ends[number]), np.uint8)
-            yield cv2.cvtColor(cv2.imdecode(coded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+            yield media.decode_jpeg(spool.read(ends[number + 1] - ends[number]))
 
 
 def to_and_fro(number: int, frames: int) -> int:

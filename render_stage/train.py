@@ -14,18 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from experiment import (
-    LoopResult,
-    LoopSettings,
-    RunLog,
-    config_dict,
-    follow,
-    load_checkpoint,
-    run_loop,
-    save_config,
-    save_weights,
-    weighted_sum,
-)
+from experiment import LoopResult, LoopSettings, config_dict, follow, save_weights, train_whole, weighted_sum
 from landmarks import Corpus
 from render_stage.adversary import Adversary, AdversarySettings
 from render_stage.data import Batch, ClipFrames, MaterialSettings, draw_batch, read_frames
@@ -220,12 +209,8 @@ def train_renderer(corpus: Corpus, out: str | Path, settings: RendererSettings, 
     judge = Judge(read_frames(corpus, "val", settings.material, jobs=settings.frames_jobs), settings.network.guide,
                   sheets=out / "sheets")
     training = RendererTraining(settings, clips, judge, device=device)
-    out.mkdir(parents=True, exist_ok=True)
-    save_config(settings, out / "config.yaml")
-    with RunLog(out, wandb=settings.wandb, config=config_dict(settings)) as log:
-        result = run_loop(training, out, settings.loop, log=log)
-    best = load_checkpoint(out / "best") or load_checkpoint(out)
+    result, best = train_whole(training, out, settings)
     network = RendererNetwork(settings.network)
-    network.load_state_dict(best["trainee"]["average"])
+    network.load_state_dict(best["average"])
     form = {"renderer": config_dict(settings.network)}
     return TrainReport(save_weights(out / WEIGHT_FILE, network.state_dict(), config=form, half=True), result)

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landmarks import contact_sheet
+import media
+from landmarks import contact_sheet, head_pose
 from render_stage.data import Batch, ClipFrames, Guides, as_map, as_picture, guide_tensors
 from render_stage.face_topology import load_topology
 from render_stage.frames import last_reference
-from render_stage.guide import CANVAS, GuideSettings, coarse_lines, guide_maker
+from render_stage.guide import CANVAS, GuideSettings, coarse_lines, fixed_scale_pose, guide_maker
 from render_stage.losses import mouth_weight, reconstruction_loss, ssim_loss
 from render_stage.motion_matcher import pick_references
 from render_stage.network import Made, RendererNetwork
@@ -39,10 +40,9 @@ class Judge:
         """The clip's first frame or K frames that cover its beginning, and the frame of its rest that is turned aside most."""
         numbers = clip.store.numbers
         border = max(1, int(np.searchsorted(numbers, last_reference(int(numbers[-1]) + 1))))
-        maker = guide_maker([clip.store.picture(0)], clip.points[:1], clip.mesh[:1], topology=self.topology)
-        poses = maker.poses(clip.points)
-        references = [0] if K == 1 else pick_references(poses.h[:border], K).tolist()
-        rest = poses.h[border:, :3] if border < len(numbers) else poses.h[-1:, :3]
+        h = fixed_scale_pose(clip.points, head_pose(clip.points[:1]).scale).h                # (N, 6)
+        references = [0] if K == 1 else pick_references(h[:border], K).tolist()
+        rest = h[border:, :3] if border < len(numbers) else h[-1:, :3]
         target = min(border, len(numbers) - 1) + int(np.abs(rest).sum(1).argsort()[len(rest) // 2])
         pictures = [clip.store.picture(number) for number in references]
         maker = guide_maker(pictures, clip.points[references], clip.mesh[references], topology=self.topology,
@@ -73,7 +73,8 @@ class Judge:
         if self.sheets is not None:
             self.sheets.mkdir(parents=True, exist_ok=True)
             sheet = contact_sheet(rows, columns=SHEET_COLUMNS)
-            cv2.imwrite(str(self.sheets / f"{step:07d}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+            png = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1]
+            media.write_whole(self.sheets / f"{step:07d}.png", png.tobytes())
         return {"ssim": float(np.mean([found[f"ssim_{K}"] for K in self.samples])), **found}
 
     def _made(self, network: RendererNetwork, batch: Batch) -> Made:
