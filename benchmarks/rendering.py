@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -127,17 +128,31 @@ def multiplications(renderer: Renderer, references: list, points: np.ndarray) ->
 
 
 def one_long(model: str, frames: int) -> None:
-    """Render so many frames and say this process's own peak memory."""
+    """Render so many frames; say this process's own peak memory while it renders, and where picture and sound end."""
     renderer = load_renderer(model)
     references = read_references([PORTRAIT], progress=False)
     with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "v.mp4"
         swaying(references.start(), frames).save(Path(folder) / "s.npz")
+        audio = sound(Path(folder) / "a.flac", frames)
+        Path("/proc/self/clear_refs").write_text("5")       # the peak so far is of making the sequence and its sound
         begun = time.perf_counter()
-        render_video(Path(folder) / "s.npz", references, Path(folder) / "v.mp4", renderer=renderer,
-                     audio=sound(Path(folder) / "a.flac", frames), progress=False)
+        render_video(Path(folder) / "s.npz", references, made, renderer=renderer, audio=audio, progress=False)
         rate = frames / (time.perf_counter() - begun)
-    peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
-    print(f"{frames} frames ({frames / MINUTE:g} min): {rate:.1f} frames/s, peak {peak:.0f} MB", flush=True)
+        peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+        ends = " and ".join(f"{name} {end_s:.4f} s" for name, end_s in stream_ends(made).items())
+    print(f"{frames} frames ({frames / MINUTE:g} min): {rate:.1f} frames/s, peak {peak:.0f} MB; ends: {ends}", flush=True)
+
+
+def stream_ends(path: Path) -> dict[str, float]:
+    """The second at which each stream's last packet ends."""
+    ends = {}
+    with av.open(str(path)) as container:
+        for packet in container.demux():
+            if packet.pts is not None:
+                end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                ends[packet.stream.type] = max(end_s, ends.get(packet.stream.type, 0.0))
+    return ends
 
 
 def main() -> None:
