@@ -3,9 +3,15 @@
 import argparse
 
 from experiment import named, run_command, run_each
-from landmark_stage import MotionControl, start_face, write_preview
-from landmark_stage.motion import add_motion_arguments, motion_from
-from landmark_stage.speak import load_speaker, write_motion
+from landmark_stage import (
+    MotionControl,
+    add_motion_arguments,
+    load_speaker,
+    motion_from,
+    start_face,
+    write_motion,
+    write_preview,
+)
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -15,12 +15,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from landmark_stage import load_generator
+from landmark_stage import HeadReference, load_generator, load_head_motion
 from landmark_stage.data import read_tracks
-from landmark_stage.head_motion_generate import HeadReference, HeadStream, load_head_motion, person_of
+from landmark_stage.head_motion_generate import HeadStream, person_of
 from landmark_stage.validate import Piece, generated, pieces_of, synchrony
-from landmarks import RIGID17, RIGID27, open_corpus, rotation_matrix, rotation_vector, similarity_fit
-from landmarks.compose import TRANSITION_FRAMES, TREMBLE_TAPS, anchored, compose_motion, head_track, looped, still_head
+from landmarks import (
+    RIGID17,
+    RIGID27,
+    anchored,
+    compose_motion,
+    head_track,
+    looped,
+    open_corpus,
+    rotation_matrix,
+    rotation_vector,
+    similarity_fit,
+    still_head,
+)
+from landmarks.compose import TRANSITION_FRAMES, TREMBLE_TAPS
 from media import recut
 from syncers import Talk, load_syncers
 

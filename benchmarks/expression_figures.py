@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landmark_stage import load_generator, start_face
+from landmark_stage import load_expression, load_generator, start_face
 from landmark_stage.data import read_tracks
 from landmark_stage.expression import Expression, padded
 from landmark_stage.expression_data import ExpressionClip, face_at_rest, read_expressions
-from landmark_stage.expression_generate import load_expression, own_face, spoken_faces
+from landmark_stage.expression_generate import own_face, spoken_faces
 from landmark_stage.expression_train import mouth_error, predicted_faces
 from landmark_stage.validate import Piece, generated, pieces_of, synchrony
 from landmarks import open_corpus

@@ -17,16 +17,14 @@ import numpy as np
 import torch
 
 from experiment import load_config
-from landmark_stage import load_generator
+from landmark_stage import load_generator, load_head_motion
 from landmark_stage.data import rows_around
 from landmark_stage.head_motion import TAU, HeadMotion
 from landmark_stage.head_motion_data import SMOOTHING_TAPS, HeadBatch, HeadClip, read_head_clips, stretch
-from landmark_stage.head_motion_generate import load_head_motion
 from landmark_stage.head_motion_judge import BASELINES, head_distances, predicted, statistic_gaps, stretches_of
 from landmark_stage.head_motion_train import HeadMotionTraining, HeadTrainSettings
 from landmark_stage.validate import Piece, generated
-from landmarks import Corpus, canonical_face, open_corpus
-from landmarks.compose import head_track, reposed
+from landmarks import Corpus, canonical_face, head_track, open_corpus, reposed
 from syncers import Talk, aligned, level_profiles, load_syncers
 
 SEEDS = (1, 2, 3, 4)

@@ -13,10 +13,8 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from landmark_stage import MotionControl, generate_landmarks, load_generator, start_face
-from landmark_stage.head_motion_generate import stream_heads
-from landmarks import CONTOURS
-from landmarks.compose import anchored, compose_motion, head_track, looped, still_head
+from landmark_stage import MotionControl, generate_landmarks, load_generator, start_face, stream_heads
+from landmarks import CONTOURS, anchored, compose_motion, head_track, looped, still_head
 
 SPEECH = Path(__file__).parents[1] / "examples" / "speech.flac"
 STEP, COLUMNS = 10, 12

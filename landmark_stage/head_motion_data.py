@@ -13,8 +13,7 @@ from torch import Tensor
 
 from landmark_stage.head_motion import HeadMotion, Reference
 from landmark_stage.head_statistics import LEAST_FRAMES, masked_mean
-from landmarks import Corpus
-from landmarks.compose import head_track
+from landmarks import Corpus, head_track
 from media import pad_waveform, read_audio, samples_for_frames
 from syncers import Talk, aligned
 

@@ -22,7 +22,7 @@ from landmark_stage.head_motion_data import SMOOTHING_TAPS
 from landmark_stage.head_statistics import LEAST_FRAMES
 from landmark_stage.reference import HeadReference
 from landmark_stage.tones import ToneSource
-from landmarks.compose import head_track
+from landmarks import head_track
 
 REFERENCE_STEP = TAU // 2       # between the references that a longer one is cut into
 KIND = Kind("landmark_stage", ("head_motion",), frozenset(["head_motion"]), "head-motion", "head-motion learner",

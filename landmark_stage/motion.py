@@ -17,9 +17,20 @@ import media
 from landmark_stage.head_motion_generate import stream_heads
 from landmark_stage.head_statistics import LEAST_FRAMES
 from landmark_stage.reference import HeadReference
-from landmarks import IBUG68, LandmarkSequence, extract
-from landmarks.blinks import NATURAL_PER_MINUTE, lid_closures, natural_blinks
-from landmarks.compose import TREMBLE_TAPS, anchored, compose_motion, head_track, looped, still_head
+from landmarks import (
+    IBUG68,
+    LandmarkSequence,
+    anchored,
+    compose_motion,
+    extract,
+    head_track,
+    lid_closures,
+    looped,
+    natural_blinks,
+    still_head,
+)
+from landmarks.blinks import NATURAL_PER_MINUTE
+from landmarks.compose import TREMBLE_TAPS
 
 HEADS = ("landmarks", "learned", "still")
 BLINKS = ("off", "natural", "video")

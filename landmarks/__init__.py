@@ -1,8 +1,10 @@
 """A face as points over time: sequences, geometry, detection, drawing, and the corpus that training reads."""
 
 from landmarks.augment import IDENTITY, Augmentation, AugmentationRanges, apply_augmentation, draw_augmentation, flip
+from landmarks.blinks import lid_closures, natural_blinks
 from landmarks.canonical import build_canonical, canonical_face
 from landmarks.clips import PreprocessSettings
+from landmarks.compose import anchored, compose_motion, head_track, looped, reposed, still_head
 from landmarks.corpus import Clip, Corpus, Rejection, SyncRow, open_corpus, record_sync, split_of
 from landmarks.crop import crop_picture, fixed_crop, to_canvas
 from landmarks.detectors import DETECTORS, Detector, Face, make_detector
@@ -40,6 +42,7 @@ from landmarks.stream import SequenceHeader, SequenceWriter, read_blocks, read_h
 __all__ = [
     "SCHEMA", "SequenceHeader", "SequenceWriter", "read_blocks", "read_header",
     "MotionDistances", "MotionStatistics", "distance_interval", "face_shape_error", "motion_distances", "motion_statistics",
+    "anchored", "compose_motion", "head_track", "lid_closures", "looped", "natural_blinks", "reposed", "still_head",
     "scale_motion", "LandmarkSequence", "points_from_flat", "producer_json",
     "CONTOURS", "GROUPS", "IBUG68", "MEDIAPIPE_TO_IBUG68", "MIRROR", "RIGID17", "RIGID27", "layout_size",
     "HeadPose", "Similarity", "frontal_mean", "frontalise", "head_pose", "pose_points", "rigid_fit", "rotation_matrix",

@@ -6,18 +6,24 @@ import numpy as np
 import pytest
 import torch
 
-from landmarks import RIGID17, canonical_face, lip_opening, rotation_matrix, rotation_vector, similarity_fit
-from landmarks.blinks import LID_PAIRS, PROFILE, blinked, lid_closures, natural_blinks
-from landmarks.compose import (
-    TRANSITION_FRAMES,
+from landmarks import (
+    RIGID17,
     anchored,
+    canonical_face,
     compose_motion,
     head_track,
+    lid_closures,
+    lip_opening,
     looped,
+    natural_blinks,
     reposed,
+    rotation_matrix,
+    rotation_vector,
+    similarity_fit,
     still_head,
-    transition,
 )
+from landmarks.blinks import LID_PAIRS, PROFILE, blinked
+from landmarks.compose import TRANSITION_FRAMES, transition
 from media import recut
 
 FIT = list(RIGID17)

@@ -8,6 +8,7 @@ import torch
 
 import train_expression
 from experiment import load_checkpoint, load_config
+from landmark_stage import generate_expression, load_expression, start_face, stream_expression
 from landmark_stage.expression import COMPONENTS, Expression, ExpressionSettings, padded
 from landmark_stage.expression_data import (
     ExpressionClip,
@@ -20,9 +21,8 @@ from landmark_stage.expression_data import (
     mouth_opening,
     with_noise,
 )
-from landmark_stage.expression_generate import ExpressionStream, generate_expression, load_expression, stream_expression
+from landmark_stage.expression_generate import ExpressionStream
 from landmark_stage.expression_train import ExpressionTraining, ExpressionTrainSettings, mouth_error, predicted_faces
-from landmark_stage.generate import start_face
 from landmarks import RIGID17, canonical_face, rotation_matrix
 from tests.talking import made_up_people, made_up_talk, write_corpus
 

@@ -8,9 +8,10 @@ import torch
 
 import train_head_motion
 from experiment import load_checkpoint, load_config
+from landmark_stage import HeadReference, load_head_motion, stream_heads
 from landmark_stage.head_motion import NUMBERS, HeadMotion, HeadMotionSettings, Reference, last_pose, trajectories
 from landmark_stage.head_motion_data import HeadClip, HeadMaterialSettings, draw_heads, stretch
-from landmark_stage.head_motion_generate import HeadReference, HeadStream, load_head_motion, person_of, stream_heads
+from landmark_stage.head_motion_generate import HeadStream, person_of
 from landmark_stage.head_motion_judge import head_distances, mirrored_loop, repeated_last, stretches_of
 from landmark_stage.head_motion_train import HeadMotionTraining, HeadTrainSettings
 from landmark_stage.head_statistics import band_amplitudes, judged_statistics, masked_deviation, motion_hints

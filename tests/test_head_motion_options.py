@@ -11,14 +11,19 @@ import torch
 import gen_landmarks
 import landmark_stage.motion
 from experiment import config_dict, save_weights
-from landmark_stage import Generator, GeneratorSettings
+from landmark_stage import (
+    Generator,
+    GeneratorSettings,
+    add_motion_arguments,
+    load_speaker,
+    motion_from,
+    rewrite_motion,
+)
 from landmark_stage.audio_pyramid import AudioPyramidSettings
 from landmark_stage.expression import Expression, ExpressionSettings
 from landmark_stage.head_motion import HeadMotion, HeadMotionSettings
-from landmark_stage.motion import add_motion_arguments, motion_from, open_pose
-from landmark_stage.speak import load_speaker, rewrite_motion
-from landmarks import RIGID17, LandmarkSequence, canonical_face, rotation_matrix
-from landmarks.compose import head_track
+from landmark_stage.motion import open_pose
+from landmarks import RIGID17, LandmarkSequence, canonical_face, head_track, rotation_matrix
 from media import write_flac
 
 FRAMES = 61
