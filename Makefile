@@ -1,7 +1,7 @@
 # What you can make: demo, test, lint; each builds .venv first when it is missing or older than what it is built from.
 #   PYTHON=/path/to/python3.11        the Python to use, instead of the first usable of 3.11, 3.12, 3.10
 #   TORCH_OPTIONS='--index-url URL'   pip options for torch alone, for example the index of its CPU builds
-#   PYTEST_OPTIONS='-k clock -x'      passed on by `make test`
+#   PYTEST_OPTIONS='-k clock -x'      passed on by `make test`; '-n 0' runs everything in one process
 
 CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.10 python3 python)
 USABLE := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
@@ -13,8 +13,10 @@ demo: setup
 	@mkdir -p out
 	.venv/bin/headsync-talk --audio examples/speech.flac --refs examples/astronaut.jpg --out out/demo.mp4
 
+# A process per core, each with one thread: networks as small as the tests' gain nothing from a second one. A file's tests
+# stay together, since they share what is made once for them.
 test: setup
-	.venv/bin/python -m pytest $(PYTEST_OPTIONS)
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(PYTEST_OPTIONS)
 
 lint: setup
 	.venv/bin/python -m ruff check .

@@ -42,6 +42,19 @@ def test_blocks_equal_the_whole(renderer, motion):
     assert np.abs(whole[0].astype(int) - whole[7]).max() > 30
 
 
+def test_frames_made_side_by_side_are_the_same(renderer, motion):
+    identity, before = renderer.prepare([still_face()]), torch.get_num_threads()
+    try:
+        made = []
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            made.append(renderer.frames(identity, motion[:5]))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert np.abs(made[0].astype(int) - made[1]).max() <= 1 and np.abs(made[0][0].astype(int) - made[0][4]).max() > 5
+
+
 def test_the_order_of_references_changes_nothing(renderer, motion):
     faces = [moved_face((0, 0)), moved_face((13, -4)), moved_face((-9, 6))]
     frames = [renderer.frames(renderer.prepare(order), motion[:3]) for order in (faces, faces[::-1])]
