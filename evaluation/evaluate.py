@@ -137,7 +137,7 @@ class _Judge:
         self.settings, self.pyramid, self.embed, self.detector = settings, tools.pyramid, tools.embed, tools.detector
         self.published = None if tools.published is None else PublishedJudge(tools.published)
         self.rows: list[Row] = []
-        self.problems, self.notes = list(found.problems), []
+        self.problems, self.notes = list(found.problems), list(found.notes)
         self.anchors, self.faces = Anchors(tools.pyramid), FaceCollection()
         self.motions: dict[str, MotionSet] = {}
         self.features: dict[tuple[str, str], FeatureSet] = {}

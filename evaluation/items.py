@@ -60,6 +60,7 @@ class Found(NamedTuple):
 
     items: tuple[Item, ...]         # by clip, then by method
     problems: tuple[Problem, ...]   # missing partners
+    notes: tuple[str, ...] = ()     # clips left out for a reason that is no fault
 
 
 def named_methods(pairs: Sequence[str], generated: Path | None = None) -> dict[str, Path]:
@@ -79,14 +80,17 @@ def find_items(methods: Mapping[str, Path], reference: Path | None, *, audio: Pa
 
     A manifest is a CSV with columns `generated` and `reference` (and, as wanted, `clip`, `identity`, `audio`), relative to
     its own folder; it needs no `reference` here. `audio` is a sound for all, or a folder of sounds by clip. With a
-    `split`, every clip of it in the reference corpus is asked for; else only those that a method has. ValueError, one
-    line, when there is nothing at all.
+    `split`, every clip of it in the reference corpus is asked for (for silent ones nothing need have been made); else only
+    those that a method has. ValueError, one line, when there is nothing at all.
     """
     sounds = {} if audio is None else _by_name(audio)
-    items, problems = [], []
+    items, problems, silent = [], [], {}
     for method, place in methods.items():
         pairs = _manifest_pairs(place) if place.suffix == ".csv" else _pairs(place, reference, split)
         for clip, ours, theirs in pairs:
+            if ours is None and theirs is not None and theirs.silent:
+                silent.setdefault(method, []).append(clip)      # nothing can be made from the sound of a silent clip
+                continue
             if ours is None or theirs is None:
                 problems.append(Problem(method, clip, f"no {'generated' if ours is None else 'reference'} clip of this name"))
                 continue
@@ -96,7 +100,9 @@ def find_items(methods: Mapping[str, Path], reference: Path | None, *, audio: Pa
         raise ValueError(f"there is nothing to evaluate: no clip of {', '.join(map(str, methods.values()))} has a reference"
                          f"{f' in {reference}' if reference else ''}; names without endings must be the same in both")
     order = {clip: number for number, clip in enumerate(dict.fromkeys(item.clip for item in items))}
-    return Found(tuple(sorted(items, key=lambda item: order[item.clip])), tuple(problems))
+    notes = [f"{method}: nothing made for {len(names)} clips known to be silent ({', '.join(names)})"
+             for method, names in silent.items()]
+    return Found(tuple(sorted(items, key=lambda item: order[item.clip])), tuple(problems), tuple(notes))
 
 
 def _pairs(place: Path, reference: Path | None, split: str | None) -> Iterator[tuple[str, Material | None, Material | None]]:

@@ -22,6 +22,7 @@ from landmarks import LandmarkSequence
 from syncers import load_syncers
 from tests.face_files import write_tone
 from tests.talking import made_up_people, write_corpus
+from tests.wandb_files import recorded
 
 FRAMES = (67, 83, 101)
 SHIFT_PX = 3.0
@@ -172,8 +173,10 @@ def test_the_command_writes_logs_and_names_what_failed(corpus, tmp_path):
     if wandb:
         (logged,), mean = read_log(report), told["methods"]["generated"]["figures"]["lmd"]["mean"]
         assert logged["kind"] == "generated" and logged["lmd"] == pytest.approx(mean)
-        (recorded,) = (report / "wandb").glob("offline-run-*/*.wandb")
-        assert b"generated/lmd" in recorded.read_bytes()
+        found = recorded(report)
+        assert found.lines == [{f"generated/{name}": value for name, value in logged.items()
+                                if name not in ("step", "kind", "time_s")} | {"step": 0}]
+        assert found.config["split"] == "val" and found.config["methods"] == {"generated": str(broken)}
 
 
 @pytest.mark.parametrize(("arguments", "told"), [

@@ -64,7 +64,8 @@ def corpus(tmp_path):
     write_table(folder / "manifest.csv", Clip, [
         Clip(clip="a", identity="ann", split="val", has_audio=True, av_offset=2, **common),
         Clip(clip="b", identity="bob", split="val", has_audio=False, av_offset=0, **common),
-        Clip(clip="c", identity="cem", split="train", has_audio=True, av_offset=0, **common)])
+        Clip(clip="c", identity="cem", split="train", has_audio=True, av_offset=0, **common),
+        Clip(clip="d", identity="dan", split="val", has_audio=True, av_offset=0, **common)])
     return folder
 
 
@@ -78,7 +79,8 @@ def test_a_corpus_tells_people_offsets_and_silence(tmp_path, corpus):
 def test_a_split_asks_for_all_of_its_clips_and_knows_no_others(tmp_path, corpus):
     found = find_items({"one": touch(tmp_path / "made", "a.npz", "c.npz")}, corpus, split="val")
     assert [item.clip for item in found.items] == ["a"]
-    assert {(problem.clip, problem.reason.split()[1]) for problem in found.problems} == {("b", "generated"), ("c", "reference")}
+    assert {(problem.clip, problem.reason.split()[1]) for problem in found.problems} == {("d", "generated"), ("c", "reference")}
+    assert len(found.notes) == 1 and found.notes[0].startswith("one: nothing made for 1 clips known to be silent (b)")
 
 
 @pytest.mark.parametrize(("place", "reference", "told"), [
