@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "landmark_stage": {"media", "landmarks", "experiment", "syncers"},
     "render_stage": {"media", "landmarks", "experiment"},
     "evaluation": {"media", "landmarks", "syncers"},
+    "installation": {"media", "landmarks", "experiment", "syncers", "landmark_stage", "render_stage", "configs"},
     "configs": set(),
 }
 SCRIPTS = {path.stem for path in ROOT.glob("*.py")}
