@@ -4,9 +4,9 @@ import argparse
 
 from experiment import named, run_command, run_each
 from landmark_stage import (
-    MotionControl,
-    add_motion_arguments,
+    add_generator_arguments,
     load_speaker,
+    motion_control,
     motion_from,
     start_face,
     write_motion,
@@ -23,15 +23,8 @@ def arguments() -> argparse.ArgumentParser:
     face.add_argument("--start", metavar="SEQ.npz", help="or a sequence's (default: the canonical face)")
     parser.add_argument("--out", required=True, metavar="S.npz", help="the sequence; with several sounds a folder")
     parser.add_argument("--preview", metavar="S.mp4", help="the motion drawn, with the sound; with several sounds a folder")
-    parser.add_argument("--generator", default="ms-sync", help="ms-sync (default), or expression: lips and face, head still")
-    parser.add_argument("--model", help="long (default), short, or a weight file of the generator")
-    add_motion_arguments(parser)
+    add_generator_arguments(parser, model="--model")
     return parser
-
-
-def motion_control(options: argparse.Namespace) -> MotionControl:
-    """What `add_motion_arguments` asked for. ValueError for values out of range."""
-    return MotionControl(options.seed, options.noise, options.head_scale, options.lip_scale)
 
 
 def run(argv: list[str]) -> int:

@@ -1,8 +1,11 @@
 """Landmark sequences and reference pictures of a face -> videos of that face, with their sound."""
 
 import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from experiment import named, run_command, run_each
+from landmark_stage import add_motion_arguments, motion_from, rewrite_motion
 from render_stage import load_renderer, read_references, render_video
 
 
@@ -12,6 +15,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--landmarks", required=True, nargs="+", metavar="S.npz", help="sequences; several share a model")
     parser.add_argument("--audio", nargs="+", metavar="A", help="the sound of each sequence (default: silent)")
     parser.add_argument("--out", required=True, metavar="V.mp4", help="the video; with several sequences a folder")
+    add_motion_arguments(parser, blink="off", noise=False)
     add_picture_arguments(parser)
     return parser
 
@@ -32,11 +36,15 @@ def run(argv: list[str]) -> int:
     sounds = options.audio or [None] * len(options.landmarks)
     if len(sounds) != len(options.landmarks):
         raise ValueError(f"{len(options.landmarks)} sequences and {len(sounds)} sounds; give one sound each, in their order")
-    renderer = load_renderer(options.model)
+    choice, renderer = motion_from(options), load_renderer(options.model)
     references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
 
     def render(landmarks, audio, out) -> None:
-        made = render_video(landmarks, references, out, audio=audio, renderer=renderer, paste_back=options.paste_back)
+        with TemporaryDirectory() as folder:
+            shown = landmarks if choice.unchanged else Path(folder) / "motion.npz"
+            if not choice.unchanged:
+                rewrite_motion(landmarks, shown, motion=choice, audio=audio)
+            made = render_video(shown, references, out, audio=audio, renderer=renderer, paste_back=options.paste_back)
         print(f"{out}: {made.frames} frames, {made.frames / max(made.wall_s, 1e-3):.1f} a second")
 
     outs = named(options.out, options.landmarks, ".mp4")

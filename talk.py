@@ -3,8 +3,7 @@
 import argparse
 
 from experiment import named, run_command, run_each
-from gen_landmarks import add_motion_arguments, motion_control
-from landmark_stage import load_generator, write_landmarks
+from landmark_stage import add_generator_arguments, load_speaker, motion_control, motion_from, write_motion
 from render import add_picture_arguments
 from render_stage import load_renderer, read_references, render_video
 
@@ -15,8 +14,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--audio", required=True, nargs="+", metavar="A", help="any file with sound; several share the models")
     parser.add_argument("--out", required=True, metavar="V.mp4",
                         help="the video, V.npz beside it; with several sounds a folder")
-    parser.add_argument("--motion-model", default="long", help="long (default), short, or a weight file")
-    add_motion_arguments(parser)
+    add_generator_arguments(parser, model="--motion-model")
     add_picture_arguments(parser)
     return parser
 
@@ -24,14 +22,14 @@ def arguments() -> argparse.ArgumentParser:
 def run(argv: list[str]) -> int:
     """Speak each sound; 1 when some of several failed."""
     options = arguments().parse_args(argv)
-    control = motion_control(options)
-    generator, renderer = load_generator(options.motion_model), load_renderer(options.model)
+    control, choice = motion_control(options), motion_from(options)
+    speaker, renderer = load_speaker(options.generator, options.motion_model), load_renderer(options.model)
     references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
     start = references.start()
 
     def speak(audio, out) -> None:
         motion = out.with_suffix(".npz")
-        print(f"{motion}: {write_landmarks(audio, start, motion, generator=generator, control=control)} frames")
+        print(f"{motion}: {write_motion(audio, start, motion, speaker=speaker, control=control, motion=choice)} frames")
         made = render_video(motion, references, out, audio=audio, renderer=renderer, paste_back=options.paste_back)
         print(f"{out}: {made.frames} frames, {made.frames / max(made.wall_s, 1e-3):.1f} a second")
 

@@ -18,12 +18,12 @@ from landmark_stage.head_motion_generate import load_head_motion, stream_heads
 from landmark_stage.motion import MotionChoice, add_motion_arguments, motion_from
 from landmark_stage.preview import write_preview
 from landmark_stage.reference import HeadReference
-from landmark_stage.speak import load_speaker, rewrite_motion, write_motion
+from landmark_stage.speak import add_generator_arguments, load_speaker, motion_control, rewrite_motion, write_motion
 from landmark_stage.train import GeneratorTraining, TrainReport, TrainSettings, train_landmarks
 
 __all__ = ["LOOK_AHEAD_FRAMES", "MODELS", "Adversary", "AdversarySettings", "Explanation", "Generator", "GeneratorSettings",
            "GeneratorTraining", "HeadReference", "MotionChoice", "MotionControl", "TrainReport", "TrainSettings",
-           "add_motion_arguments", "explain_motion", "generate_expression", "generate_landmarks", "load_expression",
-           "load_generator", "load_head_motion", "load_speaker", "motion_from", "rewrite_motion", "start_face",
-           "stream_expression", "stream_heads", "stream_landmarks", "train_landmarks", "write_landmarks", "write_motion",
-           "write_preview"]
+           "add_generator_arguments", "add_motion_arguments", "explain_motion", "generate_expression", "generate_landmarks",
+           "load_expression", "load_generator", "load_head_motion", "load_speaker", "motion_control", "motion_from",
+           "rewrite_motion", "start_face", "stream_expression", "stream_heads", "stream_landmarks", "train_landmarks",
+           "write_landmarks", "write_motion", "write_preview"]

@@ -84,13 +84,22 @@ class MotionChoice:
     def _learned(self, start: np.ndarray, audio: str | Path | np.ndarray | None) -> Iterator[np.ndarray]:
         if audio is None:
             raise ValueError("--head-motion learned follows the sound; give --audio, or choose still or a video")
-        return stream_heads(audio, start, reference=self.reference, seed=self.seed)
+        return _held(stream_heads(audio, start, reference=self.reference, seed=self.seed))
 
     def told(self) -> dict[str, str | float]:
         """What a producer field says of it."""
         name = self.pose.name if self.head == "copied" else self.head
         blink = f"{self.blinks_per_minute:g} a minute" if self.blink == "natural" else self.blink
         return {"head_motion": name, "head_scale": self.head_scale, "lip_scale": self.lip_scale, "blink": blink}
+
+
+def _held(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The blocks (t, ...), and their last item once more: a motion may be a frame longer than its sound."""
+    last = np.zeros((0, 6))
+    for block in blocks:
+        last = block[-1:] if len(block) else last
+        yield block
+    yield last
 
 
 def add_motion_arguments(parser: argparse.ArgumentParser, *, blink: str = "natural", noise: bool = True) -> None:
@@ -145,14 +154,14 @@ def _blink(asked: str) -> tuple[str, float]:
     return "natural", rate
 
 
-def open_pose(source: str | Path) -> PoseSource:
+def open_pose(source: str | Path, *, option: str = "--head-motion", face: str = "largest") -> PoseSource:
     """The landmarks of a video, a picture or an .npz to copy from; where no face was found they are interpolated, and
     how many frames that were is said on stderr. ValueError, one line, for what cannot be read or shows no face.
     """
-    path = Path(source)
+    path, names = Path(source), f"{', '.join(HEADS)} or " if option == "--head-motion" else ""
     if not path.is_file():
-        raise ValueError(f"--head-motion takes {', '.join(HEADS)} or a video or .npz, and there is no file {path}")
-    sequence = LandmarkSequence.load(path) if path.suffix == ".npz" else extract(path).sequence
+        raise ValueError(f"{option} takes {names}a video or .npz, and there is no file {path}")
+    sequence = LandmarkSequence.load(path) if path.suffix == ".npz" else extract(path, face=face).sequence
     if sequence.layout != IBUG68 or (sequence.fps != media.FPS and len(sequence) > 1):
         raise ValueError(f"{path}: heads are copied from {IBUG68} landmarks at {media.FPS} frames per second, got "
                          f"{sequence.layout} at {sequence.fps:g}; extract them anew")
@@ -164,9 +173,12 @@ def open_pose(source: str | Path) -> PoseSource:
 
 
 def _reference(options: argparse.Namespace) -> HeadReference | None:
-    """The clip whose head motion is learned: --head-reference, else a clip among --refs or --start; None without one."""
+    """The clip whose head motion is learned: --head-reference, else the first of --refs or --start that lasts two seconds.
+
+    None where there is no such clip.
+    """
     if options.head_reference:
-        reference = _read_reference(options.head_reference)
+        reference = _read_reference(options.head_reference, "--head-reference")
         if len(reference.points) < LEAST_FRAMES:
             raise ValueError(f"--head-reference {options.head_reference} has {len(reference.points)} frames; at least "
                              f"{LEAST_FRAMES} (two seconds) are needed")
@@ -176,14 +188,14 @@ def _reference(options: argparse.Namespace) -> HeadReference | None:
     given += [options.start] if getattr(options, "start", None) else []
     for path in given:
         if Path(path).suffix == ".npz" or not media.is_image(path):
-            reference = _read_reference(path)
+            reference = _read_reference(path, "--refs", getattr(options, "face", "largest"))
             if len(reference.points) >= LEAST_FRAMES:
                 return reference
     return None
 
 
-def _read_reference(path: str | Path) -> HeadReference:
-    points = open_pose(path).points
+def _read_reference(path: str | Path, option: str, face: str = "largest") -> HeadReference:
+    points = open_pose(path, option=option, face=face).points
     if Path(path).suffix == ".npz":
         return HeadReference(points)
     try:

@@ -3,11 +3,14 @@
 Shapes: T frames, L = 68 landmarks.
 """
 
+import argparse
 import json
 from dataclasses import replace
 from importlib import metadata
 from itertools import chain
 from pathlib import Path
+
+import numpy as np
 
 import media
 from experiment import fingerprint
@@ -23,10 +26,23 @@ from landmark_stage.generate import (
     write_landmarks,
 )
 from landmark_stage.generator import Generator
-from landmark_stage.motion import MotionChoice
-from landmarks import LandmarkSequence, SequenceWriter, producer_json, read_blocks, read_header
+from landmark_stage.motion import MotionChoice, add_motion_arguments
+from landmarks import IBUG68, LandmarkSequence, SequenceWriter, producer_json, read_blocks, read_header
 
 GENERATORS = ("ms-sync", "expression")
+
+
+def add_generator_arguments(parser: argparse.ArgumentParser, *, model: str) -> None:
+    """Who makes a motion, and how it is to be; `model` names the option that takes weights. `motion_control` and
+    `motion_from` read it back."""
+    parser.add_argument("--generator", default="ms-sync", help="ms-sync (default), or expression: lips and face, head still")
+    parser.add_argument(model, help="long (default), short, or a weight file of the generator")
+    add_motion_arguments(parser)
+
+
+def motion_control(options: argparse.Namespace) -> MotionControl:
+    """What `add_generator_arguments` asked of a generator. ValueError for values out of range."""
+    return MotionControl(options.seed, options.noise, options.head_scale, options.lip_scale)
 
 
 def load_speaker(generator: str = "ms-sync", model: str | Path | None = None) -> Generator | Expression:
@@ -67,12 +83,16 @@ def rewrite_motion(landmarks: str | Path, out: str | Path, *, motion: MotionChoi
 
     In constant memory; `audio` is what learned heads follow. ValueError, one line, as the parts have it.
     """
-    header = read_header(landmarks)
-    blocks = read_blocks(landmarks)
+    header, blocks = read_header(landmarks), read_blocks(landmarks)
+    if header.fps != media.FPS or header.layout != IBUG68 or header.size[0] != header.size[1]:
+        raise ValueError(f"{landmarks} has {header.fps:g} frames per second, layout {header.layout} and a canvas of "
+                         f"{header.size}; heads are put on {media.FPS}, {IBUG68} and a square: extract or generate it anew")
+    with np.load(landmarks, allow_pickle=False) as file:
+        visible = file["visible"]
     first = next(blocks)
     told = producer_json(**json.loads(header.producer) | motion.told())
     with SequenceWriter(out, frames=header.frames, fps=header.fps, size=header.size, crop=header.crop, layout=header.layout,
                         producer=told) as writer:
         for block in motion.applied(chain([first], blocks), first[0], audio=audio, frames=header.frames):
-            writer.write(block)
+            writer.write(block, visible[writer.frames : writer.frames + len(block)])
     return header.frames

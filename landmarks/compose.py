@@ -124,12 +124,13 @@ def _composed(face: Iterable[np.ndarray], start: np.ndarray, head: "_Cut | None"
               lip_scale: float, frames: int | None) -> Iterator[np.ndarray]:
     begin = 0
     for block in face:
-        block = scale_motion(block, start, head=1.0 if head else head_scale, lips=lip_scale)
+        if head is None:
+            block = scale_motion(block, start, head=head_scale, lips=lip_scale)
         if lids is not None:
             block = blinked(block, lids.take(len(block)))
         if head is not None:
             share = head_scale * transition(np.arange(begin, begin + len(block)), frames)
-            block = reposed(block, start, head.take(len(block)), share)
+            block = scale_motion(reposed(block, start, head.take(len(block)), share), start, lips=lip_scale)
         yield block
         begin += len(block)
 

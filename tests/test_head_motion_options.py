@@ -3,67 +3,20 @@
 import argparse
 import json
 
-import cv2
 import numpy as np
 import pytest
-import torch
 
 import gen_landmarks
 import landmark_stage.motion
-from experiment import config_dict, save_weights
-from landmark_stage import (
-    Generator,
-    GeneratorSettings,
-    add_motion_arguments,
-    load_speaker,
-    motion_from,
-    rewrite_motion,
-)
-from landmark_stage.audio_pyramid import AudioPyramidSettings
-from landmark_stage.expression import Expression, ExpressionSettings
-from landmark_stage.head_motion import HeadMotion, HeadMotionSettings
+from landmark_stage import add_motion_arguments, load_speaker, motion_from, rewrite_motion
 from landmark_stage.motion import open_pose
-from landmarks import RIGID17, LandmarkSequence, canonical_face, head_track, rotation_matrix
-from media import write_flac
-
-FRAMES = 61
-
-
-def sequence(frames=FRAMES, *, hidden=()):
-    """A head that turns to and fro; faces are not seen in the `hidden` frames."""
-    swing = 0.2 * np.sin(np.arange(frames) / 9)
-    face = canonical_face() - canonical_face().mean(0)
-    points = (face @ np.swapaxes(rotation_matrix(swing[:, None] * [0.3, 1, 0]), 1, 2) + [128, 128, 0]).astype(np.float32)
-    visible = np.ones(frames, bool)
-    visible[list(hidden)] = False
-    return LandmarkSequence(points=points, visible=visible, fps=25.0, size=(256, 256), crop=(0.0, 0.0, 256.0, 256.0))
+from landmarks import RIGID17, LandmarkSequence, canonical_face, head_track
+from tests.head_files import FRAMES, turning, write_head_files
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Sound, poses, and small untrained weights of every kind."""
-    folder = tmp_path_factory.mktemp("motion")
-    random = np.random.default_rng(1)
-    write_flac(folder / "a.flac", (0.1 * random.standard_normal(640 * 57)).astype(np.float32))
-    sequence().save(folder / "pose.npz")
-    sequence(hidden=[5, 6, 11]).save(folder / "gaps.npz")
-    sequence(40).save(folder / "short.npz")
-    sequence(11).replace(fps=30.0).save(folder / "fast.npz")
-    (folder / "foreign.npz").write_bytes(b"PK")
-    cv2.imwrite(str(folder / "grey.png"), np.full((97, 97, 3), 127, np.uint8))
-    torch.manual_seed(1)
-    generator = Generator(GeneratorSettings(noise=3, relative=True, head_spring=0.05, face_spring=0.2, widen=1, coordinate=11,
-                                            audio=AudioPyramidSettings((5, 7, 7), 7), hidden=13, trunk=(17, 11), expansion=1))
-    head = HeadMotion(HeadMotionSettings(rows_per_frame=1, planes=(2, 2), pooled=7, sound_hidden=5, features=5, motion_hidden=5,
-                                         reference=7, tones=True, hints=True))
-    with torch.no_grad():
-        head.typical[:72].normal_(std=0.1)
-        head.typical[36:72] -= 3    # small tones
-        head.motion_scale.copy_(torch.tensor([0.05, 0.1, 0.05, 10, 4, 0.02]))
-    for name, model in (("generator", generator), ("head_motion", head),
-                        ("expression", Expression(ExpressionSettings(channels=(5,), hidden=7, shapes=3)))):
-        save_weights(folder / f"{name}.safetensors", model.state_dict(), config={name: config_dict(model.settings)})
-    return folder
+    return write_head_files(tmp_path_factory.mktemp("motion"))
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +61,7 @@ def test_without_choices_it_is_the_generator_alone(tmp_path):
 
 def test_copied_and_still_heads_are_where_they_should_be(tmp_path):
     copied = generated(tmp_path / "s.npz", "--head-motion", "pose.npz", "--blink", "off")
-    ours, source = head_track(copied.points), head_track(sequence().points, taps=5)
+    ours, source = head_track(copied.points), head_track(turning().points, taps=5)
     inside = slice(16, 40)
     np.testing.assert_allclose(ours[inside, :3], source[inside, :3], atol=0.01)
     still = generated(tmp_path / "t.npz", "--head-motion", "still", "--blink", "off")
@@ -166,7 +119,7 @@ def test_files_are_rewritten_in_blocks(tmp_path):
     still = asked("--head-motion", "still", "--blink", "off")
     assert rewrite_motion("pose.npz", tmp_path / "s.npz", motion=still, audio=None) == FRAMES
     made = LandmarkSequence.load(tmp_path / "s.npz")
-    assert np.abs(made.points - sequence().points[0]).max() < 1e-3 and json.loads(made.producer)["head_motion"] == "still"
+    assert np.abs(made.points - turning().points[0]).max() < 1e-3 and json.loads(made.producer)["head_motion"] == "still"
     assert asked("--blink", "off").unchanged and not asked("--blink", "off", "--head-scale", "0.5").unchanged
     with pytest.raises(ValueError, match="follows the sound"):
         rewrite_motion("pose.npz", tmp_path / "t.npz", motion=asked("--head-motion", "learned"), audio=None)
