@@ -2,7 +2,7 @@
 
 import argparse
 
-from experiment import best_state, load_config, run_command, training_parser
+from experiment import best_state, load_config, run_training, training_parser
 from landmark_stage.head_motion_train import HeadTrainSettings, train_head_motion
 from landmarks import open_corpus
 
@@ -24,7 +24,7 @@ def run(argv: list[str]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point of `headsync-train-head-motion`."""
-    return run_command(run, argv)
+    return run_training(run, argv)
 
 
 if __name__ == "__main__":

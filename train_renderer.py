@@ -4,7 +4,7 @@ import argparse
 
 import torch
 
-from experiment import best_state, load_config, run_command, training_parser
+from experiment import best_state, load_config, run_training, training_parser
 from landmarks import open_corpus
 from render_stage import RendererSettings, train_renderer
 
@@ -29,7 +29,7 @@ def run(argv: list[str]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point of `headsync-train-renderer`."""
-    return run_command(run, argv)
+    return run_training(run, argv)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import argparse
 
-from experiment import load_config, run_command, training_parser
+from experiment import load_config, run_training, training_parser
 from landmarks import open_corpus
 from syncers import TrainSettings, train_syncers
 
@@ -25,7 +25,7 @@ def run(argv: list[str]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point of `headsync-train-syncers`."""
-    return run_command(run, argv)
+    return run_training(run, argv)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,20 @@
 """One run of a program: its configuration, checkpoints, log and loop; knows no model."""
 
+from experiment.batch_norm import share_batch_norms
 from experiment.checkpoint import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint
 from experiment.command import best_state, named, report_failures, run_command, run_each, training_parser
 from experiment.config import build_config, config_dict, load_config, save_config
+from experiment.distributed import (
+    compute_together,
+    equal_share,
+    first_before_others,
+    is_first,
+    own_device,
+    own_rows,
+    process_mean,
+    run_training,
+    share_gradients,
+)
 from experiment.log import RunLog, read_log
 from experiment.loop import LoopResult, LoopSettings, Trainee, run_loop
 from experiment.model import Kind, check_loss_weights, fingerprint, follow, load_model, weighted_sum
@@ -18,4 +30,6 @@ __all__ = [
     "LoopResult", "LoopSettings", "Trainee", "run_loop", "Trained", "train_whole",
     "named", "report_failures", "run_command", "run_each",
     "best_state", "training_parser",
+    "compute_together", "equal_share", "first_before_others", "is_first", "own_device", "own_rows", "process_mean",
+    "run_training", "share_batch_norms", "share_gradients",
 ]

@@ -74,6 +74,19 @@ class RunLog:
             write_whole(self.path, whole)
 
 
+class SilentLog:
+    """What a process that does not write holds in place of a `RunLog`."""
+
+    def write(self, step: int, kind: str, /, **scalars: Any) -> None: ...
+
+    def rewind(self, step: int) -> None: ...
+
+    def __enter__(self) -> "SilentLog":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
 def read_log(path: str | Path) -> list[dict]:
     """The lines of a log.jsonl, or of the one in a run's folder; ValueError naming a line that is none of ours."""
     path = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)

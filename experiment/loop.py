@@ -9,16 +9,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+import torch
 from tqdm import tqdm
 
 from experiment.checkpoint import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint
-from experiment.log import RunLog
+from experiment.distributed import any_process, check_same, first_scalars, is_first, mean_scalars, process_count, seed_step
+from experiment.log import RunLog, SilentLog
 
 BEST = "best"  # the folder, inside the run's, of the best checkpoint
 
 
 class Trainee(Protocol):
-    """What is trained. Everything that a step changes must be in its state: models, optimisers, data order."""
+    """What is trained. Everything that a step changes must be in its state: models, optimisers, data order.
+
+    Of several processes (`experiment.distributed`) all take every step, judge, and hold the same state; the first's is saved.
+    """
 
     def step(self) -> dict[str, float]: ...
 
@@ -50,7 +55,7 @@ class LoopSettings:
 
 
 class LoopResult(NamedTuple):
-    step: int  # below the settings' steps, and not stopped early: ended by SIGTERM
+    step: int  # below the settings' steps, and not stopped early: ended by a signal
     best: float | None  # the monitored value, None when nothing was validated
     stopped_early: bool
 
@@ -78,19 +83,20 @@ class Standing:
         return 0 < settings.patience <= self.validations_without_best
 
 
-def run_loop(trainee: Trainee, folder: str | Path, settings: LoopSettings, *, log: RunLog, resume: bool = True,
+def run_loop(trainee: Trainee, folder: str | Path, settings: LoopSettings, *, log: RunLog | SilentLog, resume: bool = True,
              progress: bool = True) -> LoopResult:
     """The last step, best value and whether patience ended the run, which goes on from the folder's last checkpoint.
 
-    On one CPU a resumed run equals one that never stopped, bit for bit. SIGTERM ends it after its step, saved.
+    On one CPU a resumed run equals one that never stopped, bit for bit. SIGTERM and SIGINT end it after its step, saved.
     The progress bar shows only on a terminal. Raises ValueError when the folder holds a run and `resume` is False.
     """
-    folder = Path(folder)
+    folder, seed, shown = Path(folder), torch.initial_seed(), progress and is_first()
     standing = begin(trainee, folder, log=log, resume=resume)
     saved = standing.step
-    with termination() as asked, tqdm(total=settings.steps, initial=saved, disable=None if progress else True) as bar:
-        while standing.step < settings.steps and not standing.out_of_patience(settings) and not asked.is_set():
-            standing.add(trainee.step())
+    with termination() as asked, tqdm(total=settings.steps, initial=saved, disable=None if shown else True) as bar:
+        while standing.step < settings.steps and not standing.out_of_patience(settings) and not any_process(asked.is_set()):
+            seed_step(seed, standing.step)
+            standing.add(mean_scalars(trainee.step()))
             standing.step += 1
             if is_due(standing.step, settings.log_every, settings):
                 log.write(standing.step, "train", **standing.take_means())
@@ -105,11 +111,12 @@ def run_loop(trainee: Trainee, folder: str | Path, settings: LoopSettings, *, lo
     return LoopResult(standing.step, standing.best, standing.out_of_patience(settings))
 
 
-def begin(trainee: Trainee, folder: Path, *, log: RunLog, resume: bool) -> Standing:
+def begin(trainee: Trainee, folder: Path, *, log: RunLog | SilentLog, resume: bool) -> Standing:
     """Where the run stands: at its last good checkpoint, everything restored, or at step 0."""
     if not resume and checkpoints(folder):
         raise ValueError(f"{folder} already holds a run; resume it, or choose another folder")
     state = load_checkpoint(folder)
+    check_same(-1 if state is None else state["step"], f"a run in {folder} at the steps")
     standing = Standing()
     if state is not None:
         standing = Standing(**state["loop"])
@@ -120,13 +127,15 @@ def begin(trainee: Trainee, folder: Path, *, log: RunLog, resume: bool) -> Stand
 
 
 def save(trainee: Trainee, folder: Path, standing: Standing, *, keep: int = 2) -> None:
-    state = {"trainee": trainee.state(), "loop": asdict(standing), "random": random_state()}
-    save_checkpoint(folder, state, step=standing.step, keep=keep)
+    if is_first():
+        state = {"trainee": trainee.state(), "loop": asdict(standing), "random": random_state()}
+        save_checkpoint(folder, state, step=standing.step, keep=keep)
 
 
-def judge(trainee: Trainee, folder: Path, settings: LoopSettings, *, standing: Standing, log: RunLog) -> None:
+def judge(trainee: Trainee, folder: Path, settings: LoopSettings, *, standing: Standing,
+          log: RunLog | SilentLog) -> None:
     """Validate, log it, and keep the state if it is the best so far; a value that is not finite never is."""
-    scalars = trainee.validate()
+    scalars = first_scalars(trainee.validate())
     if settings.monitor not in scalars:
         known = ", ".join(sorted(scalars))
         raise ValueError(f"monitor is {settings.monitor!r}, but validation gives {known}; choose one")
@@ -146,13 +155,24 @@ def is_due(step: int, every: int, settings: LoopSettings) -> bool:
 
 @contextmanager
 def termination() -> Iterator[threading.Event]:
-    """An event that SIGTERM sets instead of killing the program; only the main thread may and does listen."""
+    """An event that SIGTERM and SIGINT set instead of killing the program; only the main thread may and does listen.
+
+    Whoever presses Ctrl-C again does not want to wait: a second SIGINT is KeyboardInterrupt, but for several processes, which
+    torchrun tells what they have heard already.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+
+    def told(number: int, _: object) -> None:
+        if number == signal.SIGINT and asked.is_set() and process_count() == 1:
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,11 +1,13 @@
 """A whole training in its folder: configuration written, log opened, loop run, the best state brought back."""
 
+import sys
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from experiment.checkpoint import load_checkpoint
 from experiment.config import config_dict, save_config
-from experiment.log import RunLog, WandbMode
+from experiment.distributed import is_first, wait_for_all
+from experiment.log import RunLog, SilentLog, WandbMode
 from experiment.loop import BEST, LoopResult, LoopSettings, Trainee, run_loop
 
 
@@ -22,9 +24,14 @@ class Trained(NamedTuple):
 
 
 def train_whole(trainee: Trainee, out: Path, settings: RunSettings) -> Trained:
-    """What the run in `out`, made or gone on with, came to. ValueError as `run_loop`."""
-    out.mkdir(parents=True, exist_ok=True)
-    save_config(settings, out / "config.yaml")
-    with RunLog(out, wandb=settings.wandb, config=config_dict(settings)) as log:
+    """What the run in `out`, made or gone on with, came to; of several processes the first writes. ValueError as `run_loop`."""
+    if is_first():
+        out.mkdir(parents=True, exist_ok=True)
+        save_config(settings, out / "config.yaml")
+    with RunLog(out, wandb=settings.wandb, config=config_dict(settings)) if is_first() else SilentLog() as log:
         result = run_loop(trainee, out, settings.loop, log=log)
+    wait_for_all()
+    if is_first() and result.step < settings.loop.steps and not result.stopped_early:
+        print(f"headsync: stopped and saved at step {result.step} of {settings.loop.steps}; run the same again to go on",
+              file=sys.stderr)
     return Trained(result, (load_checkpoint(out / BEST) or load_checkpoint(out))["trainee"])

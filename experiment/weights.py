@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from experiment.atomic import write_whole
+from experiment.distributed import is_first
 
 SCHEMA = "weights/1"
 LENGTH = struct.Struct("<Q")  # a safetensors file opens with its header's length
@@ -29,7 +30,8 @@ class Weights(NamedTuple):
 def save_weights(path: str | Path, tensors: Mapping[str, Tensor], *, config: dict, half: bool = False) -> Path:
     """The path, now holding the tensors and the config; `half` stores float32 and float64 in 16 bits.
 
-    Raises ValueError for a config that JSON cannot hold, for no tensors, and for numbers beyond half precision.
+    Of several processes that train together only the first writes. Raises ValueError for a config that JSON cannot hold,
+    for no tensors, and for numbers beyond half precision.
     """
     if not tensors:
         raise ValueError(f"{path}: no weights to save; give a model's state_dict()")
@@ -41,7 +43,7 @@ def save_weights(path: str | Path, tensors: Mapping[str, Tensor], *, config: dic
     metadata = {"schema": SCHEMA, "config": text, "half": json.dumps(half)}
     header, data = split(safetensors.torch.save(stored, metadata))
     metadata["sha256"] = checksum(json.loads(header), data)
-    return write_whole(path, safetensors.torch.save(stored, metadata))
+    return write_whole(path, safetensors.torch.save(stored, metadata)) if is_first() else Path(path)
 
 
 def load_weights(path: str | Path) -> Weights:

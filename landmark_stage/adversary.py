@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
+from experiment import share_gradients
 from syncers import ConvNextBlock
 from syncers.channels import LANDMARKS
 
@@ -169,8 +170,7 @@ class SequenceJudge(nn.Module):
 
     def __init__(self, settings: AdversarySettings, *, paired: bool):
         super().__init__()
-        self.paired = paired
-        self.lstm, self.head = WindowLSTM(settings), ProjectionHead(settings.hidden)
+        self.paired, self.lstm, self.head = paired, WindowLSTM(settings), ProjectionHead(settings.hidden)
 
     def forward(self, encoded: Tensor, given: Tensor, plan: Plan) -> Tensor:
         """Scores (S, B), for pairs (S, B // 2), of encoded (S, B, T, C) that began as `given` (B, O, C)."""
@@ -197,8 +197,7 @@ class Adversary(nn.Module):
 
     def __init__(self, settings: AdversarySettings):
         super().__init__()
-        self.settings = settings
-        self.encoder = CoordinateEncoder(settings)
+        self.settings, self.encoder = settings, CoordinateEncoder(settings)
         self.judges = nn.ModuleDict({
             term: FrameJudge(settings) if term == "frame" else SequenceJudge(settings, paired=term == "joint")
             for term in settings.terms})
@@ -215,6 +214,7 @@ class Adversary(nn.Module):
         told = {f"{term}_hinge": hinge_loss(*sides) for term, sides in scores.items()}
         self.optimiser.zero_grad()
         sum(told.values()).backward()
+        share_gradients(self.parameters())
         told["judges_gradient"] = nn.utils.clip_grad_norm_(self.parameters(), LARGEST_GRADIENT)
         self.optimiser.step()
         told |= {f"{term}_{name}": side.mean() for term, sides in scores.items() for name, side in zip(SIDES, sides)}

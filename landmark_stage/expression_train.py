@@ -13,7 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiment import LoopResult, LoopSettings, config_dict, follow, save_weights, train_whole, weighted_sum
+from experiment import (
+    LoopResult,
+    LoopSettings,
+    compute_together,
+    config_dict,
+    follow,
+    save_weights,
+    share_batch_norms,
+    share_gradients,
+    train_whole,
+    weighted_sum,
+)
 from landmark_stage.expression import LANDMARKS, Expression, ExpressionSettings, padded
 from landmark_stage.expression_data import (
     ExpressionClip,
@@ -87,7 +98,7 @@ class ExpressionTraining:
         torch.manual_seed(settings.seed)
         self.settings, self.clips, self.val = settings, clips, val
         self.random = torch.Generator().manual_seed(settings.seed)
-        self.model = Expression(settings.model)
+        self.model = share_batch_norms(Expression(settings.model))
         measure(self.model, clips)
         self.average = Expression(settings.model).requires_grad_(False).eval()
         self.average.load_state_dict(self.model.state_dict())
@@ -100,11 +111,12 @@ class ExpressionTraining:
         self._set_rate()
         batch = draw_expressions(self.clips, self.settings.batch, self.model, settings=self.settings.material,
                                  generator=self.random)
-        losses = self._losses(self.model.train()(batch.sound, batch.shape), batch.real)
+        losses = self._losses(compute_together(self.model.train(), batch.sound, batch.shape), batch.real)
         weights = {name: value for name, value in asdict(self.settings.weights).items() if value}
         total = weighted_sum(weights, losses)
         self.optimiser.zero_grad()
         total.backward()
+        share_gradients(self.model.parameters())
         nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
         self.optimiser.step()
         self.steps += 1

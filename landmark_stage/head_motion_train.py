@@ -16,13 +16,16 @@ from experiment import (
     LoopResult,
     LoopSettings,
     check_loss_weights,
+    compute_together,
     config_dict,
     follow,
+    own_rows,
     save_weights,
+    share_gradients,
     train_whole,
     weighted_sum,
 )
-from landmark_stage.head_motion import TAU, HeadMotion, HeadMotionSettings, Trajectories, trajectories
+from landmark_stage.head_motion import TAU, HeadMotion, HeadMotionSettings, Reference, Trajectories, trajectories
 from landmark_stage.head_motion_data import (
     HeadBatch,
     HeadClip,
@@ -126,6 +129,7 @@ class HeadMotionTraining:
         total = weighted_sum(weights, losses)
         self.optimiser.zero_grad()
         total.backward()
+        share_gradients(self.model.parameters())
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
         self.optimiser.step()
         self.steps += 1
@@ -134,14 +138,21 @@ class HeadMotionTraining:
 
     def _made(self, batch: HeadBatch) -> Trajectories:
         """Predictions, with tones where the learner has them."""
-        source = ToneSource(generator=self.random, batch=len(batch.real)) if self.settings.model.tones else None
-        return trajectories(self.model, batch.reference, batch.sound, source)
+        source = None
+        if self.settings.model.tones:
+            source = ToneSource(generator=self.random, batch=len(batch.real), rows=own_rows(len(batch.real)))
+
+        def paths(motion: Tensor, heard: Tensor, lengths: Tensor, sound: Tensor) -> Trajectories:
+            return trajectories(self.model, Reference(motion, heard, lengths), sound, source)
+
+        return Trajectories(*compute_together(paths, *batch.reference, batch.sound))
 
     def _critic_step(self, made: Tensor, batch: HeadBatch) -> dict[str, float]:
         real, fake = (self.critic(judged_statistics(x, batch.lengths)) for x in (batch.real, made))
         loss = F.softplus(-real).mean() + F.softplus(fake).mean()
         self.critic_optimiser.zero_grad()
         loss.backward()
+        share_gradients(self.critic.parameters())
         self.critic_optimiser.step()
         return {"critic": loss.item(), "critic_real": real.mean().item(), "critic_fake": fake.mean().item()}
 

@@ -25,12 +25,15 @@ TYPICAL = 2.0                               # how much the typical size of swing
 
 
 class ToneSource:
-    """Tones that go on for ever; equal generator states give equal tones. Begin before drawing."""
+    """Tones that go on for ever; equal generator states give equal tones. Begin before drawing.
 
-    def __init__(self, *, generator: torch.Generator, batch: int = 1, draws: int = DRAWS):
-        self.generator, self.draws = generator, draws
-        self.phase = 2 * math.pi * torch.rand((batch, draws, len(TONES_HZ), COPIES), generator=generator)
-        self.pitch = torch.randn((batch, len(TONES_HZ), COPIES), generator=generator)
+    They are drawn for a whole batch; of `rows` alone, as another process has the rest, they are the same.
+    """
+
+    def __init__(self, *, generator: torch.Generator, batch: int = 1, draws: int = DRAWS, rows: slice = slice(None)):
+        self.generator, self.draws, self.batch, self.rows = generator, draws, batch, rows
+        self.phase = 2 * math.pi * torch.rand((batch, draws, len(TONES_HZ), COPIES), generator=generator)[rows]
+        self.pitch = torch.randn((batch, len(TONES_HZ), COPIES), generator=generator)[rows]
         self.step = 2 * math.pi * torch.tensor(TONES_HZ)[:, None] / FPS     # (K, 1)
 
     @torch.no_grad()
@@ -54,7 +57,7 @@ class ToneSource:
         drawn = []
         for _ in range(frames):
             drawn.append(self.phase)
-            push = torch.randn(self.pitch.shape, generator=self.generator)
+            push = torch.randn((self.batch, *self.pitch.shape[1:]), generator=self.generator)[self.rows]
             self.pitch = WANDER_KEEP * self.pitch + math.sqrt(1 - WANDER_KEEP**2) * push
             self.phase = (self.phase + self.step * (1 + WANDER * self.pitch)) % (2 * math.pi)
         phases = torch.stack(drawn, 1) if drawn else self.phase.new_zeros(len(self.phase), 0, *self.phase.shape[1:])

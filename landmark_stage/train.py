@@ -16,9 +16,11 @@ from experiment import (
     LoopResult,
     LoopSettings,
     check_loss_weights,
+    compute_together,
     config_dict,
     follow,
     save_weights,
+    share_gradients,
     train_whole,
     weighted_sum,
 )
@@ -145,7 +147,7 @@ class GeneratorTraining:
         self._set_rate()
         batch = self._drawn()
         noise = draw_noise(len(batch.real), batch.real.shape[1] - 1, self.settings.generator.noise, generator=self.random)
-        made = self.generator.rollout(batch.observed, batch.rows, noise)                # (B, T, D * L)
+        made = compute_together(self.generator.rollout, batch.observed, batch.rows, noise)  # (B, T, D * L)
         spoken, real = made[batch.talking], batch.real[batch.talking]
         whole = torch.cat([real[:, : OBSERVED - 1], spoken], 1)                         # (B', T + 2, D * L)
         seen, true = (self._trembling(self._standard(motion, real)) for motion in (whole, real))
@@ -158,6 +160,7 @@ class GeneratorTraining:
         total = weighted_sum({name: value for name, value in asdict(self.settings.weights).items() if value}, losses)
         self.optimiser.zero_grad()
         total.backward()
+        share_gradients(self.generator.parameters())
         norm = torch.nn.utils.clip_grad_norm_(self.generator.parameters(), LARGEST_GRADIENT)
         self.optimiser.step()
         self.steps += 1

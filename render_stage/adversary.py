@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
+from experiment import share_gradients
+
 PICTURE = 3                     # channels
 KERNEL, WIDEST = 4, 8           # features stop doubling at `width` times 8
 SLOPE = 0.2                     # of the leaky ReLU
@@ -111,6 +113,7 @@ class Adversary(nn.Module):
         hinge = torch.stack([hinge_loss(*sides) for sides in scores]).mean()
         self.optimiser.zero_grad()
         hinge.backward()
+        share_gradients(self.parameters())
         gradient = nn.utils.clip_grad_norm_(self.parameters(), LARGEST_GRADIENT)
         self.optimiser.step()
         means = [torch.stack([side.mean() for side in sides]).mean() for sides in zip(*scores)]     # fake, real

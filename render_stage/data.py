@@ -110,12 +110,17 @@ def _clip_frames(corpus: Corpus, clip: Clip, settings: MaterialSettings, *, of_p
 
 
 def draw_batch(clips: Sequence[ClipFrames], count: int, *, settings: MaterialSettings, guide: GuideSettings,
-               topology: FaceTopology, generator: torch.Generator) -> Batch:
-    """`count` random samples; each clip's share decides how often it is drawn."""
+               topology: FaceTopology, generator: torch.Generator, rows: slice = slice(None)) -> Batch:
+    """`count` random samples, or the `rows` of them; each clip's share decides how often it is drawn.
+
+    Each sample is drawn from a generator of its own: which others are made changes nothing.
+    """
     K = settings.references[int(torch.randint(len(settings.references), (), generator=generator))]
     shares = torch.tensor([clip.share for clip in clips], dtype=torch.float64)
     chosen = torch.multinomial(shares, count, replacement=True, generator=generator)
-    samples = [_sample(clips[number], K, settings, guide, topology, generator) for number in chosen.tolist()]
+    seeds = torch.randint(2**62, (count,), generator=generator)
+    samples = [_sample(clips[number], K, settings, guide, topology, torch.Generator().manual_seed(seed))
+               for number, seed in zip(chosen[rows].tolist(), seeds[rows].tolist())]
     parts = [torch.stack(part) for part in zip(*samples)]
     return Batch(parts[0], parts[1], Guides(*parts[2:8]), *parts[8:])
 

@@ -19,9 +19,13 @@ from experiment import (
     LoopResult,
     LoopSettings,
     check_loss_weights,
+    compute_together,
     config_dict,
+    first_before_others,
     follow,
     save_weights,
+    share_batch_norms,
+    share_gradients,
     train_whole,
     weighted_sum,
 )
@@ -108,7 +112,7 @@ class EncoderTraining:
         torch.manual_seed(settings.seed)
         self.settings, self.train, self.unseen = settings, train, unseen
         self.random = torch.Generator().manual_seed(settings.seed)
-        self.encoder = FaceEncoder(settings.encoder)
+        self.encoder = share_batch_norms(FaceEncoder(settings.encoder))
         self.people = nn.Parameter(torch.randn(max(train.people, 1), settings.encoder.embedding, generator=self.random))
         self.average = FaceEncoder(settings.encoder).requires_grad_(False).eval()
         self.average.load_state_dict(self.encoder.state_dict())
@@ -124,7 +128,7 @@ class EncoderTraining:
         self.encoder.train()
         batch = draw_batch(self.train, self.settings.batch, settings=self.settings.encoder, changes=self.settings.changes,
                            unknown=self.settings.unknown, generator=self.random)
-        embeddings, points, turn = self.encoder.heads(batch.pictures)
+        embeddings, points, turn = compute_together(self.encoder.heads, batch.pictures)
         kept = F.normalize(embeddings * (torch.rand(embeddings.shape, generator=self.random) >= DROPPED), dim=1)
         losses = {"identity": identity_loss(kept, self.people, batch.person),
                   "landmarks": F.l1_loss(points, batch.points), "turn": F.l1_loss(turn, batch.turn)}
@@ -132,6 +136,7 @@ class EncoderTraining:
         total = weighted_sum(weights, losses)
         self.optimiser.zero_grad()
         total.backward()
+        share_gradients([*self.encoder.parameters(), self.people])
         torch.nn.utils.clip_grad_norm_([*self.encoder.parameters(), self.people], LARGEST_GRADIENT)
         self.optimiser.step()
         self.steps += 1
@@ -217,8 +222,9 @@ def train_encoder(corpus: Corpus, out: str | Path, settings: EncoderTrainSetting
     ValueError when a split holds no face, or val not two people of whom one is seen long enough.
     """
     out = Path(out)
-    train = read_faces(corpus, of_half(corpus.select("train"), settings.people), stride=settings.stride)
-    unseen = read_faces(corpus, unseen_clips(corpus, settings.people), stride=settings.stride, most=JUDGED_FRAMES)
+    with first_before_others():     # it packs frames
+        train = read_faces(corpus, of_half(corpus.select("train"), settings.people), stride=settings.stride)
+        unseen = read_faces(corpus, unseen_clips(corpus, settings.people), stride=settings.stride, most=JUDGED_FRAMES)
     training = EncoderTraining(settings, train, unseen)
     result, best = train_whole(training, out, settings)
     encoder = FaceEncoder(settings.encoder).eval()

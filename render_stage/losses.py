@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from experiment import process_mean
 from landmarks import CANVAS_PX, GROUPS
 
 WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03     # of SSIM, as in `evaluation/image.py`
@@ -39,10 +40,13 @@ def flow_loss(flow: Tensor, teacher: Tensor, visible: Tensor) -> Tensor:
 
 
 def _masked(difference: Tensor, mask: Tensor) -> Tensor:
-    """sum m |d| / (channels * sum m); 0 where the mask is empty. Where m is 0, d may be anything, NaN too."""
+    """sum m |d| / (channels * sum m); 0 where the mask is empty. Where m is 0, d may be anything, NaN too.
+
+    Of several processes sum m is the mean of all: the mean of their results is then that of the whole batch.
+    """
     mask = mask.float()
     apart = torch.where(mask > 0, difference.float(), 0.0).abs()                    # (B, C, H, W)
-    return (mask * apart).sum() / (difference.shape[1] * mask.sum()).clamp(min=NOTHING)
+    return (mask * apart).sum() / (difference.shape[1] * process_mean(mask.sum())).clamp(min=NOTHING)
 
 
 def mask_loss(mask: Tensor, warped: Tensor, real: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ Shapes: B samples, K references, S = 256 canvas pixels, G = 128 pixels of the gu
 Source: Rhythmic Head sections 4 and 5.1; facts 2.8.
 """
 
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,22 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from experiment import LoopResult, LoopSettings, config_dict, follow, save_weights, train_whole, weighted_sum
+from experiment import (
+    LoopResult,
+    LoopSettings,
+    config_dict,
+    equal_share,
+    first_before_others,
+    follow,
+    is_first,
+    own_device,
+    own_rows,
+    save_weights,
+    share_batch_norms,
+    share_gradients,
+    train_whole,
+    weighted_sum,
+)
 from landmarks import Corpus
 from render_stage.adversary import Adversary, AdversarySettings
 from render_stage.data import Batch, ClipFrames, MaterialSettings, draw_batch, read_frames
@@ -68,11 +84,12 @@ class RendererTraining:
     def __init__(self, settings: RendererSettings, clips: Sequence[ClipFrames], judge: Judge, *,
                  device: str | torch.device = "cpu"):
         torch.manual_seed(settings.seed)
-        self.settings, self.clips, self.judge, self.device = settings, clips, judge, torch.device(device)
+        self.settings, self.clips, self.judge, self.device = settings, clips, judge, own_device(device)
+        equal_share(settings.batch)
         self.network = RendererNetwork(settings.network)
         if settings.begin_with:
             self._begin_with(load_network(settings.begin_with))
-        self.network.to(self.device, memory_format=torch.channels_last)
+        share_batch_norms(self.network).to(self.device, memory_format=torch.channels_last)
         self.average = RendererNetwork(settings.network).requires_grad_(False).eval()
         self.average.load_state_dict(self.network.state_dict())
         self.average.to(self.device, memory_format=torch.channels_last)
@@ -107,6 +124,7 @@ class RendererTraining:
         total = weighted_sum(weights, losses)
         self.optimiser.zero_grad()
         total.backward()
+        share_gradients(self.network.parameters())
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
         self.optimiser.step()
         self.steps += 1
@@ -118,7 +136,8 @@ class RendererTraining:
         """The step's batch and the window of it that is drawn, both by the step's number: resuming changes nothing."""
         if self._batches is None:
             drawn = DrawnBatches(self.clips, self.settings, self.network.step_px)
-            workers = {"num_workers": self.settings.workers, "prefetch_factor": 2 if self.settings.workers else None}
+            workers = {"num_workers": self.settings.workers, "prefetch_factor": 2 if self.settings.workers else None,
+                       "worker_init_fn": _deaf_to_signals}
             self._batches = iter(DataLoader(drawn, sampler=range(self.steps, sys.maxsize), batch_size=None,
                                             collate_fn=_as_it_is, **workers))
         batch, window = next(self._batches)
@@ -158,15 +177,16 @@ class RendererTraining:
 
 
 class DrawnBatches(Dataset):
-    """Batch number t with its window, drawn from a generator of its own."""
+    """Batch number t with its window, drawn from a generator of its own; of several processes each draws its own samples."""
 
     def __init__(self, clips: Sequence[ClipFrames], settings: RendererSettings, step_px: int):
         self.clips, self.settings, self.step_px, self.topology = clips, settings, step_px, load_topology()
+        self.rows = own_rows(settings.batch)
 
     def __getitem__(self, number: int) -> tuple[Batch, Window]:
         generator = torch.Generator().manual_seed((self.settings.seed << 32) + number)
         batch = draw_batch(self.clips, self.settings.batch, settings=self.settings.material, guide=self.settings.network.guide,
-                           topology=self.topology, generator=generator)
+                           topology=self.topology, generator=generator, rows=self.rows)
         side = min(self.settings.window, CANVAS)
         top, left = (self.step_px * torch.randint((CANVAS - side) // self.step_px + 1, (2,), generator=generator)).tolist()
         return batch, Window(top, left, side)
@@ -174,6 +194,12 @@ class DrawnBatches(Dataset):
 
 def _as_it_is(batch: tuple[Batch, Window]) -> tuple[Batch, Window]:
     return batch
+
+
+def _deaf_to_signals(_: int) -> None:
+    """Signals go to a whole group of processes, but it is the training that ends, saved, and its workers with it."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def moved_to(batch: Batch, device: torch.device) -> Batch:
@@ -205,9 +231,9 @@ def train_renderer(corpus: Corpus, out: str | Path, settings: RendererSettings, 
     sheets of samples lie in `out`/sheets. ValueError when a split holds no clip.
     """
     out = Path(out)
-    clips = read_frames(corpus, "train", settings.material, jobs=settings.frames_jobs)
-    judge = Judge(read_frames(corpus, "val", settings.material, jobs=settings.frames_jobs), settings.network.guide,
-                  sheets=out / "sheets")
+    with first_before_others():     # it packs frames
+        clips, judged = (read_frames(corpus, split, settings.material, jobs=settings.frames_jobs) for split in ("train", "val"))
+    judge = Judge(judged, settings.network.guide, sheets=out / "sheets" if is_first() else None)
     training = RendererTraining(settings, clips, judge, device=device)
     result, best = train_whole(training, out, settings)
     network = RendererNetwork(settings.network)

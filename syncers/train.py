@@ -15,13 +15,12 @@ from torch import Tensor
 from experiment import (
     LoopResult,
     LoopSettings,
-    RunLog,
+    compute_together,
     config_dict,
     follow,
-    load_checkpoint,
-    run_loop,
-    save_config,
     save_weights,
+    share_gradients,
+    train_whole,
 )
 from landmarks import LEVELS, Corpus
 from syncers.data import Batch, MaterialSettings, NamedTalk, build_material, draw_batch, draw_sequences, of_half, read_talks
@@ -99,6 +98,7 @@ class LevelTraining:
         lag = self._lag_loss()
         self.optimiser.zero_grad()
         (contrast.loss + self.settings.lag_weight * lag).backward()
+        share_gradients(self.syncer.parameters())
         torch.nn.utils.clip_grad_norm_(self.syncer.parameters(), 1.0)
         self.optimiser.step()
         self.steps += 1
@@ -123,7 +123,8 @@ class LevelTraining:
     def _contrast(self, syncer: LevelSyncer, batch: Batch) -> Contrast:
         """The mean over the branches, each of which must find the sound by itself."""
         found = []
-        for motion, audio in zip(syncer.branch_motion(batch.motion), syncer.branch_audio(batch.audio)):  # (n, E)
+        embedded = (compute_together(syncer.branch_motion, batch.motion), compute_together(syncer.branch_audio, batch.audio))
+        for motion, audio in zip(*embedded):                                                        # (n, E)
             if self.settings.family == "loss":
                 found.append(info_nce(motion, audio, clip=batch.clip, step=batch.step, temperature=syncer.temperature))
             else:
@@ -141,7 +142,9 @@ class LevelTraining:
         motion, audio = drawn                                                       # (B, n, 5, C), (B, n, 20, C')
         B, n = motion.shape[:2]
         losses = []
-        for one, other in zip(self.syncer.branch_motion(motion.flatten(0, 1)), self.syncer.branch_audio(audio.flatten(0, 1))):
+        embedded = (compute_together(self.syncer.branch_motion, motion.flatten(0, 1)),
+                    compute_together(self.syncer.branch_audio, audio.flatten(0, 1)))
+        for one, other in zip(*embedded):
             losses.append(lag_contrast(one.unflatten(0, (B, n)), other.unflatten(0, (B, n)),
                                        temperature=self.settings.lag_temperature).loss)
         return torch.stack(losses).mean()
@@ -202,18 +205,15 @@ def train_syncers(corpus: Corpus, out: str | Path, settings: TrainSettings) -> T
     every level's best validation become one weight file. ValueError when a split holds no talking clip.
     """
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
     train, val = (read_talks(corpus, usable(corpus, split)) for split in ("train", "val"))
     train = of_half(train, settings.people)
-    save_config(settings, out / "config.yaml")
     results, tensors = [], {}
     for level in range(1, settings.levels + 1):
-        training = LevelTraining(settings, level, train, val)
-        folder = out / f"level{level}"
-        with RunLog(folder, wandb=settings.wandb, config=config_dict(settings)) as log:
-            results.append(run_loop(training, folder, settings.loop, log=log))
-        best = load_checkpoint(folder / "best")
-        tensors |= {f"levels.{level - 1}.{name}": one for name, one in best["trainee"]["average"].items()}
+        result, best = train_whole(LevelTraining(settings, level, train, val), out / f"level{level}", settings)
+        if result.step < settings.loop.steps and not result.stopped_early:
+            raise KeyboardInterrupt     # stopped by a signal: the levels after it shall not begin
+        results.append(result)
+        tensors |= {f"levels.{level - 1}.{name}": one for name, one in best["average"].items()}
     path = out / WEIGHT_FILE.format(family=settings.family)
     forms = [config_dict(settings.syncer)] * settings.levels
     save_weights(path, tensors, config={"family": settings.family, "levels": forms}, half=True)
