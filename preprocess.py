@@ -3,7 +3,7 @@
 import argparse
 
 from experiment import report_failures, run_command
-from landmarks import DETECTORS, PreprocessSettings, build_corpus, find_sources, minutes
+from landmarks import DETECTORS, PreprocessSettings, build_corpus, cluster_workers, find_sources, minutes
 from syncers import correct_corpus, load_syncers
 
 
@@ -14,7 +14,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, metavar="DIR", help="the corpus; run again to resume or to add videos")
     parser.add_argument("--manifest", nargs="+", default=(), metavar="CSV",
                         help="clip names with identity and split; else folders are people and a hash splits them")
-    parser.add_argument("--jobs", type=int, default=1, help="videos worked on at once (default 1)")
+    parser.add_argument("--jobs", type=int, help="videos worked on at once (default 1; of a cluster as many as it can)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="dask://HOST:PORT or ray://HOST:PORT whose workers do it")
     parser.add_argument("--detector", choices=DETECTORS, default="mediapipe")
     parser.add_argument("--face", default="largest", help="largest, centre or an index from the left (default largest)")
     parser.add_argument("--features", choices=("logfbank", "mfcc"), default="logfbank", help="26-dim audio features")
@@ -26,12 +27,13 @@ def arguments() -> argparse.ArgumentParser:
 def run(argv: list[str]) -> int:
     """Build the corpus; 0 when every source could be read, 1 when some could not."""
     options = arguments().parse_args(argv)
-    if options.jobs < 1:
+    if options.jobs is not None and options.jobs < 1:
         raise ValueError(f"--jobs {options.jobs} is less than 1; give the number of videos to work on at once")
     settings = PreprocessSettings(detector=options.detector, face=options.face, features=options.features)
     sources = find_sources(options.videos, manifests=options.manifest)
     pyramid = load_syncers(options.sync_correct) if options.sync_correct else None
-    report = build_corpus(sources, options.out, settings=settings, jobs=options.jobs)
+    with cluster_workers(options.cluster):
+        report = build_corpus(sources, options.out, settings=settings, jobs=options.jobs or (-1 if options.cluster else 1))
     if pyramid is not None:
         sure = [one.frames for one in correct_corpus(report.corpus, pyramid).values() if one.sure]
         print(f"{len(sure)} clips are sure of their synchrony, {sum(map(bool, sure))} of them were early or late")

@@ -4,6 +4,7 @@ from landmarks.augment import IDENTITY, Augmentation, AugmentationRanges, apply_
 from landmarks.blinks import lid_closures, natural_blinks
 from landmarks.canonical import build_canonical, canonical_face
 from landmarks.clips import PreprocessSettings
+from landmarks.cluster import cluster_workers
 from landmarks.compose import anchored, compose_motion, head_track, looped, reposed, still_head
 from landmarks.corpus import Clip, Corpus, Rejection, SyncRow, open_corpus, record_sync, split_of
 from landmarks.crop import crop_picture, fixed_crop, to_canvas
@@ -52,6 +53,7 @@ __all__ = [
     "CANVAS_PX", "DETECTORS", "Detector", "Extraction", "Face", "canvas_frames", "crop_picture", "extract",
     "fixed_crop", "make_detector", "to_canvas",
     "contact_sheet", "draw_landmarks", "dot_raster", "landmark_image", "overlay_frames", "plain_frames", "upper_face",
+    "cluster_workers",
     "BuildReport", "Clip", "Corpus", "LipAudio", "PreprocessSettings", "Rejection", "Source", "build_corpus",
     "find_sources", "lip_audio_agreement", "lip_opening", "minutes", "open_corpus", "record_sync", "split_of", "SyncRow",
 ]

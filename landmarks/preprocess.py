@@ -3,6 +3,7 @@
 Shapes: T frames, V = 468 mesh vertices. Positions in time are frames at 25 per second of the source's common clock.
 """
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
 from tqdm import tqdm
 
 from landmarks.clips import OUTPUTS, PreprocessSettings, SourceResult, cut_source
@@ -21,6 +23,7 @@ from media import FPS, write_whole
 
 RECORDS = ".sources"
 BATCH_SOURCES = 8
+OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}   # it ends the run: no video is to blame
 
 
 class BuildReport(NamedTuple):
@@ -36,8 +39,9 @@ def build_corpus(sources: Sequence[Source], out: str | Path, *, settings: Prepro
                  jobs: int = 1) -> BuildReport:
     """The corpus of all sources, written under `out`; sources that an earlier run finished are not touched.
 
-    `jobs` processes run through joblib, whose backend (`joblib.parallel_config`) may be a cluster. A source that
-    cannot be used is listed in `rejected.csv` with its reason and does not stop the others.
+    `jobs` processes (-1: as many as there are) run through joblib, whose backend may be a cluster: see `cluster_workers`.
+    A source that cannot be used is listed in `rejected.csv` with its reason and does not stop the others. OSError when
+    the corpus cannot be written.
     """
     out, settings = Path(out), settings or PreprocessSettings()
     for name in (RECORDS, *OUTPUTS):
@@ -45,7 +49,8 @@ def build_corpus(sources: Sequence[Source], out: str | Path, *, settings: Prepro
     _remove_partial_files(out)
     waiting = [source for source in sources if not _is_finished(source, out, settings)]
     batches = [waiting[start : start + BATCH_SOURCES] for start in range(0, len(waiting), BATCH_SOURCES)]
-    work = Parallel(n_jobs=jobs, return_as="generator_unordered")(
+    streams = jobs == 1 or get_active_backend()[0].supports_return_generator        # Ray's does not
+    work = Parallel(n_jobs=jobs, return_as="generator_unordered" if streams else "list")(
         delayed(_process_batch)(batch, out, settings) for batch in batches)
     with tqdm(total=len(waiting), desc="preprocess", unit="video", disable=None) as progress:
         for done in work:
@@ -76,13 +81,21 @@ def _process_and_record(source: Source, out: Path, settings: PreprocessSettings,
         record.unlink()
     try:
         result = cut_source(source, out, settings, detector)
-    except (ValueError, OSError) as error:
-        result = _failure(source, str(error))
     except Exception as error:  # one bad file must not end a run of thousands; what is unexpected says so
-        result = _failure(source, f"unexpected {type(error).__name__}: {error}")
+        refuse_disk_error(error, out)
+        expected = isinstance(error, ValueError | OSError)
+        result = _failure(source, str(error) if expected else f"unexpected {type(error).__name__}: {error}")
     content = {"fingerprint": _fingerprint(source, settings), "clips": [clip._asdict() for clip in result.clips],
                "rejections": [rejection._asdict() for rejection in result.rejections]}
     write_whole(record, json.dumps(content, indent=1).encode())
+
+
+def refuse_disk_error(error: BaseException | None, out: Path) -> None:
+    """Raises OSError when the error, or one that led to it, is that the disk is full or may not be written on."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+            raise OSError(error.errno, f"{out} cannot be written: {error.strerror}; make room and run the same again")
+        error = error.__cause__ or error.__context__
 
 
 def _failure(source: Source, message: str) -> SourceResult:
