@@ -4,7 +4,7 @@ import argparse
 
 import numpy as np
 
-from experiment import load_config, run_command
+from experiment import load_config, only_run, run_command
 from landmarks import open_corpus
 from syncers import CorrectionSettings, correct_corpus, cross_fit_corpus, load_syncers
 
@@ -26,10 +26,11 @@ def run(argv: list[str]) -> None:
     options = arguments().parse_args(argv)
     corpus = open_corpus(options.data)
     if options.weights:
-        rounds = [correct_corpus(corpus, load_syncers(options.weights))]
+        pyramid = load_syncers(options.weights)
     else:
         settings = load_config(CorrectionSettings, stage="correction", preset=options.config, overrides=options.overrides)
-        rounds = cross_fit_corpus(corpus, settings)
+    with only_run(corpus.folder):
+        rounds = [correct_corpus(corpus, pyramid)] if options.weights else cross_fit_corpus(corpus, settings)
     for number, found in enumerate(rounds, start=1):
         sure = [one.frames for one in found.values() if one.sure]
         counts = ", ".join(f"{value:+d}: {sure.count(value)}" for value in range(-4, 5)) if sure else "none"

@@ -2,7 +2,7 @@
 
 import argparse
 
-from experiment import report_failures, run_command
+from experiment import only_run, report_failures, run_command
 from landmarks import DETECTORS, PreprocessSettings, build_corpus, cluster_workers, find_sources, minutes
 from syncers import correct_corpus, load_syncers
 
@@ -32,10 +32,11 @@ def run(argv: list[str]) -> int:
     settings = PreprocessSettings(detector=options.detector, face=options.face, features=options.features)
     sources = find_sources(options.videos, manifests=options.manifest)
     pyramid = load_syncers(options.sync_correct) if options.sync_correct else None
-    with cluster_workers(options.cluster):
+    with only_run(options.out), cluster_workers(options.cluster):
         report = build_corpus(sources, options.out, settings=settings, jobs=options.jobs or (-1 if options.cluster else 1))
-    if pyramid is not None:
-        sure = [one.frames for one in correct_corpus(report.corpus, pyramid).values() if one.sure]
+        found = correct_corpus(report.corpus, pyramid) if pyramid is not None else None
+    if found is not None:
+        sure = [one.frames for one in found.values() if one.sure]
         print(f"{len(sure)} clips are sure of their synchrony, {sum(map(bool, sure))} of them were early or late")
     clips = report.corpus.clips
     for split in ("train", "val", "test"):

@@ -165,8 +165,11 @@ def _corpus_clips(place: Path, split: str | None) -> dict[str, Material]:
 
 
 def _manifest_pairs(path: Path) -> Iterator[tuple[str, Material | None, Material | None]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file, restval=""))
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path} is no manifest: {' '.join(str(error).split())[:300]}") from error
     missing = [name for name in PAIR_COLUMNS if not lines or name not in lines[0]]
     if missing:
         raise ValueError(f"{path} has no {' and no '.join(missing)} column or no rows; give one row per clip")

@@ -15,6 +15,7 @@ from experiment.distributed import (
     run_training,
     share_gradients,
 )
+from experiment.lock import only_run
 from experiment.log import RunLog, read_log
 from experiment.loop import LoopResult, LoopSettings, Trainee, run_loop
 from experiment.model import Kind, check_loss_weights, fingerprint, follow, load_model, weighted_sum
@@ -27,7 +28,7 @@ __all__ = [
     "Weights", "load_weights", "save_weights",
     "Kind", "check_loss_weights", "fingerprint", "follow", "load_model", "weighted_sum",
     "RunLog", "read_log",
-    "LoopResult", "LoopSettings", "Trainee", "run_loop", "Trained", "train_whole",
+    "LoopResult", "LoopSettings", "Trainee", "run_loop", "Trained", "train_whole", "only_run",
     "named", "report_failures", "run_command", "run_each",
     "best_state", "training_parser",
     "compute_together", "equal_share", "first_before_others", "is_first", "own_device", "own_rows", "process_mean",

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 from pathlib import Path
 
 NAME_LENGTH = 50  # of a partial file's stem: with its suffix it stays under 255 bytes in any alphabet
@@ -10,11 +11,11 @@ NAME_LENGTH = 50  # of a partial file's stem: with its suffix it stays under 255
 def write_whole(path: str | os.PathLike, *parts: bytes) -> Path:
     """The path, now holding these bytes in a row; raises OSError and leaves what was there before if that fails.
 
-    The bytes go to `<name>.partial-<pid>` beside it, reach the disk, and only then take the name.
+    The bytes go to `<name>.partial-<pid>-<random>` beside it, reach the disk, and only then take the name.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name[:NAME_LENGTH]}.partial-{os.getpid()}")
+    partial = path.with_name(f"{path.name[:NAME_LENGTH]}.partial-{os.getpid()}-{secrets.token_hex(3)}")
     try:
         with open(partial, "wb") as file:
             for part in parts:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 BAD_INPUT, INTERRUPTED, SOME_FAILED = 2, 130, 1
+OUT_OF_MEMORY = ("DefaultCPUAllocator: can't allocate memory", "CUDA out of memory", "(-4:Insufficient memory)")
 
 
 def run_command(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> int:
     """The exit code of `main(argv)`: its own, 2 with one line on stderr for bad input, 130 for an interruption.
 
-    `argv` is sys.argv[1:] when None. Bad input is what the code says with ValueError or the system with OSError; any
-    other exception is our own mistake and keeps its traceback.
+    `argv` is sys.argv[1:] when None. Bad input is what the code says with ValueError or the system with OSError, and what
+    there is no memory for; any other exception is our own mistake and keeps its traceback.
     """
     try:
         return main(list(sys.argv[1:] if argv is None else argv)) or 0
@@ -23,6 +24,16 @@ def run_command(main: Callable[[list[str]], int | None], argv: Sequence[str] | N
     except KeyboardInterrupt:
         print("headsync: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        if not lacks_memory(error):
+            raise
+        print(f"headsync: not enough memory for this ({one_line(error)[:200]}); give something smaller", file=sys.stderr)
+        return BAD_INPUT
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that memory could not be had: Python's, NumPy's, torch's or OpenCV's."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def one_line(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from experiment.weights import load_weights
 
 Model = TypeVar("Model", bound=nn.Module)
+LARGEST_SIZE = 4096     # that a weight file's configuration may always ask for; beyond it only what its tensors have
 SETTLING = 10       # steps of which an average consists at first, so that it does not begin with the untrained weights
 
 
@@ -40,12 +41,23 @@ def load_model(source: str | Path, make: Callable[[dict], Model], kind: Kind) ->
     weights = load_weights(path)
     if set(weights.config) != kind.config:
         raise ValueError(f"{path} holds no {kind.thing} (its configuration has {sorted(weights.config)}); give {kind.remedy}")
-    model = make(weights.config)
+    largest = max([LARGEST_SIZE, *(side for one in weights.tensors.values() for side in one.shape)])
     try:
+        if largest_number(weights.config) > largest:    # before there is memory taken on its word
+            raise ValueError(f"it asks for a size of {largest_number(weights.config):g}, its tensors reach {largest}")
+        model = make(weights.config)
         model.load_state_dict(weights.tensors)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit its own configuration; get it again") from error
+    except Exception as error:      # of sizes that make no model torch says anything
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(f"{path} does not fit its own configuration ({reason}); get it again") from error
     return model.eval().requires_grad_(False)
+
+
+def largest_number(config: object) -> float:
+    """The largest number anywhere in plain values; 0 without any."""
+    if isinstance(config, Mapping | list | tuple):
+        return max(map(largest_number, config.values() if isinstance(config, Mapping) else config), default=0)
+    return config if isinstance(config, int | float) else 0
 
 
 @torch.no_grad()

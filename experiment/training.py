@@ -1,12 +1,14 @@
 """A whole training in its folder: configuration written, log opened, loop run, the best state brought back."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from experiment.checkpoint import load_checkpoint
 from experiment.config import config_dict, save_config
 from experiment.distributed import is_first, wait_for_all
+from experiment.lock import only_run
 from experiment.log import RunLog, SilentLog, WandbMode
 from experiment.loop import BEST, LoopResult, LoopSettings, Trainee, run_loop
 
@@ -24,12 +26,15 @@ class Trained(NamedTuple):
 
 
 def train_whole(trainee: Trainee, out: Path, settings: RunSettings) -> Trained:
-    """What the run in `out`, made or gone on with, came to; of several processes the first writes. ValueError as `run_loop`."""
-    if is_first():
-        out.mkdir(parents=True, exist_ok=True)
-        save_config(settings, out / "config.yaml")
-    with RunLog(out, wandb=settings.wandb, config=config_dict(settings)) if is_first() else SilentLog() as log:
-        result = run_loop(trainee, out, settings.loop, log=log)
+    """What the run in `out`, made or gone on with, came to; of several processes the first writes.
+
+    ValueError as `run_loop`, and when another run is at work in the folder.
+    """
+    with only_run(out) if is_first() else nullcontext():
+        if is_first():
+            save_config(settings, out / "config.yaml")
+        with RunLog(out, wandb=settings.wandb, config=config_dict(settings)) if is_first() else SilentLog() as log:
+            result = run_loop(trainee, out, settings.loop, log=log)
     wait_for_all()
     if is_first() and result.step < settings.loop.steps and not result.stopped_early:
         print(f"headsync: stopped and saved at step {result.step} of {settings.loop.steps}; run the same again to go on",

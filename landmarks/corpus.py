@@ -20,9 +20,10 @@ from typing import NamedTuple
 import numpy as np
 
 from landmarks.sequence import LandmarkSequence
-from media import write_whole
+from media import FEATURES, write_whole
 
 SPLITS = ("train", "val", "test")
+VERTICES = 468
 VAL_SHARE, TEST_SHARE = 0.10, 0.10
 MANIFEST, REJECTED, SYNC = "manifest.csv", "rejected.csv", "sync.csv"
 
@@ -99,21 +100,28 @@ class Corpus(NamedTuple):
 
     def features(self, clip: Clip) -> np.ndarray:
         """Feature rows (4T, 26) float32, memory-mapped."""
-        return np.load(self.folder / "features" / f"{clip.clip}.npy", mmap_mode="r", allow_pickle=False)
+        return _mapped(self.folder / "features" / f"{clip.clip}.npy", np.float32, (FEATURES,))
 
     def mesh(self, clip: Clip) -> np.ndarray:
         """Mesh vertices (T, 468, 3) float16 in canvas pixels, memory-mapped."""
-        return np.load(self.folder / "mesh" / f"{clip.clip}.npy", mmap_mode="r", allow_pickle=False)
+        return _mapped(self.folder / "mesh" / f"{clip.clip}.npy", np.float16, (VERTICES, 3))
 
 
 def open_corpus(folder: str | Path) -> Corpus:
-    """The corpus in a folder. ValueError, one line, when there is no manifest or it is not one of ours."""
+    """The corpus in a folder. ValueError, one line, when there is no manifest or it is not one of ours.
+
+    A clip's name is a file's name and no way out of the folder.
+    """
     folder = Path(folder)
     path = folder / MANIFEST
     if not path.is_file():
         raise ValueError(f"{folder} is no corpus: it has no {MANIFEST}; "
                          f"make one with preprocess.py --videos DIR --out {folder}")
-    return Corpus(folder, tuple(read_table(path, Clip)))
+    clips = tuple(read_table(path, Clip))
+    wrong = next((clip.clip for clip in clips if Path(clip.clip).name != clip.clip or "\0" in clip.clip), None)
+    if wrong is not None:
+        raise ValueError(f"{path} names a clip {wrong!r}, which is no file's name; re-run preprocess.py")
+    return Corpus(folder, clips)
 
 
 def write_manifest(folder: Path, clips: Iterable[Clip]) -> None:
@@ -141,17 +149,39 @@ def split_of(identity: str) -> str:
 
 def read_table(path: Path, row: type) -> list:
     """Rows (NamedTuples) of a CSV that `write_table` wrote. ValueError naming the file when it is another kind."""
-    kinds = row.__annotations__
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != row._fields:
-            raise ValueError(f"{path} has columns {reader.fieldnames}, expected {list(row._fields)}; "
-                             "re-run preprocess.py")
-        return [row(**{name: _parsed(kinds[name], text) for name, text in line.items()}) for line in reader]
+    kinds, rows = row.__annotations__.values(), []
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.reader(file)
+            names = next(reader, [])
+            if tuple(names) != row._fields:
+                raise ValueError(f"it has columns {names}, expected {list(row._fields)}")
+            for texts in filter(None, reader):
+                if len(texts) != len(names):
+                    raise ValueError(f"line {reader.line_num} has {len(texts)} fields of {len(names)}")
+                rows.append(row(*(_parsed(kind, text) for kind, text in zip(kinds, texts))))
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path} is no table of ours ({' '.join(str(error).split())[:300]}); re-run preprocess.py") from error
+    return rows
 
 
 def _parsed(kind: type, text: str):
     return text == "True" if kind is bool else kind(text)
+
+
+def _mapped(path: Path, kind: type, shape: tuple[int, ...]) -> np.ndarray:
+    """An array (n, *shape) of a kind, memory-mapped. ValueError, one line, for a file that holds none."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(array, np.ndarray) or array.dtype != kind or array.ndim != len(shape) + 1 or array.shape[1:] != shape:
+            raise ValueError(f"it holds {getattr(array, 'dtype', 'an archive')} {getattr(array, 'shape', '')}")
+    except FileNotFoundError:
+        raise
+    except Exception as error:      # of a damaged header NumPy's reader may raise anything
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(f"{path} is no {np.dtype(kind)} array (n, {', '.join(map(str, shape))}) ({reason}); re-run "
+                         "preprocess.py") from error
+    return array
 
 
 def write_table(path: Path, row: type, rows: Iterable) -> None:

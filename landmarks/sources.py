@@ -73,13 +73,16 @@ def _source(path: Path, folder: Path, people: dict[str, Person], *, taken: dict[
 
 
 def _read_people(path: Path) -> dict[str, Person]:
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        names = set(reader.fieldnames or ())
-        key = "clip_id" if "clip_id" in names else "clip"
-        if not {key, "identity", "split"} <= names:
-            raise ValueError(f"{path} has columns {sorted(names)}; it needs 'clip' or 'clip_id', 'identity', 'split'")
-        people = {row[key]: Person(row["identity"], row["split"]) for row in reader}
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, restval="")
+            names = set(reader.fieldnames or ())
+            key = "clip_id" if "clip_id" in names else "clip"
+            if not {key, "identity", "split"} <= names:
+                raise ValueError(f"it has columns {sorted(names)} and needs 'clip' or 'clip_id', 'identity', 'split'")
+            people = {row[key]: Person(row["identity"], row["split"]) for row in reader}
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path} is no manifest: {' '.join(str(error).split())[:300]}") from error
     wrong = next((name for name, person in people.items() if person.split not in SPLITS), None)
     if wrong is not None:
         raise ValueError(f"{path} puts clip {wrong!r} into split {people[wrong].split!r}; use {', '.join(SPLITS)}")

@@ -24,6 +24,7 @@ from media.containers import (
 )
 from media.timeline import TimeLine
 
+_RATES_HZ = (1000, 1_600_000)    # of any sound that is worth hearing; beyond them a header is damaged
 _log = logging.getLogger(__name__)
 
 
@@ -82,6 +83,9 @@ def decode_audio(path: Path | str, *, rate_hz: int, layout: str) -> Iterator[np.
         line = TimeLine(rate_hz, layout, origin)
         held: av.AudioFrame | None = None
         for frame in decoded(container, stream, path):
+            if not _RATES_HZ[0] <= frame.sample_rate <= _RATES_HZ[1]:
+                raise ValueError(f"{shown_name(path)}: {frame.sample_rate} samples a second cannot be; the header is damaged, "
+                                 "export the sound again")
             if frame.samples:
                 if held is not None:
                     yield from line.push(held)

@@ -11,6 +11,8 @@ from av.container import InputContainer
 from av.frame import Frame
 from av.stream import Disposition, Stream
 
+from media.pixels import MOST_PIXELS
+
 _log = logging.getLogger(__name__)
 _NOT_MEDIA = ("tty", "concat", "hls", "dash", "sdp", "rtsp", "imf")   # text drawn as a picture, or lists of other files
 
@@ -48,11 +50,18 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def open_media(path: Path | str) -> Iterator[InputContainer]:
-    """Gives the opened container of a media file; ValueError when it is none or breaks beyond use."""
+    """Gives the opened container of a media file; ValueError when it is none or breaks beyond use.
+
+    No decoder takes memory for more than MOST_PIXELS, whatever a header says.
+    """
     path = checked_file(path)
     lenient = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}   # 19 is so by itself
     try:
-        with av.open(media_url(path), options={"protocol_whitelist": "file"}, **lenient) as container:
+        options = {"protocol_whitelist": "file", "max_pixels": str(MOST_PIXELS)}    # the latter for what is tried on opening
+        with av.open(media_url(path), options=options, **lenient) as container:
+            for stream in container.streams.video:
+                if stream.codec_context is not None:
+                    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
             if set(container.format.name.split(",")) & set(_NOT_MEDIA):
                 raise ValueError(f"{shown_name(path)}: not sound or video but {container.format.long_name}; "
                                  "give a media file")

@@ -23,7 +23,7 @@ def put_in_place(partial: Path, path: Path) -> None:
 def write_whole(path: Path | str, content: bytes) -> None:
     """Write aside, flush to the disk, rename: the name never stands for a part. OSError as the system says."""
     path = Path(path)
-    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    partial = partial_path(path)
     try:
         with open(partial, "wb") as file:
             file.write(content)
