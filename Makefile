@@ -16,7 +16,8 @@ demo: setup
 # A process per core, each with one thread: networks as small as the tests' gain nothing from a second one. A file's tests
 # stay together, since they share what is made once for them.
 test: setup
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(PYTEST_OPTIONS)
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+	    $(PYTEST_OPTIONS)
 
 lint: setup
 	.venv/bin/python -m ruff check .

@@ -133,12 +133,9 @@ def encoders() -> Finding:
 def folders() -> list[Finding]:
     """Where compiled code is kept between runs, and room for files."""
     def compiled() -> str:
-        from render_stage.rasteriser import rasterise
-
-        del rasterise           # to import it is to ask numba for a place
-        import numba
-
-        return numba.config.CACHE_DIR or "beside headsync's files, or numba's folder in the user's cache"
+        module = importlib.import_module("render_stage.rasteriser")     # for which numba finds a place, or refuses
+        places = [one.stats.cache_path for one in vars(module).values() if hasattr(one, "stats")]
+        return f"kept in {places[0]}"
 
     def room() -> str:
         with tempfile.TemporaryFile() as file:

@@ -59,19 +59,18 @@ def training(settings, syncers):
 
 
 def test_resumed_equals_straight(tmp_path, corpus, syncers):
-    argv = ["--data", str(corpus.folder), "--config", "tiny", f"syncers={syncers}", f"judge={syncers}"]
-    assert train_landmarks.main(["--out", str(tmp_path / "straight"), *argv]) == 0
-    argv += ["last_share=1.0"]      # the rate falls near the end, which lies elsewhere for a run that is to be short
+    argv = ["--data", str(corpus.folder), "--config", "tiny", f"syncers={syncers}", f"judge={syncers}",
+            "last_share=1.0"]       # the rate falls near the end, which lies elsewhere for a run that is to be short
     for steps in (2, 5, 6):
         assert train_landmarks.main(["--out", str(tmp_path / "halted"), *argv, f"loop.steps={steps}"]) == 0
     assert train_landmarks.main(["--out", str(tmp_path / "whole"), *argv]) == 0
     one, other = (load_checkpoint(tmp_path / name)["trainee"] for name in ("halted", "whole"))
     assert same(one, other) and one["steps"] == 6
-    lines = [json.loads(line) for line in (tmp_path / "straight/log.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
     judged = [line for line in lines if line["kind"] == "validate"]
     assert {"score1", "off4", "positions", "velocities", "windows", "distance"} <= set(judged[-1])
     assert len(generate_landmarks(np.zeros(6400, np.float32), generator=load_generator(
-        tmp_path / "straight/generator.safetensors"))) == 10
+        tmp_path / "whole/generator.safetensors"))) == 10
 
 
 @pytest.mark.parametrize("overrides", [
