@@ -5,7 +5,8 @@
 Faces are made by MS-Sync's generator from each val piece's first frame and sound; heads come from every source. Copied heads
 are those of other val people's clips, cut to 40 frames so that they loop. Printed: how far rigid points move under `still`;
 what `--head-scale 0.5` leaves of turns and shifts; how far a copied head is from its source; the largest step between frames;
-and confidence of the metric syncers at 200 ms under each source as a share of that under the generator's own head.
+and confidence of the metric syncers at 200 ms under each source as a share of that under the face's own head, for the
+generator's faces and for the real ones.
 """
 
 import argparse
@@ -154,7 +155,9 @@ def main() -> None:
     judge_still(made)
     judge_copies(made, sources)
     judge_loops(made, sources)
-    judge_lips(made, pieces, sources, load_head_motion(options.weights))
+    for name, faces in (("MS-Sync's faces", made), ("real faces", others)):
+        print(f"\n{name}:")
+        judge_lips(faces, pieces, sources, load_head_motion(options.weights))
 
 
 if __name__ == "__main__":

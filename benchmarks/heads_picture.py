@@ -1,9 +1,9 @@
-"""One face under four heads, as one picture: what README shows of `--head-motion`.
+"""One photo under four heads, as one picture: what README shows of `--head-motion`.
 
-    .venv/bin/python benchmarks/heads_picture.py --out docs/heads.png
+    .venv/bin/python benchmarks/heads_picture.py --out docs/heads.jpg
 
-The example's sentence, said by the canonical face; rows: the generator's own head, a learned one, one copied from another
-motion (the generator's with another seed), a still one. Columns are 0.4 seconds apart. Only shipped files are used.
+The example's photo says the example's sentence; rows: the generator's own head, a learned one, one copied from another motion
+(the generator's with another seed, in a mirror), a still one. Columns are 0.6 seconds apart. Only shipped files are used.
 """
 
 import argparse
@@ -13,12 +13,14 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from landmark_stage import MotionControl, generate_landmarks, load_generator, start_face, stream_heads
-from landmarks import CONTOURS, anchored, compose_motion, head_track, looped, still_head
+from landmark_stage import MotionControl, generate_landmarks, load_generator, stream_heads
+from landmarks import anchored, compose_motion, flip, head_track, looped, still_head
+from media import FPS
+from render_stage import load_renderer, read_references
 
-SPEECH = Path(__file__).parents[1] / "examples" / "speech.flac"
-STEP, COLUMNS = 10, 12
-BOX = ((36, 220), (238, 54))        # of the canvas that is shown
+EXAMPLES = Path(__file__).parents[1] / "examples"
+STEP, COLUMNS = 15, 9
+PIXELS = 96                     # of a face in the picture
 
 
 def main() -> None:
@@ -27,25 +29,28 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     matplotlib.use("Agg")
-    start, generator = start_face(), load_generator("long")
-    spoken = generate_landmarks(SPEECH, start, generator=generator).points
-    other = generate_landmarks(SPEECH, start, generator=generator, control=MotionControl(seed=5)).points
-    heads = {"landmarks": None, "learned": stream_heads(SPEECH, start.points[0], seed=1),
-             "VIDEO_OR_NPZ": looped(anchored(head_track(other, taps=5))), "still": still_head(start.points[0])}
-    figure, axes = plt.subplots(len(heads), COLUMNS, figsize=(COLUMNS * 0.85, len(heads) * 0.95), dpi=110)
-    for row, (name, head) in enumerate(heads.items()):
+    references, renderer, generator = read_references(EXAMPLES / "astronaut.jpg"), load_renderer(), load_generator("long")
+    start = references.start()
+    identity = renderer.prepare(references.on_canvas(start.crop))
+    spoken = generate_landmarks(EXAMPLES / "speech.flac", start, generator=generator, control=MotionControl(seed=4)).points
+    other = generate_landmarks(EXAMPLES / "speech.flac", start, generator=generator, control=MotionControl(seed=5)).points
+    other = 256 * flip(other / 256)
+    heads = {"landmarks": None, "learned": stream_heads(EXAMPLES / "speech.flac", start.points[0], seed=1),
+             "VIDEO_OR_NPZ": looped(anchored(head_track(other, taps=3))), "still": still_head(start.points[0])}
+    moments = np.minimum(STEP * np.arange(COLUMNS), len(spoken) - 1)
+    size = COLUMNS * PIXELS / 100 + 0.25, len(heads) * PIXELS / 100 + 0.2
+    figure, axes = plt.subplots(len(heads), 1, figsize=size, dpi=100)
+    for axis, (name, head) in zip(axes, heads.items()):
         made = np.concatenate(list(compose_motion([spoken], spoken[0], head=head, frames=len(spoken))))
-        for column, axis in enumerate(axes[row]):
-            face = made[min(STEP * column, len(made) - 1)]
-            for indices, closed in CONTOURS:
-                line = face[[*indices, indices[0]] if closed else list(indices)]
-                axis.plot(line[:, 0], line[:, 1], color=f"C{row}", linewidth=0.9)
-            axis.set(xlim=BOX[0], ylim=BOX[1], aspect="equal", xticks=[], yticks=[])
-            axis.set_frame_on(False)
-        axes[row, 0].set_ylabel(name, fontsize=8)
-    figure.tight_layout(pad=0.3)
+        axis.imshow(np.concatenate(list(renderer.frames(identity, made[moments])), axis=1))
+        axis.set(xticks=[], yticks=[])
+        axis.set_frame_on(False)
+        axis.set_ylabel(name, fontsize=8)
+    axes[-1].set(xticks=256 * np.arange(COLUMNS) + 128, xticklabels=[f"{moment / FPS:.1f} s" for moment in moments])
+    axes[-1].tick_params(length=0, labelsize=7)
+    figure.subplots_adjust(0.025, 0.045, 1, 1, hspace=0.02)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(options.out)
+    figure.savefig(options.out, pil_kwargs={"quality": 88})
 
 
 if __name__ == "__main__":

@@ -120,6 +120,16 @@ def test_loops_do_not_jump(frames):
     assert (pieces.min(0) >= track.min(0) - 1e-9).all() and (pieces.max(0) <= track.max(0) + 1e-9).all()
 
 
+def test_faces_do_not_jump_where_a_loop_turns_nor_where_blocks_meet():
+    points, source = talking(211, head=0), talking(40, seed=5)
+    own = np.linalg.norm(np.diff(source[:, FIT, :2], axis=0), axis=-1).max()
+    made = np.concatenate(list(compose_motion(recut([points], 23), points[0], head=looped(anchored(head_track(source))),
+                                              frames=211)))
+    steps = np.linalg.norm(np.diff(made[:, FIT, :2], axis=0), axis=-1).max(1)               # (T - 1,)
+    assert steps[[at + near for at in range(39, 180, 39) for near in (-1, 0)]].max() < 0.5 * own < 3
+    assert steps[22::23].max() < 3 and steps.max() < 1.2 * own
+
+
 def test_loops_slow_down_to_a_turn():
     steps = np.abs(np.diff(np.concatenate(list(itertools.islice(looped(np.arange(61.0)), 1)))))
     assert steps[45:51].min() > 0.99 and steps[58:62].max() < 0.3

@@ -84,6 +84,17 @@ def test_frames_without_a_face_are_reported(capsys):
     assert "no face in 3 of 61 frames (the first is 5); interpolated" in told and told.count("\n") == 1
 
 
+def test_of_several_references_the_first_long_clip_is_learned_from():
+    parser = argparse.ArgumentParser()
+    add_motion_arguments(parser)
+    parser.add_argument("--refs", nargs="+")
+    argv = ["--head-motion", "learned", "--refs", "grey.png", "short.npz", "gaps.npz", "pose.npz"]
+    assert len(motion_from(parser.parse_args(argv)).reference.points) == FRAMES
+    assert motion_from(parser.parse_args(argv[:-2])).reference is None
+    with pytest.raises(ValueError, match="none.mp4: no such file"):
+        motion_from(parser.parse_args([*argv[:3], "none.mp4"]))
+
+
 def test_references_come_from_where_they_should():
     assert asked("--head-motion", "learned").reference is None
     assert len(asked("--head-motion", "learned", "--head-reference", "pose.npz").reference.points) == FRAMES
