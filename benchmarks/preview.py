@@ -7,14 +7,15 @@ Run it again whenever the shipped weights change.
 """
 
 import argparse
+import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from landmark_stage import MotionControl, generate_landmarks
-from landmarks import contact_sheet, plain_frames
+import gen_landmarks
+from landmarks import LandmarkSequence, contact_sheet, plain_frames
 from media import FPS, SAMPLE_RATE_HZ, read_audio
 from render_stage import load_renderer, read_references
 
@@ -42,6 +43,15 @@ def heard(strip: np.ndarray, share: float) -> np.ndarray:
     return told
 
 
+def generated(audio: Path, photo: Path, seed: str) -> LandmarkSequence:
+    """What headsync-gen-landmarks makes of the sound and the photo."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "motion.npz"
+        if gen_landmarks.main(["--audio", str(audio), "--refs", str(photo), "--out", str(out), "--seed", seed]):
+            raise SystemExit("headsync: no motion was made")
+        return LandmarkSequence.load(out)
+
+
 def smaller(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
@@ -52,11 +62,12 @@ def main() -> None:
     parser.add_argument("--model", default="small", help="renderer: a shipped name or a weight file")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder for stages.jpg and preview.webp")
     parser.add_argument("--sheet", type=Path, help="a contact sheet of the preview")
+    parser.add_argument("--seed", default="1", help="of the motion")
     parser.add_argument("--quality", type=int, default=70)
     options = parser.parse_args()
-    audio = ROOT / "examples/speech.flac"
-    references, renderer = read_references(ROOT / "examples/astronaut.jpg"), load_renderer(options.model)
-    motion = generate_landmarks(audio, references.start(), control=MotionControl(seed=1))
+    audio, face = ROOT / "examples/speech.flac", ROOT / "examples/astronaut.jpg"
+    references, renderer = read_references(face), load_renderer(options.model)
+    motion = generated(audio, face, options.seed)
     canvas = references.on_canvas(motion.crop)
     kept = np.arange(0, len(motion), EVERY)
     faces = renderer.frames(renderer.prepare(canvas), motion.points[kept])
@@ -76,7 +87,9 @@ def main() -> None:
     size = preview.stat().st_size
     moments = np.linspace(0, len(kept) - 1, SHOWN + 2).astype(int)[1:-1]
     columns = [np.concatenate([smaller(lines[kept[one]]), smaller(faces[one])]) for one in moments]
-    left = np.concatenate([photo, cv2.resize(strip[:, ::3], (SIDE, SIDE), interpolation=cv2.INTER_AREA)])
+    tile = np.full((SIDE, SIDE, 3), PAPER, np.uint8)
+    tile[(SIDE - SOUND_PX) // 2 :][:SOUND_PX, 12:-12] = sound_strip(waveform, SIDE - 24)
+    left = np.concatenate([photo, tile])
     Image.fromarray(np.concatenate([left, *columns], axis=1)).save(options.out / "stages.jpg", quality=85, optimize=True)
     if options.sheet:
         options.sheet.parent.mkdir(parents=True, exist_ok=True)

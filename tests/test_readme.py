@@ -1,0 +1,125 @@
+"""What README.md and docs/ tell people to type exists: commands and their options, presets, settings, files, public names."""
+
+import argparse
+import ast
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from tests.test_layering import MAY_IMPORT
+from tests.test_notebooks import private_names
+from tests.test_packaging import read_points
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+STAGES = {"syncers": "syncers", "landmarks": "landmarks", "encoder": "encoder", "expression": "expression",
+          "head-motion": "head_motion", "renderer": "renderer"}
+MOST_BYTES = 2_000_000
+
+
+class Parsed(BaseException):
+    """Ends a command as soon as its arguments are understood."""
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return [content for found, content in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S) if found == language]
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words of every line of a shell block that starts one of our commands; lines with [OPTIONAL] parts are forms."""
+    lines = [line.split("# ")[0].strip() for block in blocks(text, "") for line in block.replace("\\\n", " ").splitlines()]
+    lines = [line.removeprefix(".venv/bin/") for line in lines]
+    return [shlex.split(line) for line in lines if line.startswith("headsync-") and not re.search(r"[\[|]|\.\.\.", line)]
+
+
+def understood(command: str, arguments: list[str], monkeypatch) -> argparse.Namespace:
+    """What a command makes of its arguments; an assertion that names them when it makes nothing of them."""
+    points = {name.strip(): point for name, point in (line.split("=") for line in read_points())}
+    assert command in points, f"there is no {command}"
+    module, function = points[command].strip().split(":")
+    parse = argparse.ArgumentParser.parse_args
+
+    def stop(self, *given):
+        raise Parsed(parse(self, *given))
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+    try:
+        getattr(importlib.import_module(module), function)(arguments)
+    except Parsed as parsed:
+        return parsed.args[0]
+    except SystemExit:
+        pass
+    finally:
+        monkeypatch.undo()
+    raise AssertionError(f"{command} does not understand {arguments}")
+
+
+def wrong_settings(command: str, options: argparse.Namespace) -> list[str]:
+    """Presets and key=value settings of a training that its configuration does not have."""
+    stage = STAGES.get(command.removeprefix("headsync-train-"))
+    if stage is None:
+        return []
+    folder = ROOT / "configs" / stage
+    base = OmegaConf.load(folder / "base.yaml")
+    wrong = [one for one in options.overrides if OmegaConf.select(base, one.split("=")[0], throw_on_missing=False) is None]
+    return wrong + [options.config] * (not (folder / f"{options.config}.yaml").exists())
+
+
+@EACH
+def test_commands_are_understood(page, monkeypatch):
+    for command, *arguments in commands(page.read_text(encoding="utf-8")):
+        options = understood(command, arguments, monkeypatch)
+        assert not wrong_settings(command, options), (command, arguments)
+
+
+def test_every_command_is_in_the_readme():
+    told = (ROOT / "README.md").read_text(encoding="utf-8") + (ROOT / "docs/motion.md").read_text(encoding="utf-8")
+    assert len(commands(told)) > 15
+    assert not [name for name in (line.split("=")[0].strip() for line in read_points()) if name not in told]
+
+
+@EACH
+def test_python_uses_public_names(page):
+    for block in blocks(page.read_text(encoding="utf-8"), "python"):
+        assert not private_names(block), block
+        taken = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.ImportFrom)]
+        assert all(node.module.split(".")[0] in MAY_IMPORT for node in taken)
+
+
+@EACH
+def test_links_and_files_are_there(page):
+    text = page.read_text(encoding="utf-8")
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    named = [name for name in re.findall(r"`((?:docs|tests|benchmarks|notebooks|configs|examples)/[\w./-]*)`", text)]
+    missing = [link for link in links if link and not (page.parent / link).exists()]
+    missing += [name for name in named if not (ROOT / name).exists()]
+    assert not missing
+
+
+def test_make_targets_exist_and_pictures_are_small():
+    text, rules = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "Makefile"))
+    targets = set(re.findall(r"^([a-z-]+):", rules, re.M))
+    assert set(re.findall(r"\bmake ([a-z-]+)\b(?= |`|$)", text, re.M)) & {"setup", "demo", "test", "lint", "clean"} <= targets
+    pictures = [ROOT / one for one in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)]
+    assert pictures and sum(one.stat().st_size for one in pictures) < MOST_BYTES
+
+
+@pytest.mark.parametrize("line", [
+    "headsync-talk --audio a.wav --refs b.jpg --out c.mp4 --no-such-option", "headsync-sing --audio a.wav",
+    "headsync-render --landmarks a.npz --out c.mp4",
+])
+def test_a_planted_mistake_is_found(line, monkeypatch):
+    [(command, *arguments)] = commands(f"```\n{line}   # says so\n```\n")
+    with pytest.raises(AssertionError, match=r"there is no|does not understand"):
+        understood(command, arguments, monkeypatch)
+
+
+def test_a_planted_setting_is_found(monkeypatch):
+    line = "headsync-train-renderer --data a --out b --config smal no_such=1 loop.steps=3"
+    [(command, *arguments)] = commands(f"```\n{line}\n```\n")
+    assert wrong_settings(command, understood(command, arguments, monkeypatch)) == ["no_such=1", "smal"]
