@@ -5,7 +5,7 @@
 Every stretch has a 64-frame reference and what came after it; stretches are 32 frames apart. Printed: distances of statistics
 and 64-frame windows (in train people's deviations; motion of four seeds); confidence of the metric syncers at 800 and 1600 ms
 for a face that only moves its head; how often a prediction from a person's own reference is nearer to his held-out motion than
-one from another's. `--folds` judges train people too, each by a learner that was trained on the others.
+one from another's. `--folds` judges train people instead, each by a learner that was trained on the others.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from landmark_stage import load_generator, load_head_motion
 from landmark_stage.data import rows_around
 from landmark_stage.head_motion import TAU, HeadMotion
 from landmark_stage.head_motion_data import SMOOTHING_TAPS, HeadBatch, HeadClip, read_head_clips, stretch
-from landmark_stage.head_motion_judge import BASELINES, head_distances, predicted, statistic_gaps, stretches_of
+from landmark_stage.head_motion_judge import BASELINES, HeadDistances, head_distances, predicted, statistic_gaps, stretches_of
 from landmark_stage.head_motion_train import HeadMotionTraining, HeadTrainSettings
 from landmark_stage.validate import Piece, generated
 from landmarks import Corpus, canonical_face, head_track, open_corpus, reposed
@@ -30,6 +30,7 @@ from syncers import Talk, aligned, level_profiles, load_syncers
 SEEDS = (1, 2, 3, 4)
 STEP = TAU // 2
 SYNC_FRAMES = 100
+STRANGERS = 6           # that each person is compared to in folds
 CANVAS = 256
 
 
@@ -38,17 +39,26 @@ def show(name: str, values: Sequence[float]) -> None:
     print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |", flush=True)
 
 
+def distances_of(model: HeadMotion, batch: HeadBatch) -> dict[str, HeadDistances]:
+    """Distances of the learner and the baselines."""
+    found = {"learned": head_distances([predicted(model, batch, seed=seed) for seed in SEEDS], batch),
+             "learned, mean path": head_distances([predicted(model, batch, seed=None)], batch)}
+    return found | {name: head_distances([baseline(batch.reference, TAU)], batch) for name, baseline in BASELINES.items()}
+
+
 def judge_statistics(model: HeadMotion, clips: list[HeadClip], corpus: Corpus | None) -> None:
     """Distances of all methods; with a corpus, of the generator's own head too, on clips with sound."""
     batch = stretches_of(clips, model, step=STEP)
-    print(f"\n| {len(batch.real)} stretches of {len({one.name for one in clips if len(one.head) >= 2 * TAU})} clips | mean | "
-          "deviation | speed | spectrum | Fréchet, 64 frames |\n|---|---|---|---|---|---|")
-    show("learned", head_distances([predicted(model, batch, seed=seed) for seed in SEEDS], batch))
-    show("learned, mean path", head_distances([predicted(model, batch, seed=None)], batch))
-    for name, baseline in BASELINES.items():
-        show(name, head_distances([baseline(batch.reference, TAU)], batch))
+    head_line(f"{len(batch.real)} stretches of {len({one.name for one in clips if len(one.head) >= 2 * TAU})} clips")
+    for name, found in distances_of(model, batch).items():
+        show(name, found)
     if corpus is not None:
         show("MS-Sync's own head", head_distances([own_heads(model, clips, corpus, seed) for seed in SEEDS], batch))
+
+
+def head_line(what: str) -> None:
+    """The first line of a table of distances."""
+    print(f"\n| {what} | mean | deviation | speed | spectrum | Fréchet, 64 frames |\n|---|---|---|---|---|---|")
 
 
 def talk_of(corpus: Corpus, name: str) -> Talk:
@@ -99,10 +109,11 @@ def face_of(model: HeadMotion, motion: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(points / CANVAS).flatten(1)
 
 
-def judge_persons(model: HeadMotion, clips: list[HeadClip]) -> np.ndarray:
+def judge_persons(model: HeadMotion, clips: list[HeadClip], *, strangers: int | None = None) -> np.ndarray:
     """Whether own references are nearer, one value per comparison: target by target, every other person's first reference.
 
-    The held-out motion is another clip of the person where there is one, else the frames after the reference.
+    The held-out motion is another clip of the person where there is one, else the frames after the reference. `strangers`
+    limits the others, to those next in line.
     """
     of_person: dict[str, list[HeadClip]] = {}
     for one in clips:
@@ -115,16 +126,15 @@ def judge_persons(model: HeadMotion, clips: list[HeadClip]) -> np.ndarray:
         elif len(long[0].head) >= 2 * TAU:
             targets.append((identity, long[0], 0, long[0], TAU))
     wins = []
-    for identity, own, own_begin, held, begin in targets:
+    for number, (*_, held, begin) in enumerate(targets):
         T = min(len(held.head) - begin, 2 * TAU)
-        gaps = {}
-        for other in [(identity, own, own_begin), *((name, one, at) for name, one, at, *_ in targets if name != identity)]:
-            reference = stretch(other[1], other[2], min(TAU, len(other[1].head)), 0, model).reference
-            drive = stretch(held, begin, T, 0, model).reference
+        drive, gaps = stretch(held, begin, T, 0, model).reference, []
+        for _, other, at, *_ in (targets[number:] + targets[:number])[: None if strangers is None else strangers + 1]:
+            reference = stretch(other, at, min(TAU, len(other.head)), 0, model).reference
             batch = HeadBatch(reference, drive.sound, drive.motion, torch.tensor([T]))
             made = [predicted(model, batch, seed=seed) for seed in SEEDS]
-            gaps[other[0]] = float(torch.stack([statistic_gaps(one, batch.real)[:, 1:].sum() for one in made]).mean())
-        wins += [gaps[identity] < gap for name, gap in gaps.items() if name != identity]
+            gaps.append(float(torch.stack([statistic_gaps(one, batch.real)[:, 1:].sum() for one in made]).mean()))
+        wins += [gaps[0] < gap for gap in gaps[1:]]
     return np.array(wins)
 
 
@@ -135,17 +145,20 @@ def cross_fitted(corpus: Corpus, options: argparse.Namespace) -> None:
     clips = read_head_clips(corpus, "train", silent=True)
     people = sorted({one.identity for one in clips})
     folds = {identity: number % options.folds for number, identity in enumerate(people)}
-    made, wins = [], []
+    found, counts, wins = [], [], []
     for fold in range(options.folds):
         training = HeadMotionTraining(settings, [one for one in clips if folds[one.identity] != fold], None)
         for _ in range(settings.loop.steps):
             training.step()
         held = [one for one in clips if folds[one.identity] == fold]
-        made.append((training.average, held))
-        wins.append(judge_persons(training.average, held))
-    print(f"\nTrain people, {options.folds} folds:")
-    for model, held in made:
-        judge_statistics(model, held, None)
+        batch = stretches_of(held, training.average, step=STEP)
+        found.append(distances_of(training.average, batch))
+        counts.append(len(batch.real))
+        wins.append(judge_persons(training.average, held, strangers=STRANGERS))
+        print(f"fold {fold + 1}: {counts[-1]} stretches, learned {found[-1]['learned']}", flush=True)
+    head_line(f"{sum(counts)} stretches of train people in {options.folds} folds")
+    for name in found[0]:
+        show(name, np.average([one[name] for one in found], axis=0, weights=counts))
     print(f"\nown reference nearer: {np.mean(np.concatenate(wins)):.1%} of {sum(map(len, wins))} comparisons")
 
 
@@ -159,6 +172,9 @@ def main() -> None:
     parser.add_argument("--config", default="small")
     options = parser.parse_args()
     corpus, model = open_corpus(options.data), load_head_motion(options.weights)
+    if options.folds:
+        cross_fitted(corpus, options)
+        return
     everyone = read_head_clips(corpus, options.split, least_frames=TAU)
     talking = [one for one in everyone if one.sound is not None]
     judge_statistics(model, everyone, None)
@@ -166,8 +182,6 @@ def main() -> None:
     judge_synchrony(model, talking, corpus)
     wins = judge_persons(model, everyone)
     print(f"\nown reference nearer to the held-out motion: {wins.mean():.1%} of {len(wins)} comparisons")
-    if options.folds:
-        cross_fitted(corpus, options)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class ExpressionStream:
         frames = self._sound.shape[1] // self.model.per_frame - 2 * SIDE_FRAMES
         if frames < 1:
             return torch.zeros(0, 3 * LANDMARKS)
-        made = self.model.faces(self.model(self._sound, self._shape))[0]
+        made = self.model.spoken(self._sound, self._shape)[0]
         self._sound = self._sound[:, frames * self.model.per_frame :]
         return made  # (t, 3 L)
 
@@ -87,7 +87,7 @@ def own_face(model: Expression, faces: Tensor, sound: Tensor) -> Tensor:
     """
     rest = torch.from_numpy(face_at_rest(faces.numpy()))
     heard = padded(model.standard_sound(sound)[None], model)
-    return (faces - model.faces(model(heard, model.shape_code(rest[None])))[0]).mean(0)
+    return (faces - model.spoken(heard, model.shape_code(rest[None]))[0]).mean(0)
 
 
 def _heard_reference(model: Expression, reference: HeadReference) -> tuple[Tensor, Tensor]:

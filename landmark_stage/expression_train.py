@@ -82,7 +82,7 @@ def predicted_faces(model: Expression, clip: ExpressionClip, rest: Tensor | None
     """Frontal faces (T, 3 L) for a clip's sound, from its face at rest or another one (3 L,)."""
     rest = clip.rest if rest is None else rest
     sound = padded(model.eval().standard_sound(clip.sound)[None], model)
-    return rest + model.faces(model(sound, model.shape_code(rest[None])))[0]  # (T, 3 L)
+    return rest + model.spoken(sound, model.shape_code(rest[None]))[0]  # (T, 3 L)
 
 
 def mouth_error(made: Tensor, real: Tensor) -> float:

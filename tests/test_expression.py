@@ -66,6 +66,13 @@ def test_dropout_is_off_at_test_time_and_on_in_training():
     assert not torch.equal(model(sound, shape), model(sound, shape))
 
 
+def test_what_is_shown_moves_half_as_far_again():
+    model, sound, shape = lively(), torch.randn(2, 4 * 17, 26), torch.randn(2, 3)
+    expected, shown = model.faces(model(sound, shape)), model.spoken(sound, shape)
+    torch.testing.assert_close(shown - shown.mean(1, keepdim=True), 1.5 * (expected - expected.mean(1, keepdim=True)),
+                               atol=1e-3, rtol=1e-3)
+
+
 def test_components_are_orthonormal_and_give_faces_back():
     people, model = clips(9), lively()
     measure(model, people)
@@ -144,7 +151,7 @@ def test_streamed_equals_whole(sound, size):
         pieces = (stream[per_frame * k : per_frame * (k + step)] for k in range(0, 43, step))
         return torch.cat([*map(one.push, pieces), one.finish()])
 
-    whole = model.faces(model(padded(model.standard_sound(stream)[None], model), model.shape_code(rest[None])))[0]
+    whole = model.spoken(padded(model.standard_sound(stream)[None], model), model.shape_code(rest[None]))[0]
     torch.testing.assert_close(made(43), whole, atol=1e-3, rtol=1e-4)
     torch.testing.assert_close(made(size), whole, atol=1e-3, rtol=1e-4)
 
