@@ -18,7 +18,7 @@ from experiment import load_config
 from landmarks import open_corpus
 from render_stage import RendererSettings, train_renderer
 
-VARIANTS = ("full", "without_mesh", "without_hybrid", "without_nonlinear", "without_warping", "posed_mesh")
+VARIANTS = ("full", "without_mesh", "without_hybrid", "without_nonlinear", "without_warping", "without_backdrop", "posed_mesh")
 FLOW_SHARE = 0.3        # of the steps, in which only flows learn
 
 

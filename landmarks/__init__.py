@@ -31,6 +31,7 @@ from landmarks.motion import (
     scale_motion,
 )
 from landmarks.motion_distance import MotionDistances, distance_interval, motion_distances
+from landmarks.person import PersonFinder
 from landmarks.preprocess import BuildReport, build_corpus, minutes
 from landmarks.pyramid import LEVELS, PYRAMID_FACTOR, PYRAMID_TAPS, halve_rate, time_pyramid
 from landmarks.quality import LipAudio, lip_audio_agreement, lip_opening
@@ -53,6 +54,7 @@ __all__ = [
     "CANVAS_PX", "DETECTORS", "Detector", "Extraction", "Face", "canvas_frames", "crop_picture", "extract",
     "fixed_crop", "make_detector", "to_canvas",
     "contact_sheet", "draw_landmarks", "dot_raster", "landmark_image", "overlay_frames", "plain_frames", "upper_face",
+    "PersonFinder",
     "cluster_workers",
     "BuildReport", "Clip", "Corpus", "LipAudio", "PreprocessSettings", "Rejection", "Source", "build_corpus",
     "find_sources", "lip_audio_agreement", "lip_opening", "minutes", "open_corpus", "record_sync", "split_of", "SyncRow",

@@ -25,7 +25,7 @@ _STDERR_LOCK = threading.Lock()
 
 
 @contextmanager
-def _quiet_native_log() -> Iterator[None]:
+def quiet_native_log() -> Iterator[None]:
     """Hide what MediaPipe's C++ start-up prints on file descriptor 2; what Python has said is flushed before."""
     with _STDERR_LOCK:
         sys.stderr.flush()
@@ -40,7 +40,7 @@ def _quiet_native_log() -> Iterator[None]:
             os.close(null)
 
 
-def _process(solution, picture: np.ndarray):
+def run_graph(solution, picture: np.ndarray):
     """One run of a MediaPipe graph; its use of a deprecated protobuf call is not our caller's concern."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="SymbolDatabase.GetPrototype", category=UserWarning)
@@ -72,7 +72,7 @@ class MediapipeDetector:
         from mediapipe.python.solutions.face_detection import FaceDetection
         from mediapipe.python.solutions.face_mesh import FaceMesh
 
-        with _quiet_native_log():
+        with quiet_native_log():
             self._near = FaceDetection(min_detection_confidence=MIN_CONFIDENCE, model_selection=0)
             self._far = FaceDetection(min_detection_confidence=MIN_CONFIDENCE, model_selection=1)
             self._mesh = FaceMesh(static_image_mode=False, max_num_faces=MOST_FACES, refine_landmarks=True)
@@ -81,7 +81,7 @@ class MediapipeDetector:
     @staticmethod
     def _warm_up(*solutions) -> None:
         for solution in solutions:  # graphs load their networks, and print, at the first picture
-            _process(solution, np.zeros((64, 64, 3), np.uint8))
+            run_graph(solution, np.zeros((64, 64, 3), np.uint8))
 
     def boxes(self, picture: np.ndarray) -> np.ndarray:
         """Boxes (N, 4) of the faces found, in pixels; N = 0 when every attempt finds none.
@@ -110,7 +110,7 @@ class MediapipeDetector:
     @staticmethod
     def _boxes_by(solution, picture: np.ndarray) -> np.ndarray:
         height, width = picture.shape[:2]
-        detections = _process(solution, picture).detections or ()
+        detections = run_graph(solution, picture).detections or ()
         relative = [detection.location_data.relative_bounding_box for detection in detections]
         boxes = [(b.xmin, b.ymin, b.xmin + b.width, b.ymin + b.height) for b in relative]
         return np.array(boxes, np.float64).reshape(-1, 4) * (width, height, width, height)  # (N, 4)
@@ -118,7 +118,7 @@ class MediapipeDetector:
     def faces(self, picture: np.ndarray) -> list[Face]:
         """The meshes and their 68 landmarks; tracks from call to call until `restart`."""
         height, width = picture.shape[:2]
-        found = _process(self._mesh, picture).multi_face_landmarks or ()
+        found = run_graph(self._mesh, picture).multi_face_landmarks or ()
         return [self._face(one.landmark, width, height) for one in found]
 
     @staticmethod
@@ -129,7 +129,7 @@ class MediapipeDetector:
 
     def restart(self) -> None:
         """Forget the tracked face."""
-        with _quiet_native_log():
+        with quiet_native_log():
             self._mesh.reset()
             self._warm_up(self._mesh)
 

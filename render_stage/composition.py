@@ -8,6 +8,7 @@ put together by their masks (`anchored`), so that what is already right need not
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,7 @@ class CompositionSettings:
     label_stride: int = 1           # landmark images are smaller than level 0 by so much
     adaptive: tuple[int, ...] = (0, 1, 2, 3)    # levels whose landmark SPADE has weights written by the fusion network
     hidden: int = 128               # of the rows' networks that write them
+    early: bool = False             # blocks normalise and convolve before they enlarge: a quarter of the work of the first half
     anchored: bool = False          # published: the whole picture is drawn
     modulated: bool = True          # by the warped pictures; False is the image-matting form of the ablation
     spectral: bool = True
@@ -106,30 +108,47 @@ class ParallelSpade(nn.Module):
         return torch.cat([one.expand(len(label), *one.shape[-2:]) for one in parts], 1)
 
 
-class SpadeBlock(nn.Module):
-    """The residual block of a level. It normalises before it enlarges: statistics are the same, and a quarter of the work."""
+class Shown(NamedTuple):
+    """What modulates a block at one level."""
 
-    def __init__(self, inside: int, outside: int, condition: int, label: int, *, written: int | None, hidden: int,
-                 modulated: bool, spectral: bool):
+    side: int                   # of the level
+    conditions: Tensor          # (B, side^2, I): 1, features of both pictures if they modulate, landmarks
+    matrix: Tensor | None       # (B, F, F) of an adaptive level
+
+
+class SpadeBlock(nn.Module):
+    """The residual block of a level: from a coarser one to twice its side, except at the bottom.
+
+    It normalises before it enlarges: statistics are the same, and a quarter of the work.
+    """
+
+    def __init__(self, inside: int, outside: int, first: dict, second: dict, *, spectral: bool):
+        """`first` and `second` are what the SPADEs before the two convolutions are made with."""
         super().__init__()
-        spade = {"condition": condition, "label": label, "written": written, "hidden": hidden, "modulated": modulated}
-        self.first_spade, self.second_spade = (ParallelSpade(width, **spade) for width in (inside, outside))
+        self.first_spade, self.second_spade = ParallelSpade(inside, **first), ParallelSpade(outside, **second)
         self.first = convolution(inside, outside, spectral=spectral)
         self.second = convolution(outside, outside, spectral=spectral)
-        self.around_spade = ParallelSpade(inside, norm=self.first_spade.norm, **spade) if inside != outside else None
+        self.around_spade = ParallelSpade(inside, norm=self.first_spade.norm, **first) if inside != outside else None
         self.around = convolution(inside, outside, kernel=1, spectral=spectral) if inside != outside else None
 
-    def forward(self, x: Tensor, conditions: Tensor, matrix: Tensor | None, side: int) -> Tensor:
-        """(B, inside, side / 2 or side, the same) to (B, outside, side, side)."""
-        normal = _enlarged(self.first_spade.norm(x), side)
-        around = _enlarged(x, side) if self.around is None else self.around(self.around_spade(normal, conditions, matrix))
-        x = self.first(F.leaky_relu(self.first_spade(normal, conditions, matrix), SLOPE, inplace=True))
+    def forward(self, x: Tensor, first: Shown, second: Shown) -> Tensor:
+        """(B, inside, h, h) to (B, outside, side, side) of `second`; its first half works at the side of `first`."""
+        normal, seen = _enlarged(self.first_spade.norm(x), first.side), first[1:]
+        around = _enlarged(x, first.side) if self.around is None else self.around(self.around_spade(normal, *seen))
+        x = self.first(F.leaky_relu(self.first_spade(normal, *seen), SLOPE, inplace=True))
+        around, x = _enlarged(around, second.side), _enlarged(x, second.side)
         normal = self.second_spade.norm(x)
-        return around + self.second(F.leaky_relu(self.second_spade(normal, conditions, matrix), SLOPE, inplace=True))
+        return around + self.second(F.leaky_relu(self.second_spade(normal, *second[1:]), SLOPE, inplace=True))
 
 
 def _enlarged(x: Tensor, side: int) -> Tensor:
     return x if x.shape[-1] == side else F.interpolate(x, size=(side, side), mode="nearest")
+
+
+def _shown(parts: Sequence[Tensor], matrix: Tensor | None) -> Shown:
+    """Features (B, C, side, side) of a level, side by side behind a 1."""
+    places = [one.permute(0, 2, 3, 1).flatten(1, 2) for one in parts]                       # (B, side^2, C) each
+    return Shown(parts[0].shape[-1], torch.cat([places[0].new_ones(*places[0].shape[:2], 1), *places], 2), matrix)
 
 
 class Composition(nn.Module):
@@ -149,14 +168,20 @@ class Composition(nn.Module):
                                          for level in range(finest))
         self.bottom = convolution(appearance, channels[-1], kernel=1)
         rows = dict(zip(settings.adaptive, written, strict=True))
+        spades = [{"condition": condition, "label": label, "written": rows.get(level), "hidden": settings.hidden,
+                   "modulated": settings.modulated}
+                  for level, (condition, label) in enumerate(zip(settings.condition, settings.label))]
         self.blocks = nn.ModuleList(
-            SpadeBlock(channels[min(level + 1, len(channels) - 1)], channels[level], settings.condition[level],
-                       settings.label[level], written=rows.get(level), hidden=settings.hidden, modulated=settings.modulated,
-                       spectral=spectral)
+            SpadeBlock(channels[min(level + 1, len(channels) - 1)], channels[level], spades[self._first_level(level)],
+                       spades[level], spectral=spectral)
             for level in range(len(channels)))
         self.head = convolution(channels[0], 3 * settings.patch**2)
         nn.init.normal_(self.head.weight, std=0.002 if settings.anchored else 0.05)
         nn.init.zeros_(self.head.bias)
+
+    def _first_level(self, level: int) -> int:
+        """The level at which a block's first half works."""
+        return min(level + 1, len(self.settings.channels) - 1) if self.settings.early else level
 
     def labels(self, lines: Tensor) -> list[Tensor]:
         """Landmark features of every level."""
@@ -181,10 +206,8 @@ class Composition(nn.Module):
         shown = [labels]
         if self.settings.modulated:
             shown = [*(encoder(one) for encoder, one in zip(self.encoders, warped)), labels]
+        seen = [_shown(parts, written.get(level)) for level, parts in enumerate(zip(*shown))]
         x = self.bottom(bottom)
         for level in reversed(range(len(self.blocks))):
-            parts = [one[level].permute(0, 2, 3, 1) for one in shown]                       # (B, H, W, C) each
-            side = parts[0].shape[1]
-            conditions = torch.cat([parts[0].new_ones(*parts[0].shape[:3], 1), *parts], 3)  # (B, H, W, I)
-            x = self.blocks[level](x, conditions.flatten(1, 2), written.get(level), side)
+            x = self.blocks[level](x, seen[self._first_level(level)], seen[level])
         return F.pixel_shuffle(self.head(F.leaky_relu(x, SLOPE)), self.settings.patch)      # (B, 3, canvas, canvas)

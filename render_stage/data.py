@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from landmarks import MIRROR, Clip, Corpus
+from render_stage.backdrop import backdrops, widened
 from render_stage.face_topology import FaceTopology
 from render_stage.frames import FrameStore, last_reference, pack_frames, store_path
 from render_stage.guide import CANVAS, Guide, GuideSettings, coarse_lines, guide_maker, mouth_opening
@@ -52,6 +53,17 @@ class Guides(NamedTuple):
     matched_lines: Tensor   # (B, 1, G, G)
     flow: Tensor            # (B, 2, G, G): its head's displacement from the target, in canvas pixels
     lines: Tensor           # (B, 1, G, G)
+    person: Tensor          # (B, 1, S, S): where the matched reference shows a person, with its soft rim
+    backdrop: Tensor        # (B, 3, S, S): what is behind that person
+
+
+class Look(NamedTuple):
+    """A reference as the networks see it when it is matched, without a batch axis."""
+
+    picture: Tensor         # (3, S, S)
+    lines: Tensor           # (1, G, G)
+    person: Tensor          # (1, S, S)
+    backdrop: Tensor        # (3, S, S)
 
 
 class Batch(NamedTuple):
@@ -63,6 +75,7 @@ class Batch(NamedTuple):
     teacher: Tensor             # (B, 1, G, G): where the guide's flow is the truth
     target: Tensor              # (B, 3, S, S)
     points: Tensor              # (B, L, 3), of the target, canvas pixels
+    person: Tensor              # (B, 1, S, S): where the target shows a person, with its soft rim
 
 
 class ClipFrames(NamedTuple):
@@ -81,6 +94,7 @@ class FaceFrame(NamedTuple):
     picture: np.ndarray     # (S, S, 3) uint8
     points: np.ndarray      # (L, 3)
     mesh: np.ndarray        # (V, 3)
+    person: np.ndarray      # (S, S) uint8
 
 
 def read_frames(corpus: Corpus, split: str, settings: MaterialSettings, *, jobs: int = 1) -> list[ClipFrames]:
@@ -89,7 +103,7 @@ def read_frames(corpus: Corpus, split: str, settings: MaterialSettings, *, jobs:
     if not clips:
         raise ValueError(f"{corpus.folder} has no clip of {LEAST_FRAMES} frames with a mesh in its {split} split; "
                          "the renderer needs some")
-    pack_frames(corpus, clips, stride=settings.stride, jobs=jobs)
+    pack_frames(corpus, clips, stride=settings.stride, people=True, jobs=jobs)
     frames_of: dict[str, int] = {}
     for clip in clips:
         frames_of[clip.identity] = frames_of.get(clip.identity, 0) + clip.frames
@@ -122,30 +136,36 @@ def draw_batch(clips: Sequence[ClipFrames], count: int, *, settings: MaterialSet
     samples = [_sample(clips[number], K, settings, guide, topology, torch.Generator().manual_seed(seed))
                for number, seed in zip(chosen[rows].tolist(), seeds[rows].tolist())]
     parts = [torch.stack(part) for part in zip(*samples)]
-    return Batch(parts[0], parts[1], Guides(*parts[2:8]), *parts[8:])
+    shown = 2 + len(Guides._fields)
+    return Batch(parts[0], parts[1], Guides(*parts[2:shown]), *parts[shown:])
 
 
 def _sample(clip: ClipFrames, K: int, settings: MaterialSettings, guide: GuideSettings, topology: FaceTopology,
             generator: torch.Generator) -> tuple[Tensor, ...]:
-    """One sample: references, their lines, the six guides, teacher, target, points."""
+    """One sample: references, their lines, the guides, teacher, target, points, person."""
     references, target = _drawn_frames(clip, K, settings, generator)
     frames = _changed(clip, [*references, target], settings, topology.mirror, generator)
     points, meshes = (np.stack([getattr(frame, name) for frame in frames]) for name in ("points", "mesh"))
     maker = guide_maker([frame.picture for frame in frames[:-1]], points[:-1], meshes[:-1], topology=topology, settings=guide)
     match = int(match_hard(maker.poses(points[-1:]).h, maker.pose.h, generator)[0])
     shown = maker.guide(points[-1], match)
-    lines = [coarse_lines(one) for one in points[:-1]]
-    return (torch.stack([as_picture(frame.picture) for frame in frames[:-1]]),
-            torch.stack([as_map(one) for one in lines]),
-            *guide_tensors(shown, frames[match].picture, lines[match]),
-            torch.from_numpy(shown.teacher)[None], as_picture(frames[-1].picture), torch.from_numpy(points[-1]))
+    seen = looks([frame.picture for frame in frames[:-1]], points[:-1], [frame.person for frame in frames[:-1]])
+    return (torch.stack([one.picture for one in seen]), torch.stack([one.lines for one in seen]),
+            *guide_tensors(shown, seen[match]), torch.from_numpy(shown.teacher)[None], as_picture(frames[-1].picture),
+            torch.from_numpy(points[-1]), as_picture(widened(frames[-1].person)[..., None]))
 
 
-def guide_tensors(shown: Guide, matched: np.ndarray | None, matched_lines: np.ndarray) -> Guides:
-    """A guide as the networks see it, without a batch axis; without a matched picture where there is none yet."""
-    picture = None if matched is None else as_picture(matched)
-    return Guides(as_picture(shown.projected), as_picture(shown.masks), picture, as_map(matched_lines),
-                  torch.from_numpy(shown.flow).permute(2, 0, 1), as_map(shown.lines))
+def looks(pictures: Sequence[np.ndarray], points: np.ndarray, people: Sequence[np.ndarray]) -> list[Look]:
+    """How K references look: pictures (S, S, 3) uint8, landmarks (K, L, 3) and maps of persons (S, S) uint8."""
+    people = [widened(one) for one in people]
+    return [Look(as_picture(picture), as_map(coarse_lines(one)), as_picture(person[..., None]), as_picture(behind))
+            for picture, one, person, behind in zip(pictures, points, people, backdrops(pictures, people), strict=True)]
+
+
+def guide_tensors(shown: Guide, match: Look) -> Guides:
+    """A guide and its matched reference as the networks see them, without a batch axis."""
+    return Guides(as_picture(shown.projected), as_picture(shown.masks), match.picture, match.lines,
+                  torch.from_numpy(shown.flow).permute(2, 0, 1), as_map(shown.lines), match.person, match.backdrop)
 
 
 def as_picture(picture: np.ndarray) -> Tensor:
@@ -188,12 +208,13 @@ def _changed(clip: ClipFrames, numbers: Sequence[int], settings: MaterialSetting
 def _changed_frame(clip: ClipFrames, number: int, scale: float, shift: Sequence[float],
                    mirror: np.ndarray | None, table: np.ndarray) -> FaceFrame:
     offset = [scale * 0.5 - 0.5 + one for one in shift]                              # pixel centres lie at + 0.5
-    picture = cv2.warpAffine(clip.store.picture(number), np.array([[scale, 0, offset[0]], [0, scale, offset[1]]]),
-                             (CANVAS, CANVAS), borderMode=cv2.BORDER_REFLECT_101)
+    matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
+    picture, person = (cv2.warpAffine(one, matrix, (CANVAS, CANVAS), borderMode=cv2.BORDER_REFLECT_101)
+                       for one in (clip.store.picture(number), clip.store.person(number)))
     picture = cv2.LUT(picture, table)
     points, mesh = (scale * one[number] + (*shift, 0) for one in (clip.points, clip.mesh))
     if mirror is not None:
-        picture = np.ascontiguousarray(picture[:, ::-1])
+        picture, person = (np.ascontiguousarray(one[:, ::-1]) for one in (picture, person))
         points, mesh = points[MIRROR], mesh[mirror]
         points, mesh = ((CANVAS, 0, 0) - one * (1, -1, -1) for one in (points, mesh))
-    return FaceFrame(picture, points.astype(np.float32), mesh.astype(np.float32))
+    return FaceFrame(picture, points.astype(np.float32), mesh.astype(np.float32), person)

@@ -30,7 +30,10 @@ def layer_contributions(renderer: Renderer, identity: Identity, points: np.ndarr
 
 
 def _told_nothing(block: nn.Module, arguments: tuple) -> tuple:
-    x, conditions, *rest = arguments
-    silent = torch.zeros_like(conditions)
-    silent[..., 0] = 1      # the bias stays
-    return x, silent, *rest
+    x, *shown = arguments
+    silent = []
+    for one in shown:
+        nothing = torch.zeros_like(one.conditions)
+        nothing[..., 0] = 1      # the bias stays
+        silent.append(one._replace(conditions=nothing))
+    return x, *silent

@@ -42,12 +42,14 @@ class Moved(NamedTuple):
     displacement: Tensor    # (B, 2, G, G), canvas pixels, from the target to the source
     share: Tensor           # (B, 1, G, G) of the prior that holds: 1 moves with the head, 0 stands still
     mask: Tensor            # (B, 1, G, G) logit: believe this picture here
+    front: Tensor | None    # (B, 1, G, G), added to the logit that the moved person hides the backdrop; None: none is known
 
 
 class FlowNetwork(nn.Module):
     """A U-Net with residual blocks at its narrowest."""
 
-    def __init__(self, inside: int, settings: FlowSettings):
+    def __init__(self, inside: int, settings: FlowSettings, *, layered: bool = False):
+        """`layered`: there is a backdrop, and it says what hides it."""
         super().__init__()
         self.settings = settings
         widths = [min(settings.width * 2**level, 8 * settings.width) for level in range(settings.depth + 1)]
@@ -56,7 +58,7 @@ class FlowNetwork(nn.Module):
         self.down = nn.ModuleList(Unit(a, b, stride=2, spectral=spectral) for a, b in pairwise(widths))
         self.blocks = nn.Sequential(*(Residual(widths[-1], spectral=spectral) for _ in range(settings.blocks)))
         self.up = nn.ModuleList(Unit(a + b, b, spectral=spectral) for a, b in zip(widths[:0:-1], widths[-2::-1]))
-        self.head = convolution(widths[0], 4)
+        self.head = convolution(widths[0], 5 if layered else 4)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -69,7 +71,7 @@ class FlowNetwork(nn.Module):
         for up in self.up:
             x = resized(x, held[-1].shape[-1])
             x = up(torch.cat([x, held.pop()], 1))                           # (B, C, twice the side)
-        told = resized(self.head(x), prior.shape[-1])                        # (B, 4, G, G)
+        told = resized(self.head(x), prior.shape[-1])                        # (B, 4 or 5, G, G)
         share = torch.sigmoid(told[:, :1] + TRUST)
         rest = REST_PX * torch.tanh(told[:, 1:3] * (REST_GAIN / REST_PX))
-        return Moved(prior * share + rest, share, told[:, 3:])
+        return Moved(prior * share + rest, share, told[:, 3:4], told[:, 4:] if told.shape[1] > 4 else None)

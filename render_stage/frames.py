@@ -4,7 +4,7 @@ Shapes: T frames, N kept frames, P pixels a side. Source: DESIGN sections 3 and 
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +12,17 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 import media
-from landmarks import Clip, Corpus
+from landmarks import Clip, Corpus, PersonFinder
 
 FOLDER = "frames"
 QUALITY = 95                # of the JPEGs: differences stay under what H.264 has already taken
+PERSON_QUALITY = 85         # of the maps of where the person is
 FIRST_FRAMES = 64           # of a clip, from which references are taken (Rhythmic Head: tau = 64)
 REFERENCE_SHARE = 1 / 3     # of clips too short for that
 
 
-class FrameStore:
-    """The kept frames of one clip, held in memory as JPEGs."""
+class JpegStore:
+    """JPEGs of one file, held in memory, in any order."""
 
     def __init__(self, path: Path):
         with np.load(path, allow_pickle=False) as file:
@@ -30,10 +31,30 @@ class FrameStore:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def picture(self, index: int) -> np.ndarray:
-        """Kept frame `index` (not its number in the clip), (P, P, 3) uint8 RGB."""
+    def decoded(self, index: int) -> np.ndarray:
+        """What was stored as `index`, uint8."""
         start = self._ends[index - 1] if index else 0
         return media.decode_jpeg(self._bytes[start : self._ends[index]])
+
+
+class FrameStore:
+    """The kept frames of one clip, and where in them the person is."""
+
+    def __init__(self, path: Path):
+        self._path, self._frames, self._people = path, JpegStore(path), None
+        self.numbers = self._frames.numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def picture(self, index: int) -> np.ndarray:
+        """Kept frame `index` (not its number in the clip), (P, P, 3) uint8 RGB."""
+        return self._frames.decoded(index)
+
+    def person(self, index: int) -> np.ndarray:
+        """Where kept frame `index` shows a person: (P, P) uint8, 255 for sure; read when first asked for."""
+        self._people = self._people or JpegStore(people_path(self._path))
+        return self._people.decoded(index)
 
 
 def store_path(corpus: Corpus, clip: Clip, stride: int) -> Path:
@@ -41,14 +62,24 @@ def store_path(corpus: Corpus, clip: Clip, stride: int) -> Path:
     return corpus.folder / FOLDER / f"{clip.clip}.every{stride}.npz"
 
 
-def pack_frames(corpus: Corpus, clips: Sequence[Clip], *, stride: int, jobs: int = 1) -> None:
-    """Make the stores that are missing; what is there is not touched."""
-    missing = [clip for clip in clips if not store_path(corpus, clip, stride).exists()]
-    if missing:
-        (corpus.folder / FOLDER).mkdir(exist_ok=True)
-        packed = Parallel(n_jobs=jobs, return_as="generator_unordered")(
-            delayed(_pack)(corpus.video_path(clip), store_path(corpus, clip, stride), stride) for clip in missing)
-        for _ in tqdm(packed, total=len(missing), desc="frames", unit="clip", disable=None):
+def people_path(store: Path) -> Path:
+    """Where the maps of a store of frames lie."""
+    return store.with_suffix(".person.npz")
+
+
+def pack_frames(corpus: Corpus, clips: Sequence[Clip], *, stride: int, people: bool = False, jobs: int = 1) -> None:
+    """Make the stores that are missing, maps of `people` too where they are asked for; what is there is not touched."""
+    (corpus.folder / FOLDER).mkdir(exist_ok=True)
+    frames = [(corpus.video_path(clip), store_path(corpus, clip, stride)) for clip in clips]
+    _each(_pack, [pair for pair in frames if not pair[1].exists()], jobs, "frames")
+    maps = [(store, people_path(store)) for _, store in frames if people]
+    _each(_find_people, [pair for pair in maps if not pair[1].exists()], jobs, "people")
+
+
+def _each(work: Callable[[Path, Path], None], pairs: Sequence[tuple[Path, Path]], jobs: int, what: str) -> None:
+    if pairs:
+        done = Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(work)(*pair) for pair in pairs)
+        for _ in tqdm(done, total=len(pairs), desc=what, unit="clip", disable=None):
             pass
 
 
@@ -57,12 +88,23 @@ def last_reference(frames: int) -> int:
     return FIRST_FRAMES if frames > 2 * FIRST_FRAMES else max(1, round(REFERENCE_SHARE * frames))
 
 
-def _pack(video: Path, store: Path, stride: int) -> None:
-    numbers, coded = [], []
-    for number, frame in enumerate(media.read_frames(video)):
-        if number % stride == 0:
-            numbers.append(number)
-            coded.append(media.encode_jpeg(frame, QUALITY))
+def _pack(video: Path, store: Path) -> None:
+    stride = int(store.stem.rpartition(".every")[2])
+    kept = {number: media.encode_jpeg(frame, QUALITY) for number, frame in enumerate(media.read_frames(video))
+            if number % stride == 0}
+    _write(store, list(kept), list(kept.values()))
+
+
+def _find_people(frames: Path, store: Path) -> None:
+    held, finder = JpegStore(frames), PersonFinder()
+    try:
+        maps = [media.encode_jpeg(finder.person(held.decoded(index)), PERSON_QUALITY) for index in range(len(held))]
+    finally:
+        finder.close()
+    _write(store, held.numbers, maps)
+
+
+def _write(store: Path, numbers: Sequence[int], coded: Sequence[bytes]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, numbers=np.array(numbers), ends=np.cumsum([len(one) for one in coded]),
              bytes=np.frombuffer(b"".join(coded), np.uint8))

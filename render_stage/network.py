@@ -19,6 +19,8 @@ from render_stage.hybrid_embedding import Appearance, EmbeddingSettings, HybridE
 from render_stage.layers import resized, warp
 
 MATCHED_CHANNELS, PROJECTED_CHANNELS, SHOWN_CHANNELS = 15, 9, 5
+PERSON_CHANNELS = 2         # more that the matched picture's flow network sees where there is a backdrop
+FRONT_GAIN = 10.0           # of the moved map of the person, as a logit from -5 to 5
 PRIOR_UNIT_PX = 16.0
 PREFERENCE = 2.0            # logit by which the projected face is preferred where it is visible, to begin with
 
@@ -35,6 +37,7 @@ class NetworkSettings:
     aware: bool = True          # of three dimensions: the projected key frame and the head's motion are shown
     hybrid: bool = True         # embedding; else references are averaged and write no weights
     warping: bool = True        # else the pictures are shown as they are
+    backdrop: bool = False      # ours: where no person is moved to, the painted background is seen and stands still
 
     def __post_init__(self):
         if not self.hybrid and self.composition.adaptive:
@@ -70,12 +73,13 @@ class Placed(NamedTuple):
     """The two pictures where the flows put them, in a window of `side` pixels."""
 
     anchor: Tensor          # (B, 3, side, side): both put together
-    matched: Tensor         # (B, 3, side, side), warped
+    matched: Tensor         # (B, 3, side, side), warped, before the backdrop where there is one
     projected: Tensor       # (B, 3, side, side), warped
     masks: Tensor           # (B, 2, side, side), the projected picture's, warped with it
     believed: Tensor        # (B, 1, side, side): its share of the anchor
     moved: Moved            # the matched picture's
     refined: Moved          # the projected picture's
+    front: Tensor | None    # (B, 1, side, side): where the matched picture's person hides the backdrop; None: there is none
 
 
 class Made(NamedTuple):
@@ -93,7 +97,8 @@ class RendererNetwork(nn.Module):
         super().__init__()
         self.settings = settings
         embedding, composition = settings.embedding, settings.composition
-        self.matched_flow = FlowNetwork(MATCHED_CHANNELS, settings.matched_flow)
+        self.matched_flow = FlowNetwork(MATCHED_CHANNELS + PERSON_CHANNELS * settings.backdrop, settings.matched_flow,
+                                        layered=settings.backdrop)
         self.projected_flow = FlowNetwork(PROJECTED_CHANNELS, settings.projected_flow)
         self.embedding = HybridEmbedding(embedding) if settings.hybrid else MeanEmbedding(embedding)
         self.composition = Composition(composition, appearance=embedding.channels[-1], shown=SHOWN_CHANNELS,
@@ -109,8 +114,9 @@ class RendererNetwork(nn.Module):
         """The picture of each target frame, or of a window of it: training need not draw everything."""
         placed, composition = self.placed(guides, window), self.settings.composition
         appearance = self.appearance(held, guides.lines)
-        moved = window.of(torch.cat([placed.moved.share, torch.sigmoid(placed.moved.mask)], 1))
-        matched = torch.cat([placed.matched, resized(moved, window.side)], 1)
+        front, mask = placed.front, resized(window.of(torch.sigmoid(placed.moved.mask)), window.side)
+        front = resized(window.of(placed.moved.share), window.side) if front is None else front
+        matched = torch.cat([placed.matched, front, mask], 1)
         lines = window.of(resized(guides.lines, CANVAS // (composition.patch * composition.label_stride)))
         projected = torch.cat([placed.projected, placed.masks], 1)
         bottom = window.of(appearance.bottom)
@@ -132,33 +138,41 @@ class RendererNetwork(nn.Module):
         """What the flow networks make of the guides, in a window."""
         guides = guides if self.settings.aware else without_mesh(guides)
         moved, refined = self.flows(guides)
-        matched, projected, masks = self.warped(guides, moved, refined, window)
+        matched, person, projected, masks = self.warped(guides, moved, refined, window)
+        front = None
+        if self.settings.backdrop:
+            front = torch.sigmoid(FRONT_GAIN * (person - 0.5) + resized(window.of(moved.front), window.side))
+            matched = torch.lerp(window.of(guides.backdrop), matched, front)
         preference = torch.sigmoid(resized(window.of(refined.mask - moved.mask), window.side) + PREFERENCE)
         believed = masks[:, :1] * preference                                                    # (B, 1, side, side)
-        return Placed(torch.lerp(matched, projected, believed), matched, projected, masks, believed, moved, refined)
+        return Placed(torch.lerp(matched, projected, believed), matched, projected, masks, believed, moved, refined,
+                      front)
 
     def flows(self, guides: Guides) -> tuple[Moved, Moved]:
         """How the matched and the projected picture are to be moved."""
-        carried = warp(resized(guides.matched, COARSE), guides.flow * (COARSE / CANVAS))    # (B, 3, G, G)
-        all_shown = (guides.lines, guides.matched_lines, guides.matched, guides.projected, guides.masks, carried,
-                     guides.flow / PRIOR_UNIT_PX)
+        carried = resized(torch.cat([guides.matched, guides.person], 1), COARSE)            # (B, 4, G, G)
+        carried = warp(carried, guides.flow * (COARSE / CANVAS))
+        all_shown = [guides.lines, guides.matched_lines, guides.matched, guides.projected, guides.masks, carried[:, :3],
+                     guides.flow / PRIOR_UNIT_PX]
+        if self.settings.backdrop:
+            all_shown += [guides.person, carried[:, 3:]]
         side = CANVAS // self.settings.matched_flow.stride
         moved = self.matched_flow(torch.cat([resized(one, side) for one in all_shown], 1), guides.flow)
         side = CANVAS // self.settings.projected_flow.stride
-        shown = (guides.lines, guides.projected, guides.masks, carried)
+        shown = (guides.lines, guides.projected, guides.masks, carried[:, :3])
         refined = self.projected_flow(torch.cat([resized(one, side) for one in shown], 1), torch.zeros_like(guides.flow))
         return moved, refined
 
-    def warped(self, guides: Guides, moved: Moved, refined: Moved, window: Window) -> tuple[Tensor, Tensor, Tensor]:
-        """The matched and the projected picture as the flows move them, and the latter's masks, each (B, C, side, side)."""
-        both = torch.cat([guides.projected, guides.masks], 1)
+    def warped(self, guides: Guides, moved: Moved, refined: Moved, window: Window) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """As the flows move them, each (B, C, side, side): the matched picture, its person, the projected one, its masks."""
+        front, both = torch.cat([guides.matched, guides.person], 1), torch.cat([guides.projected, guides.masks], 1)
         if self.settings.warping:
             corner = (window.top, window.left)
-            matched, both = (warp(one, resized(window.of(flow.displacement), window.side), corner)
-                             for one, flow in ((guides.matched, moved), (both, refined)))
+            front, both = (warp(one, resized(window.of(flow.displacement), window.side), corner)
+                           for one, flow in ((front, moved), (both, refined)))
         else:
-            matched, both = window.of(guides.matched), window.of(both)
-        return matched, both[:, :3], both[:, 3:]
+            front, both = window.of(front), window.of(both)
+        return front[:, :3], front[:, 3:], both[:, :3], both[:, 3:]
 
 
 def without_mesh(guides: Guides) -> Guides:

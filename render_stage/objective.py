@@ -29,7 +29,7 @@ from render_stage.losses import (
 from render_stage.network import Placed, Window
 from render_stage.perceptual import PUBLISHED_WEIGHTS, PerceptualLoss, load_vgg19
 
-FLOW_TERMS = ("anchor", "warp", "flow", "mask")     # those that the flow networks alone can lower
+FLOW_TERMS = ("anchor", "warp", "flow", "mask", "front")     # those that the flow networks alone can lower
 JUDGED_TERMS = ("adversarial", "features")          # those that the adversary gives
 
 
@@ -44,6 +44,7 @@ class LossWeights:
     warp: float = 10.0
     flow: float = 10.0              # in shares of the canvas
     mask: float = 10.0
+    front: float = 0.0              # L1 of where the moved person is and where the target's is; needs a backdrop
     perceptual: float = 10.0
     adversarial: float = 1.0
     features: float = 10.0
@@ -83,6 +84,7 @@ def loss_terms(picture: Tensor | None, window: Window, placed: Placed, batch: Ba
         "flow": lambda: flow_loss(placed.moved.displacement, batch.guides.flow, batch.teacher) / CANVAS,
         "mask": lambda: mask_loss(1 - torch.sigmoid(window.of(placed.moved.mask)), resized(placed.matched, coarse),
                                   resized(part, coarse)),
+        "front": lambda: l1_loss(placed.front, window.of(batch.person)),
         "perceptual": lambda: perceptual(picture, part),
     }
     return {name: term() for name, term in terms.items() if name in names}

@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 
 from experiment import Kind, build_config, load_model
-from render_stage.data import Guides, as_map, as_picture, guide_tensors
+from landmarks import PersonFinder
+from render_stage.data import Guides, Look, as_picture, guide_tensors, looks
+from render_stage.drawing import Drawing, Drawn, laid_out
 from render_stage.face_topology import load_topology
-from render_stage.guide import CANVAS, Guide, GuideMaker, coarse_lines, guide_maker
+from render_stage.guide import CANVAS, Guide, GuideMaker, guide_maker
 from render_stage.hybrid_embedding import Appearance, References
 from render_stage.layers import resized, warp
 from render_stage.network import Made, NetworkSettings, RendererNetwork
-from render_stage.precision import mixed_precision
+from render_stage.precision import has_cpu_units, mixed_precision
 from render_stage.references import Reference
 
 MODELS = ("small",)
@@ -34,8 +36,7 @@ class Identity(NamedTuple):
 
     maker: GuideMaker
     held: References | Appearance   # the latter of one reference
-    pictures: Tensor                # (K, 3, S, S)
-    lines: tuple[np.ndarray, ...]   # K landmark images (G, G)
+    looks: tuple[Look, ...]         # K references as they are shown when they are matched
     large: tuple[np.ndarray, ...]   # K pictures (P, P, 3) uint8 where P is above S, else none
     size: int                       # P
 
@@ -46,6 +47,7 @@ class Renderer:
     def __init__(self, network: RendererNetwork, *, device: str | torch.device = "cpu"):
         self.device, self.topology = torch.device(device), load_topology()
         self.network = network.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
+        self._drawings: dict[tuple, Drawing] = {}
 
     def prepare(self, references: Sequence[Reference]) -> Identity:
         """What is constant for an identity, from 1 to 32 references of one canvas.
@@ -59,16 +61,25 @@ class Renderer:
         small = [_canvas(reference.picture) for reference in references]
         points, meshes = (np.stack([getattr(one, name) for one in references]) for name in ("points", "mesh"))
         maker = guide_maker(small, points, meshes, topology=self.topology, settings=self.network.settings.guide)
-        lines = tuple(coarse_lines(one) for one in points)
-        pictures = torch.stack([as_picture(one) for one in small]).to(self.device)          # (K, 3, S, S)
-        maps = torch.stack([as_map(one) for one in lines]).to(self.device)                  # (K, 1, G, G)
+        seen = tuple(Look(*(part.to(self.device) for part in one)) for one in looks(small, points, self._people(small)))
+        pictures, maps = (torch.stack([getattr(one, name) for one in seen]) for name in ("picture", "lines"))
         with torch.inference_mode(), mixed_precision(self.device):
             held = self.network.references(pictures[None], maps[None])
             if len(references) == 1:        # attention has no choice: what the person looks like does not depend on the target
                 held = self.network.appearance(held, maps)
         size = references[0].picture.shape[0]
         large = tuple(reference.picture for reference in references) if size > CANVAS else ()
-        return Identity(maker, held, pictures, lines, large, size)
+        return Identity(maker, held, seen, large, size)
+
+    def _people(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Where pictures (S, S, 3) show persons, (S, S) uint8 each; everywhere, for networks that do not ask."""
+        if not self.network.settings.backdrop:
+            return [np.full(one.shape[:2], 255, np.uint8) for one in pictures]
+        finder = PersonFinder()
+        try:
+            return [finder.person(one) for one in pictures]
+        finally:
+            finder.close()
 
     def frames(self, identity: Identity, points: np.ndarray) -> np.ndarray:
         """Pictures (t, P, P, 3) uint8 of landmarks (t, 68, 3) in canvas units of 256; every frame is made alone.
@@ -79,17 +90,46 @@ class Renderer:
         if not len(points):
             return np.zeros((0, identity.size, identity.size, 3), np.uint8)
         matches = identity.maker.choose(identity.maker.poses(points))                       # (t,)
+        draw = self._drawing(identity, points[0], int(matches[0]))
         threads = torch.get_num_threads()
         if self.device.type != "cpu" or threads == 1:
-            return np.concatenate([self._frame(identity, *one) for one in zip(points, matches)])
+            return np.concatenate([self._frame(draw, identity, *one) for one in zip(points, matches)])
         try:
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                return np.concatenate([*pool.map(lambda one: self._frame(identity, *one), zip(points, matches))])
+                return np.concatenate([*pool.map(lambda one: self._frame(draw, identity, *one), zip(points, matches))])
         finally:
             torch.set_num_threads(threads)
 
-    def _frame(self, identity: Identity, points: np.ndarray, match: int) -> np.ndarray:
-        return self._pictures(identity, [identity.maker.guide(points, int(match))])
+    def _drawing(self, identity: Identity, points: np.ndarray, match: int) -> Drawing:
+        """The networks as they are called for one frame, laid out once for each number of references.
+
+        Not laid out where bf16 is used, since what is fused there differs from what was trained.
+        """
+        form = tuple(getattr(one, "shape", None) for one in identity.held)
+        if form not in self._drawings:
+            draw = Drawing(self.network, type(identity.held)).eval()
+            if self.device.type == "cpu" and not has_cpu_units():
+                draw = laid_out(draw, self._shown(identity, identity.maker.guide(points, match)))
+            self._drawings[form] = draw
+        return self._drawings[form]
+
+    def _shown(self, identity: Identity, guide: Guide) -> tuple[Tensor, ...]:
+        """What a `Drawing` is called with: the identity's tensors, then a frame's guides."""
+        held = (part for one in identity.held for part in (one if isinstance(one, list) else [one]))
+        shown = guide_tensors(guide, identity.looks[guide.match])
+        return *held, *(one[None].to(self.device) for one in shown)
+
+    def _frame(self, draw: Drawing, identity: Identity, points: np.ndarray, match: int) -> np.ndarray:
+        guide = identity.maker.guide(points, int(match))
+        with torch.inference_mode(), mixed_precision(self.device):
+            drawn = Drawn(*draw(*self._shown(identity, guide)))
+        picture = drawn.picture.float()
+        if identity.large:
+            picture = picture - drawn.anchor.float()        # what the composition adds, in small
+            picture = resized(picture, identity.size) + self._large_anchor(identity, guide, drawn)
+        elif identity.size < CANVAS:
+            picture = torch.nn.functional.interpolate(picture, size=(identity.size,) * 2, mode="bilinear", antialias=True)
+        return picture.clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()     # (1, P, P, 3)
 
     def explain(self, identity: Identity, points: np.ndarray) -> tuple[list[Guide], Made]:
         """Guides and everything that the networks say of frames (t, 68, 3), for notebooks and measurements."""
@@ -98,35 +138,28 @@ class Renderer:
         return guides, self._made(identity, guides)
 
     def _made(self, identity: Identity, guides: Sequence[Guide]) -> Made:
-        shown = [guide_tensors(one, None, identity.lines[one.match]) for one in guides]
-        matched = identity.pictures[[one.match for one in guides]]
-        batch = Guides(*(matched if parts[0] is None else torch.stack(parts).to(self.device) for parts in zip(*shown)))
+        shown = [guide_tensors(one, identity.looks[one.match]) for one in guides]
+        batch = Guides(*(torch.stack([part.to(self.device) for part in parts]) for parts in zip(*shown)))
         held = identity.held
         if len(guides) > 1:
             held = type(held)(*(_repeated(one, len(guides)) for one in held))
         with torch.inference_mode(), mixed_precision(self.device):
             return self.network(held, batch)
 
-    def _pictures(self, identity: Identity, guides: Sequence[Guide]) -> np.ndarray:
-        made = self._made(identity, guides)
-        picture = made.picture.float()
-        if identity.large:
-            picture = picture - made.placed.anchor.float()      # what the composition adds, in small
-            picture = resized(picture, identity.size) + self._large_anchor(identity, guides, made)
-        elif identity.size < CANVAS:
-            picture = torch.nn.functional.interpolate(picture, size=(identity.size,) * 2, mode="bilinear", antialias=True)
-        return picture.clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()     # (t, P, P, 3)
-
-    def _large_anchor(self, identity: Identity, guides: Sequence[Guide], made: Made) -> Tensor:
-        """The anchors (t, 3, P, P) of large pictures, by the small ones' flows and masks."""
-        P, placed = identity.size, made.placed
+    def _large_anchor(self, identity: Identity, guide: Guide, drawn: Drawn) -> Tensor:
+        """The anchor (1, 3, P, P) of a large picture, by the small one's flows and masks."""
+        P = identity.size
         scale = P / CANVAS
-        matched = torch.stack([as_picture(identity.large[one.match]) for one in guides]).to(self.device)
-        matched = warp(matched, scale * resized(placed.moved.displacement.float(), P))
+        large = as_picture(identity.large[guide.match]).to(self.device)[None]
+        matched = warp(large, scale * resized(drawn.displacement.float(), P))
+        if drawn.front.numel():
+            look = identity.looks[guide.match]
+            behind = torch.lerp(large, resized(look.backdrop[None], P), resized(look.person[None], P))
+            matched = torch.lerp(behind, matched, resized(drawn.front.float(), P))
         key = identity.large[identity.maker.key]
-        projected = torch.stack([as_picture(_enlarged(key, one.key_flow)) for one in guides]).to(self.device)
-        projected = warp(projected, scale * resized(placed.refined.displacement.float(), P))
-        return torch.lerp(matched, projected, resized(placed.believed.float(), P))
+        projected = as_picture(_enlarged(key, guide.key_flow)).to(self.device)[None]
+        projected = warp(projected, scale * resized(drawn.projected_displacement.float(), P))
+        return torch.lerp(matched, projected, resized(drawn.believed.float(), P))
 
 
 def _repeated(held: Tensor | list[Tensor], times: int) -> Tensor | list[Tensor]:

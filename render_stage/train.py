@@ -76,6 +76,8 @@ class RendererSettings:
         if self.batch < 1 or not 0 < self.rate < 1 or self.flows_until < 0 or self.judged_from < 0:
             raise ValueError("batch must be 1 or more, rate in (0, 1), flows_until and judged_from 0 or more, got "
                              f"{self.batch}, {self.rate}, {self.flows_until} and {self.judged_from}")
+        if self.weights.front and not self.network.backdrop:
+            raise ValueError("weights.front needs a backdrop; set weights.front=0 or network.backdrop=true")
 
 
 class RendererTraining:

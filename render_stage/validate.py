@@ -13,10 +13,11 @@ from torch import Tensor
 
 import media
 from landmarks import contact_sheet, head_pose
-from render_stage.data import Batch, ClipFrames, Guides, as_map, as_picture, guide_tensors
+from render_stage.backdrop import widened
+from render_stage.data import Batch, ClipFrames, Guides, as_picture, guide_tensors, looks
 from render_stage.face_topology import load_topology
 from render_stage.frames import last_reference
-from render_stage.guide import CANVAS, GuideSettings, coarse_lines, fixed_scale_pose, guide_maker
+from render_stage.guide import CANVAS, GuideSettings, fixed_scale_pose, guide_maker
 from render_stage.losses import mouth_weight, reconstruction_loss, ssim_loss
 from render_stage.motion_matcher import pick_references
 from render_stage.network import Made, RendererNetwork
@@ -49,13 +50,12 @@ class Judge:
                             settings=self.settings)
         points = clip.points[target]
         match = int(maker.choose(maker.poses(points[None]))[0])
-        lines = [coarse_lines(clip.points[number]) for number in references]
+        seen = looks(pictures, clip.points[references], [clip.store.person(number) for number in references])
         shown = maker.guide(points, match)
-        guides = Guides(*(one[None] for one in guide_tensors(shown, pictures[match], lines[match])))
-        return Batch(torch.stack([as_picture(one) for one in pictures])[None],
-                     torch.stack([as_map(one) for one in lines])[None], guides,
+        return Batch(torch.stack([one.picture for one in seen])[None], torch.stack([one.lines for one in seen])[None],
+                     Guides(*(one[None] for one in guide_tensors(shown, seen[match]))),
                      torch.from_numpy(shown.teacher)[None, None], as_picture(clip.store.picture(target))[None],
-                     torch.from_numpy(points)[None])
+                     torch.from_numpy(points)[None], as_picture(widened(clip.store.person(target))[..., None])[None])
 
     @torch.no_grad()
     def figures(self, network: RendererNetwork, *, step: int) -> dict[str, float]:

@@ -15,6 +15,7 @@ from render_stage.guide import (
     feathered,
     fixed_scale_pose,
     guide_maker,
+    head_centre,
     mouth_opening,
     outline_motion,
     pixel_places,
@@ -118,6 +119,27 @@ def test_opening_by_hand():
     points = np.zeros((1, 68, 3))
     points[0, 45], points[0, 66] = (50.0, 0, 0), (0, 3.0, 4.0)
     assert mouth_opening(points) == pytest.approx(0.1)
+
+
+def test_hair_goes_with_a_turned_head_and_is_not_narrowed(topology):
+    """Beyond the mesh the outline's motion becomes a shift: far from the face all places move alike."""
+    mesh, moved = topology.average, turned(topology.average, 23.0, shift=(11.0, 0.0, 0.0))
+    flow = maker_of([mesh], topology).guide(moved[LANDMARKS], 0).flow
+    shift = head_centre(mesh, topology) - head_centre(moved, topology)
+    assert np.abs(flow[:4, 4:-4] - shift).max() < 0.6 and abs(shift[0]) > 5
+    near = flow[COARSE // 2, :, 0]
+    assert np.ptp(near) > 4                         # on and near the face it turns
+
+
+def test_a_heads_centre_lies_behind_its_face(topology):
+    mesh = topology.average
+    middle = mesh[topology.outline].mean(0)
+    straight = head_centre(mesh, topology)
+    assert np.allclose(straight, middle[:2], atol=1e-6)
+    assert np.allclose(head_centre(2 * mesh + (3, 5, 7), topology), 2 * straight + (3, 5), atol=1e-6)
+    aside = head_centre(turned(mesh, 30.0), topology)
+    nose = turned(mesh, 30.0)[LANDMARKS[30]] - mesh[LANDMARKS[30]]
+    assert (aside - straight)[0] * nose[0] < 0      # a turned head's nose goes one way, its back the other
 
 
 def test_outline_motion_is_affine():

@@ -12,7 +12,7 @@ from experiment import load_config, load_weights
 from landmarks import open_corpus
 from render_stage import RendererSettings, RendererTraining, load_renderer, load_topology, train_renderer
 from render_stage.data import MaterialSettings, draw_batch, read_frames
-from render_stage.frames import FrameStore, last_reference, pack_frames, store_path
+from render_stage.frames import FrameStore, last_reference, pack_frames, people_path, store_path
 from render_stage.guide import CANVAS, COARSE, GuideSettings
 from render_stage.losses import ssim_loss
 from render_stage.network import WHOLE
@@ -54,6 +54,22 @@ def test_frames_are_packed_once(corpus):
     assert store_path(corpus, clip, 7).stat().st_mtime_ns == before
 
 
+def test_people_are_found_once_and_only_when_asked_for(corpus):
+    clip = corpus.clips[0]
+    pack_frames(corpus, [clip], stride=11)
+    maps = people_path(store_path(corpus, clip, 11))
+    assert not maps.exists()
+    pack_frames(corpus, [clip], stride=11, people=True)
+    before = maps.stat().st_mtime_ns
+    pack_frames(corpus, [clip], stride=11, people=True)
+    store = FrameStore(store_path(corpus, clip, 11))
+    person = store.person(1)
+    assert maps.stat().st_mtime_ns == before and person.shape == (CANVAS, CANVAS) and person.dtype == np.uint8
+    points = corpus.landmarks(clip).points[store.numbers[1]]
+    nose = person[int(points[30, 1]), int(points[30, 0])]
+    assert nose > 200 and person.min() < 60         # the face is a person's, not all of the picture is
+
+
 def test_references_come_from_the_beginning():
     assert last_reference(750) == 64 and last_reference(129) == 64 and last_reference(90) == 30 and last_reference(2) == 1
 
@@ -90,15 +106,21 @@ def test_every_person_is_drawn_as_often(corpus):
 def test_weights_count_when_their_time_has_come():
     weights = LossWeights(structure=0.0)
     assert set(weights.counting(flows_only=True, judged=False)) == {"warp", "flow", "mask"} < set(FLOW_TERMS)
+    assert "front" in LossWeights(front=1.0).counting(flows_only=True, judged=False)
     assert not set(weights.counting(flows_only=False, judged=False)) & set(JUDGED_TERMS)
     assert "structure" not in weights.counting(flows_only=False, judged=True)
 
 
-@pytest.mark.parametrize("left_out", ["reconstruction", "gradient", "features", "flow", "anchor"])
+@pytest.mark.parametrize("left_out", ["reconstruction", "gradient", "features", "flow", "anchor", "front"])
 def test_any_term_can_be_left_out_by_name(corpus, clips, left_out):
     settings = settings_with(f"weights.{left_out}=0", "flows_until=0", "judged_from=0")
     told = RendererTraining(settings, clips, None).step()
     assert left_out not in told and {"warp", "total", "structure"} <= set(told)
+
+
+def test_a_front_needs_a_backdrop():
+    with pytest.raises(ValueError, match="weights.front needs a backdrop"):
+        settings_with("network.backdrop=false")
 
 
 def test_unknown_terms_are_refused():
