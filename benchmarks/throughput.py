@@ -1,19 +1,21 @@
 """How fast each part is, how its cost grows with its input, and what a second core brings: README's commands, timed.
 
-    .venv/bin/python benchmarks/throughput.py --data CORPUS --videos VIDEOS                        # every row, one core and two
-    .venv/bin/python benchmarks/throughput.py --data CORPUS --parts generation rendering --cores 1
+    .venv/bin/python benchmarks/throughput.py --data CORPUS --videos VIDEOS                 # every row, on all cores
+    taskset -c 0 .venv/bin/python benchmarks/throughput.py --data CORPUS --videos VIDEOS    # on one
+    ... --parts generation rendering
 
-Every command runs at two sizes, in a process of its own that may use so many cores. What the larger one costs more, over
-how much larger it is, is the rate; what is left of the smaller one is the start (Python, imports, weights, opening the
-corpus). Wall time is what a user waits; processor time, of one core, is what can still be measured on a busy machine.
+Every command runs at three sizes: the first warms up; what the last one costs more than the second, over how much larger it
+is, is the rate; what is left of the second is the start (weights, opening the corpus; Python and imports, about 8 s of one
+slow core, are not in it). Wall time is what a user waits; processor time is what can still be measured on a busy machine.
 Prints a row of Markdown for each as soon as it is there, with the load of the machine.
 """
 
 import argparse
+import contextlib
+import importlib
+import io
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from landmark_stage import generate_landmarks, start_face
 from landmarks import open_corpus
@@ -31,10 +34,10 @@ SPEECH, PHOTO = ROOT / "examples/speech.flac", ROOT / "examples/astronaut.jpg"
 
 
 class Part(NamedTuple):
-    """One command at two sizes."""
+    """One command at three sizes."""
 
     unit: str                                           # what is counted
-    sizes: tuple[int, int]
+    sizes: tuple[int, int, int]
     command: Callable[[argparse.Namespace, Path, int, int], list]    # of options, folder, size and cores
     per_second: float = 1.0                             # units in a second of material; 0 where there is none
 
@@ -89,51 +92,48 @@ def training(script: str, *settings: str) -> Callable:
 
 
 PARTS = {
-    "preprocessing": Part("video", (2, 8), lambda options, folder, size, cores: [
-        "preprocess.py", "--videos", some_videos(options, folder, size), "--jobs", cores,
+    "preprocessing": Part("video", (1, 2, 8), lambda options, folder, size, cores: [
+        "preprocess", "--videos", some_videos(options, folder, size), "--jobs", cores,
         "--out", folder / f"corpus{size}on{cores}"], 0),
-    "syncer training, a level": Part("step of 768 windows", (20, 80), training("train_syncers.py", "levels=1"), 0),
-    "generator training": Part("step of 16 stretches of 40 frames", (4, 12), training("train_landmarks.py"), 0),
-    "renderer training": Part("step of 8 samples", (2, 8), training("train_renderer.py", "flows_until=1"), 0),
-    "generation": Part("s of sound", (10, 130), lambda options, folder, size, cores: [
-        "gen_landmarks.py", "--audio", sound(folder, size), "--refs", PHOTO, "--out", folder / "generated.npz"]),
-    "rendering": Part("frame", (25, 150), lambda options, folder, size, cores: [
-        "render.py", "--landmarks", motion(folder, size), "--refs", PHOTO, "--out", folder / "rendered.mp4"], FPS),
-    "evaluation of landmarks": Part("clip", (3, 9), lambda options, folder, size, cores: [
-        "evaluate.py", "--generated", some_motions(options, folder, size), "--reference", options.data,
+    "syncer training, a level": Part("step of 768 windows", (2, 20, 80), training("train_syncers", "levels=1"), 0),
+    "generator training": Part("step of 16 stretches of 40 frames", (1, 2, 8), training("train_landmarks"), 0),
+    "renderer training": Part("step of 8 samples", (1, 2, 6), training("train_renderer", "flows_until=1"), 0),
+    "generation": Part("s of sound", (1, 10, 130), lambda options, folder, size, cores: [
+        "gen_landmarks", "--audio", sound(folder, size), "--refs", PHOTO, "--out", folder / "generated.npz"]),
+    "rendering": Part("frame", (25, 50, 150), lambda options, folder, size, cores: [
+        "render", "--landmarks", motion(folder, size), "--refs", PHOTO, "--out", folder / "rendered.mp4"], FPS),
+    "evaluation of landmarks": Part("clip", (1, 3, 9), lambda options, folder, size, cores: [
+        "evaluate", "--generated", some_motions(options, folder, size), "--reference", options.data,
         "--report", folder / f"report{size}on{cores}"], 0),
 }
 
 
-def cost(command: list, cores: int) -> Cost:
-    """What a script costs on so many cores; its last words where it fails."""
-    available = sorted(os.sched_getaffinity(0))
-    if cores > len(available):
-        raise SystemExit(f"headsync: this machine lets {len(available)} cores be used, not {cores}")
-    words = [sys.executable, str(ROOT / command[0]), *map(str, command[1:])]
-    environment = os.environ | {"OMP_NUM_THREADS": str(cores)}
-    with tempfile.TemporaryFile() as said:
-        began = time.monotonic()
-        process = subprocess.Popen(words, env=environment, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
-        os.sched_setaffinity(process.pid, available[:cores])
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            said.seek(0)
-            raise SystemExit(f"headsync: {' '.join(words)} ended with {process.returncode}: {said.read().decode()[-1500:]}")
-        return Cost(time.monotonic() - began, usage.ru_utime + usage.ru_stime)
+def spent() -> float:
+    """Processor time of this process and those that it has waited for."""
+    return sum(os.times()[:4])
+
+
+def cost(command: list) -> Cost:
+    """What a command costs; its words where it fails."""
+    main, said = importlib.import_module(command[0]).main, io.StringIO()
+    began, before = time.monotonic(), spent()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code = main([str(one) for one in command[1:]])
+    if code:
+        raise SystemExit(f"headsync: {' '.join(map(str, command))} ended with {code}: {said.getvalue()[-1500:]}")
+    return Cost(time.monotonic() - began, spent() - before)
 
 
 def row(name: str, part: Part, options: argparse.Namespace, folder: Path, cores: int) -> str:
     """A row of the table: rate by wall and by processor time, start, growth."""
-    small, large = (cost(part.command(options, folder, size, cores), cores) for size in part.sizes)
-    more = part.sizes[1] - part.sizes[0]
+    _, small, large = (cost(part.command(options, folder, size, cores)) for size in part.sizes)
+    more = part.sizes[2] - part.sizes[1]
     wall, processor = ((after - before) / more for before, after in zip(small, large))
-    start = small.processor_s - part.sizes[0] * processor
+    start = small.processor_s - part.sizes[1] * processor
     speed = f"{1 / wall:.3g} a second"
     if part.per_second:
         speed += f" = {1 / wall / part.per_second:.3g} x real time"
-    both = f"{part.sizes[0]} and {part.sizes[1]}: {small.processor_s:.1f} and {large.processor_s:.1f} s"
+    both = f"{part.sizes[1]} and {part.sizes[2]}: {small.processor_s:.1f} and {large.processor_s:.1f} s"
     return (f"| {name}, per {part.unit} | {cores} | {wall:.3g} s | {processor:.3g} s | {speed} | {start:.1f} s | {both} | "
             f"{os.getloadavg()[0]:.1f} |")
 
@@ -144,16 +144,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="a corpus of headsync-preprocess")
     parser.add_argument("--videos", type=Path, help="a folder of videos, for preprocessing")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=tuple(PARTS))
-    parser.add_argument("--cores", nargs="+", type=int, default=(1, 2))
     options = parser.parse_args()
+    cores = len(os.sched_getaffinity(0))
+    torch.set_num_threads(cores)
     print("| part | cores | wall | processor | rate | start | processor time at two sizes | load |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for name in options.parts:
         if name == "preprocessing" and options.videos is None:
             continue
-        for cores in options.cores:
-            with tempfile.TemporaryDirectory() as folder:
-                print(row(name, PARTS[name], options, Path(folder), cores), flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            print(row(name, PARTS[name], options, Path(folder), cores), flush=True)
 
 
 if __name__ == "__main__":
