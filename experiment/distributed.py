@@ -79,7 +79,7 @@ def together() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:       # torch has a kind for some back ends only
-        reason = str(error).splitlines()[0][:120]
+        reason = str(error).splitlines()[0].rpartition(".cc:")[2][:80]      # without the place in gloo's sources
         raise ConnectionError(f"process {os.environ.get('RANK', 0)}: another process of this training has ended, which says "
                               f"why; run all again to go on ({reason})") from None
 
