@@ -21,7 +21,7 @@ COMPONENTS = 20
 SIDE_FRAMES = 3             # of sound before and after a frame, in its window of seven
 SLOPE = 0.3
 SHAPE_LIMIT = 3.0           # deviations: faces farther from train people are drawn nearer
-LIVELINESS = 1.5            # of what is shown against what is expected, chosen on val: see docs/results.md
+LIVELINESS = 1.3            # of what is shown against what is expected, chosen on val: see docs/results.md
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Expression(nn.Module):
         return self.out(torch.cat([heard, seen], -1))
 
     def spoken(self, sound: Tensor, shape: Tensor) -> Tensor:
-        """Expressions (B, T, 3 L) as they are shown: components 1.5 times as far from the usual face's as are expected.
+        """Expressions (B, T, 3 L) as they are shown: components 1.3 times as far from the usual face's as are expected.
 
         What is expected moves by less than a face does, since what sound does not tell is averaged away: lips were lazy.
         """

@@ -66,10 +66,10 @@ def test_dropout_is_off_at_test_time_and_on_in_training():
     assert not torch.equal(model(sound, shape), model(sound, shape))
 
 
-def test_what_is_shown_moves_half_as_far_again():
+def test_what_is_shown_moves_farther_than_what_is_expected():
     model, sound, shape = lively(), torch.randn(2, 4 * 17, 26), torch.randn(2, 3)
     expected, shown = model.faces(model(sound, shape)), model.spoken(sound, shape)
-    torch.testing.assert_close(shown - shown.mean(1, keepdim=True), 1.5 * (expected - expected.mean(1, keepdim=True)),
+    torch.testing.assert_close(shown - shown.mean(1, keepdim=True), 1.3 * (expected - expected.mean(1, keepdim=True)),
                                atol=1e-3, rtol=1e-3)
 
 
