@@ -19,7 +19,7 @@ from torch import Tensor
 from landmark_stage import load_expression, load_generator, start_face
 from landmark_stage.data import read_tracks
 from landmark_stage.expression import Expression, padded
-from landmark_stage.expression_data import ExpressionClip, face_at_rest, read_expressions
+from landmark_stage.expression_data import ExpressionClip, face_at_rest, mouth_opening, read_expressions
 from landmark_stage.expression_generate import own_face, spoken_faces
 from landmark_stage.expression_train import mouth_error, predicted_faces
 from landmark_stage.validate import Piece, generated, pieces_of, synchrony
@@ -64,6 +64,17 @@ def judge_mouths(model: Expression, clips: Sequence[ExpressionClip], train: Sequ
     for name, found in errors.items():
         per_frame = np.average(found, weights=frames)
         print(f"| {name} | {found.mean():.2f} | {per_frame:.2f} | {(ours < found).mean():.0%} |", flush=True)
+    judge_motion([predicted_faces(model, one) for one in clips], [one.faces for one in clips])
+
+
+def judge_motion(made: Sequence[Tensor], real: Sequence[Tensor]) -> None:
+    """How large motion is beside the real one, and how mouths' openings go together."""
+    openings = [(mouth_opening(one.numpy()), mouth_opening(other.numpy())) for one, other in zip(made, real)]
+    opening = np.mean([one.std() for one, _ in openings]) / np.mean([other.std() for _, other in openings])
+    whole = np.mean([float(one.std(0).mean() / other.std(0).mean()) for one, other in zip(made, real)])
+    alike = np.mean([np.corrcoef(*pair)[0, 1] for pair in openings])
+    print(f"\nshare of the real deviation: mouth opening {opening:.0%}, all points {whole:.0%}; correlation of openings "
+          f"{alike:.2f}", flush=True)
 
 
 def spoken(model: Expression, piece: Piece) -> Tensor:
