@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from landmark_stage import start_face
+from render_stage import render_video
 from tests.test_layering import MAY_IMPORT
 from tests.test_notebooks import private_names
 from tests.test_packaging import read_points
@@ -89,6 +91,15 @@ def test_python_uses_public_names(page):
         assert not private_names(block), block
         taken = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.ImportFrom)]
         assert all(node.module.split(".")[0] in MAY_IMPORT for node in taken)
+
+
+def test_the_renderer_of_ones_own_renders(tmp_path):
+    [block] = [one for one in blocks((ROOT / "README.md").read_text(encoding="utf-8"), "python") if "class MyRenderer" in one]
+    names = {}
+    exec(block, names)
+    report = render_video(start_face().slice(0, 1), ROOT / "examples/astronaut.jpg", tmp_path / "a.mp4",
+                          renderer=names["MyRenderer"](), progress=False)
+    assert report.frames == 1 and (tmp_path / "a.mp4").stat().st_size > 1000
 
 
 @EACH
