@@ -59,10 +59,12 @@ def load_weights(path: str | Path) -> Weights:
         if metadata["sha256"] != checksum(header, data):
             raise ValueError("its checksum does not match")
         tensors = safetensors.torch.load(content)
-        config = json.loads(metadata["config"])
+        config, halved = json.loads(metadata["config"]), json.loads(metadata["half"])
+        if not isinstance(config, dict):
+            raise ValueError(f"its configuration is {str(config)[:40]!r}, no table")
     except (ValueError, KeyError, TypeError, RecursionError, safetensors.SafetensorError) as error:
         raise ValueError(f"{path} is damaged: {' '.join(str(error).split())}; copy it again") from None
-    if json.loads(metadata["half"]):
+    if halved:
         tensors = {name: one.float() if one.dtype == torch.float16 else one for name, one in tensors.items()}
     return Weights(tensors, config)
 

@@ -172,7 +172,8 @@ def _parsed(kind: type, text: str):
 def _mapped(path: Path, kind: type, shape: tuple[int, ...]) -> np.ndarray:
     """An array (n, *shape) of a kind, memory-mapped. ValueError, one line, for a file that holds none."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        with np.errstate(over="ignore"):    # an absurd shape is refused without a warning
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(array, np.ndarray) or array.dtype != kind or array.ndim != len(shape) + 1 or array.shape[1:] != shape:
             raise ValueError(f"it holds {getattr(array, 'dtype', 'an archive')} {getattr(array, 'shape', '')}")
     except FileNotFoundError:

@@ -70,13 +70,27 @@ def unsafe_loads(source: str) -> list[str]:
 
 def is_unsafe(call: ast.Call) -> bool:
     module, _, function = ast.unparse(call.func).rpartition(".")
-    if module in SAFE_KEYWORD and function == "load":
-        keyword, safe = SAFE_KEYWORD[module]
+    if function == "read_array" or (module in SAFE_KEYWORD and function == "load"):
+        keyword, safe = SAFE_KEYWORD.get(module, SAFE_KEYWORD["numpy"])
         given = [item.value for item in call.keywords if item.arg == keyword]
         return not (given and isinstance(given[0], ast.Constant) and given[0].value is safe)
     return function in ("read_pickle", "Unpickler") or (
         module in UNSAFE_MODULES and function in ("load", "loads", "open")
+    ) or (module == "yaml" and "load" in function and not function.startswith("safe_")) or (
+        module in ("torch.hub", "torch.jit", "torch.package") and function == "load"
     )
+
+
+def runs_text(source: str) -> list[str]:
+    """Calls that run a text as a program: of Python, or of a shell."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return [
+        f"line {node.lineno}: {ast.unparse(node)}"
+        for node in calls
+        if ast.unparse(node.func) in ("eval", "exec", "os.system", "os.popen", "subprocess.getoutput")
+        or any(item.arg == "shell" and not (isinstance(item.value, ast.Constant) and item.value.value is False)
+               for item in node.keywords)
+    ]
 
 
 def found(pattern: re.Pattern, files: dict[str, str]) -> list[str]:
@@ -141,6 +155,18 @@ def test_nothing_is_unpickled():
     assert not wrong, "\n".join(wrong)
 
 
+def test_no_text_is_run():
+    sources = package_sources() | script_sources()
+    wrong = [f"{name} {line}" for name, source in sources.items() for line in runs_text(source)]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("planted", ["eval(text)", "exec(text)", "os.system(text)", "subprocess.run(text, shell=True)"])
+def test_a_planted_text_that_is_run_is_found(planted):
+    assert len(runs_text(f"def read(text):\n    {planted}")) == 1
+    assert not runs_text("model.eval()\nsubprocess.run([text], shell=False)\nast.literal_eval(text)")
+
+
 def function_of(lines: int, name: str = "job") -> str:
     return "\n".join([f"def {name}():", *["    pass"] * (lines - 1)]) + "\n"
 
@@ -179,6 +205,8 @@ def test_a_planted_registry_is_found(parts):
     "torch.load(path)", "torch.load(path, weights_only=False)", "torch.load(path, weights_only=safe)",
     "pickle.load(file)", "pickle.loads(data)", "pickle.Unpickler(file)", "joblib.load(path)", "pd.read_pickle(path)",
     "shelve.open(path)", "from pickle import loads", "from torch import load as read",
+    "yaml.load(file)", "yaml.load(file, Loader=yaml.SafeLoader)", "yaml.unsafe_load(file)", "yaml.full_load_all(file)",
+    "torch.hub.load(path)", "torch.jit.load(path)", "np.lib.format.read_array(file)",
 ])
 def test_a_planted_pickle_is_found(planted):
     assert len(unsafe_loads(f"def read(path, file, data, safe, options):\n    {planted}")) == 1
@@ -187,6 +215,7 @@ def test_a_planted_pickle_is_found(planted):
 @pytest.mark.parametrize("source", [
     "np.load(path, allow_pickle=False)", "torch.load(path, map_location='cpu', weights_only=True)", "json.load(file)",
     "LandmarkSequence.load(path)", "pickle.dumps(value)", "from safetensors.torch import load",
+    "yaml.safe_load(file)", "yaml.parse(text, Loader=yaml.SafeLoader)", "np.lib.format.read_array(file, allow_pickle=False)",
 ])
 def test_safe_reading_passes(source):
     assert not unsafe_loads(source)
