@@ -70,6 +70,12 @@ def test_lmd_by_hand():
     assert landmark_distance(made, real, indices=GROUPS["jaw"]).px == 0
 
 
+def test_shares_are_of_the_eyes_distance_in_most_frames():
+    real = talking(7)
+    real[3] *= 3                            # one frame with a face three times as large
+    assert landmark_distance(real + [3.0, 4.0, 0.0], real).share == pytest.approx(5 / EYES_PX)
+
+
 def test_every_distance_of_a_clip_from_itself_is_nothing():
     found = landmark_errors(sequence(talking(7)), sequence(talking(7)))
     assert found.frames == 7
@@ -128,6 +134,9 @@ def test_the_pose_alone():
     assert pose_distance(real + [3, 4, 0], real).px == pytest.approx(5, abs=1e-3)
     made = turned(real, 0.2 * np.ones((11, 1)) * [[0, 1.0, 0]], about=canonical_face().mean(0)[None, None])
     assert rotation_error_deg(head_pose(made), head_pose(real)) == pytest.approx(np.degrees(0.2), abs=1e-3)
+    centre = canonical_face().mean(0)[None, None]
+    one, other = (turned(real, angle * np.ones((11, 1)) * [[0.6, 0.8, 0]], about=centre) for angle in (0.5, 0.3))
+    assert rotation_error_deg(head_pose(one), head_pose(other)) == pytest.approx(np.degrees(0.2), abs=1e-3)
     expected = landmark_distance(made, real, indices=GROUPS["jaw"]).px
     assert pose_distance(made, real).px == pytest.approx(expected, abs=0.01) and expected > 3
 
