@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The wheel in an empty virtual environment in an empty folder, per Python: everything installed by pip, every command, a talk.
 #     benchmarks/wheel.sh FOLDER PYTHON...        for example: benchmarks/wheel.sh ../wheels python3.10 python3.11 python3.12
-# Builds wheel and source distribution with PYTHON's own setuptools in FOLDER/dist, prints their sizes and the time of each step.
+# Builds wheel and source distribution of the last commit in FOLDER/dist, prints their sizes and the time of each step.
 # TORCH_OPTIONS: pip options for torch alone, as in the Makefile. FOLDER must be away from the repository.
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n 3p "$0" >&2; exit 2; }
@@ -16,7 +16,8 @@ begin() { begun=$(python3 -c 'import time; print(time.monotonic())'); }
 begin
 "$1" -m venv "$folder/builder"
 "$folder/builder/bin/python" -m pip install --quiet --constraint "$root/constraints.txt" setuptools
-git -C "$root" ls-files -z | (cd "$root" && tar --null --files-from - --create) | (mkdir -p "$folder/tree" && tar -x -C "$folder/tree")
+mkdir -p "$folder/tree"
+git -C "$root" archive HEAD | tar -x -C "$folder/tree"
 for kind in sdist wheel; do
     (cd "$folder/tree" && "$folder/builder/bin/python" -c \
         "from setuptools import build_meta; build_meta.build_$kind('$folder/dist')" > "$folder/$kind.log" 2>&1)
@@ -40,15 +41,15 @@ for python in "$@"; do
     "$bin/headsync-doctor"
     say "doctor"
     begin
-    for command in "$bin"/headsync-*; do
-        "$command" --help | head -1
-    done
-    say "help of every command"
-    begin
     "$bin/headsync-gen-landmarks" --audio "$root/examples/speech.flac" --refs "$root/examples/astronaut.jpg" --out motion.npz
     say "motion of the shipped example"
     begin
     "$bin/headsync-talk" --audio "$root/examples/speech.flac" --refs "$root/examples/astronaut.jpg" --out talk.mp4
     say "video of the shipped example"
+    begin
+    for command in "$bin"/headsync-*; do
+        "$command" --help | head -1
+    done
+    say "help of every command"
     ls -l
 done

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 OK, OPTIONAL, MISSING = "ok", "optional", "MISSING"
+AGAIN = "install headsync again, with pip's options --force-reinstall --no-deps"
 
 
 class Finding(NamedTuple):

@@ -10,7 +10,7 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-from installation.findings import MISSING, OK, OPTIONAL, Finding, found
+from installation.findings import AGAIN, MISSING, OK, OPTIONAL, Finding, found
 
 PYTHONS = ((3, 10), (3, 12))
 INSTALL = "python -m pip install"
@@ -143,7 +143,8 @@ def folders() -> list[Finding]:
         free = {folder: shutil.disk_usage(folder).free / GIGABYTE for folder in (tempfile.gettempdir(), str(Path.cwd()))}
         return ", ".join(f"{folder}: {size:.1f} GB free" for folder, size in free.items())
 
+    kept = found("compiled code", compiled, "set NUMBA_CACHE_DIR to a folder that can be written to")
     return [
-        found("compiled code", compiled, "set NUMBA_CACHE_DIR to a folder that can be written to"),
+        kept._replace(remedy=AGAIN) if kept.told.startswith("ModuleNotFoundError") else kept,
         found("temporary files", room, "set TMPDIR to a folder that can be written to and has room"),
     ]

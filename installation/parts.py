@@ -5,9 +5,8 @@ import importlib
 from importlib import resources
 from pathlib import Path
 
-from installation.findings import OPTIONAL, Finding, found
+from installation.findings import AGAIN, OPTIONAL, Finding, found
 
-AGAIN = "install headsync again, with pip's options --force-reinstall --no-deps"
 WEIGHTS = (             # package, its public loader, names of the shipped weights
     ("landmark_stage", "load_generator", ("long", "short")),
     ("landmark_stage", "load_expression", ("expression",)),

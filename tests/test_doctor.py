@@ -105,7 +105,13 @@ def test_without_opencv_or_an_encoder_or_a_place_for_compiled_code(monkeypatch):
     monkeypatch.setattr(av, "codecs_available", {"aac", "png"})
     assert machine.encoders().state == MISSING and "no encoder libx264" in machine.encoders().told
     monkeypatch.setitem(sys.modules, "render_stage.rasteriser", None)
-    assert "NUMBA_CACHE_DIR" in machine.folders()[0].remedy and machine.folders()[1].state == OK
+    assert machine.folders()[0].state == MISSING and "again" in machine.folders()[0].remedy and machine.folders()[1].state == OK
+
+    def refuse(name):
+        raise RuntimeError("cannot cache function '_draw': no locator available")
+
+    monkeypatch.setattr(machine.importlib, "import_module", refuse)
+    assert machine.folders()[0].state == MISSING and "NUMBA_CACHE_DIR" in machine.folders()[0].remedy
 
 
 def test_no_room_for_temporary_files(monkeypatch, tmp_path):
