@@ -132,6 +132,10 @@ def test_files_are_rewritten_in_blocks(tmp_path):
     made = LandmarkSequence.load(tmp_path / "s.npz")
     assert np.abs(made.points - turning().points[0]).max() < 1e-3 and json.loads(made.producer)["head_motion"] == "still"
     assert asked("--blink", "off").unchanged and not asked("--blink", "off", "--head-scale", "0.5").unchanged
+    assert made.visible.all() and rewrite_motion("gaps.npz", tmp_path / "u.npz", motion=still, audio=None) == FRAMES
+    assert np.flatnonzero(~LandmarkSequence.load(tmp_path / "u.npz").visible).tolist() == [5, 6, 11]
+    with pytest.raises(ValueError, match="has 30 frames per second"):
+        rewrite_motion("fast.npz", tmp_path / "t.npz", motion=still, audio=None)
     with pytest.raises(ValueError, match="follows the sound"):
         rewrite_motion("pose.npz", tmp_path / "t.npz", motion=asked("--head-motion", "learned"), audio=None)
     assert not (tmp_path / "t.npz").exists()
