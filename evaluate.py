@@ -43,7 +43,7 @@ def run(argv: list[str]) -> int:
     found = evaluate_videos(named_methods(options.method, options.generated), options.reference, audio=options.audio,
                             split=options.split, settings=settings, pyramid=load_syncers(options.syncers), embed=embed,
                             published=published)
-    print(f"{write_report(options.report, found).page}: {found.wall_s:.0f} s, peak memory {found.peak_mb:.0f} MB")
+    print(f"{write_report(options.report, found).page}: {found.cost}")
     if options.wandb != "disabled":
         with RunLog(options.report, wandb=options.wandb, config=found.settings) as log:
             for method in found.methods:

@@ -74,7 +74,13 @@ class Evaluation(NamedTuple):
     notes: list[str]
     settings: dict[str, object]
     wall_s: float
+    processor_s: float      # of all threads: other work beside it lengthens the wall time alone
     peak_mb: float
+
+    @property
+    def cost(self) -> str:
+        """What it took, for people."""
+        return f"{self.wall_s:.0f} s ({self.processor_s:.0f} s of processor time), peak memory {self.peak_mb:.0f} MB"
 
 
 def evaluate_videos(methods: Mapping[str, Path], reference: Path | None, *, audio: Path | None = None, split: str | None = None,
@@ -87,7 +93,7 @@ def evaluate_videos(methods: Mapping[str, Path], reference: Path | None, *, audi
     (none: no CSIM-S), `published` what their authors' figures are called (none: none of them). A clip that cannot be judged
     becomes a problem and never stops the others. ValueError when there is nothing to judge at all.
     """
-    settings, began = settings or EvaluationSettings(), time.monotonic()
+    settings, began = settings or EvaluationSettings(), (time.monotonic(), time.process_time())
     found = find_items(methods, reference, audio=audio, split=split)
     held = make_detector(detector) if isinstance(detector, str) else detector
     judge = _Judge(found, settings, _Tools(pyramid or load_syncers(), embed, published, held))
@@ -101,7 +107,8 @@ def evaluate_videos(methods: Mapping[str, Path], reference: Path | None, *, audi
     told = {"methods": {name: str(place) for name, place in methods.items()}, "reference": _said(reference),
             "audio": _said(audio), "split": split, "detector": held.name, "csim_s": embed is not None,
             "published": published.told() if published else {}, **asdict(settings)}
-    return judge.evaluation(tuple(methods), told, time.monotonic() - began, peak_memory_mb())
+    took = time.monotonic() - began[0], time.process_time() - began[1]
+    return judge.evaluation(tuple(methods), told, *took, peak_memory_mb())
 
 
 def _finite(figures: dict[str, float]) -> dict[str, float]:
@@ -137,7 +144,8 @@ class _Judge:
         self.settings, self.pyramid, self.embed, self.detector = settings, tools.pyramid, tools.embed, tools.detector
         self.published = None if tools.published is None else PublishedJudge(tools.published)
         self.rows: list[Row] = []
-        self.problems, self.notes = list(found.problems), list(found.notes)
+        refused = () if tools.published is None else tools.published.refused
+        self.problems, self.notes = [*found.problems, *(Problem("", "", one) for one in refused)], list(found.notes)
         self.anchors, self.faces = Anchors(tools.pyramid), FaceCollection()
         self.motions: dict[str, MotionSet] = {}
         self.features: dict[tuple[str, str], FeatureSet] = {}
@@ -226,7 +234,7 @@ class _Judge:
                    "motion": "FD-temporal: of embeddings of motion pictures, one a clip (t-FID's idea, no t-FID)"}[kind]
         return self.features.setdefault((name, kind), FeatureSet(self.settings.seed, meaning))
 
-    def evaluation(self, methods: tuple[str, ...], settings: dict, wall_s: float, peak_mb: float) -> Evaluation:
+    def evaluation(self, methods: tuple[str, ...], settings: dict, *cost: float) -> Evaluation:
         """Everything, with the figures of sets."""
         sets: dict[str, dict[str, SetFigure]] = {name: one.figures() for name, one in self.motions.items()}
         sets["floor"] = self.motions[STILL].floors() if STILL in self.motions else {}
@@ -237,4 +245,4 @@ class _Judge:
         for name in methods if self.published is not None else ():
             sets[name] = {**sets.get(name, {}), **self.published.sets(name)}
         return Evaluation(methods, self.rows, sets, self.faces.likeness(), self.anchors.shifts, self.curves, self.worst,
-                          self.problems, self.notes, settings, wall_s, peak_mb)
+                          self.problems, self.notes, settings, *cost)

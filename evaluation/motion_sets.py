@@ -88,7 +88,10 @@ class MotionSet:
                 count = min(map(len, sides))
                 if count < LEAST_CLIPS:
                     break
-                found = motion_distances(*sides, frames=frames, seed=self._seed)
+                try:
+                    found = motion_distances(*sides, frames=frames, seed=self._seed)
+                except ValueError:      # a half of the real clips stands still
+                    continue
                 for kind in KINDS:
                     values[kind].append(getattr(found, kind))
             for kind in KINDS if values[KINDS[0]] else ():

@@ -37,22 +37,32 @@ class PublishedNetworks(NamedTuple):
     i3d: PublishedNetwork | None = None
     arcface: PublishedNetwork | None = None
     lpips: PublishedNetwork | None = None
+    refused: tuple[str, ...] = ()       # files that are another's, damaged, or lack their partner, and why
 
     def told(self) -> dict[str, list[str]]:
         """SHA-256 of the files, for the settings of a report."""
-        return {name: list(network.sha256) for name, network in self._asdict().items() if network is not None}
+        return {name: list(getattr(self, name).sha256) for name in FILES if getattr(self, name) is not None}
 
 
 def load_published(folder: str | Path) -> PublishedNetworks:
-    """The networks whose files lie in a folder under their authors' names. ValueError when none does, or one is another's."""
-    folder, found = Path(folder), {}
+    """The networks whose files lie in a folder under their authors' names; those that do not load are told as `refused`.
+
+    ValueError when the folder holds no such file at all.
+    """
+    folder, found, refused = Path(folder), {}, []
     for name, files in FILES.items():
-        paths = [folder / file for file in files]
-        if all(path.is_file() for path in paths):
-            found[name] = LOADERS[name](*paths)
-    if not found:
+        missing = [file for file in files if not (folder / file).is_file()]
+        if missing and len(missing) < len(files):
+            refused.append(f"{folder} lacks {', '.join(missing)}, without which {name} cannot be had")
+        if missing:
+            continue
+        try:
+            found[name] = LOADERS[name](*(folder / file for file in files))
+        except ValueError as error:     # the other figures can still be had
+            refused.append(str(error))
+    if not found and not refused:
         raise ValueError(f"{folder} holds none of {', '.join(file for files in FILES.values() for file in files)}")
-    return PublishedNetworks(**found)
+    return PublishedNetworks(**found, refused=tuple(refused))
 
 
 class PublishedJudge:

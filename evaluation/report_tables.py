@@ -70,8 +70,9 @@ def set_table(evaluation: Evaluation) -> str:
         cells = []
         for column in columns:
             one = evaluation.sets[column].get(name)
-            cells.append("–" if one is None else f'{one.value:.2f}<br><small class="interval">[{one.low:.2f}, {one.high:.2f}] '
-                                                 f"n={one.samples}</small>")
+            digits = 2 if one is None or one.value >= 0.1 else 4
+            cells.append("–" if one is None else f'{one.value:.{digits}f}<br><small class="interval">[{one.low:.{digits}f}, '
+                                                 f"{one.high:.{digits}f}] n={one.samples}</small>")
         meaning = next(evaluation.sets[column][name].meaning for column in columns if name in evaluation.sets[column])
         rows.append([f'<abbr title="{escape(meaning)}">{escape(name.replace("_", " "))}</abbr>', *cells])
     return table(["", *map(escape, columns)], rows) if rows else ""

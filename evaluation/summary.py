@@ -82,7 +82,8 @@ def as_json(evaluation: Evaluation) -> str:
     names = {name for row in evaluation.rows for name in row.figures}
     told = {
         "schema": SCHEMA, "settings": evaluation.settings, "environment": environment(),
-        "cost": {"wall_s": round(evaluation.wall_s, 2), "peak_mb": round(evaluation.peak_mb, 1)},
+        "cost": {"wall_s": round(evaluation.wall_s, 2), "processor_s": round(evaluation.processor_s, 2),
+                 "peak_mb": round(evaluation.peak_mb, 1)},
         "methods": {name: of(name) for name in evaluation.methods},
         "anchors": {name: of(name) for name in ANCHORS if any(row.method == name for row in evaluation.rows)},
         "calibration": calibration(evaluation),

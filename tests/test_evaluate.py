@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 import evaluate
-from evaluation.anchors import FOREIGN, REAL, SHIFTED, STILL
+from evaluation.anchors import FOREIGN, REAL, SHIFTED, STILL, Shift
 from evaluation.evaluate import EvaluationSettings, evaluate_videos
 from evaluation.report import write_report
-from evaluation.summary import as_json, scores, summaries
+from evaluation.summary import as_json, calibration, scores, summaries
 from experiment import read_log
-from landmarks import LandmarkSequence
+from landmarks import Clip, LandmarkSequence
+from landmarks.corpus import write_table
 from syncers import load_syncers
 from tests.face_files import write_tone
 from tests.talking import made_up_people, write_corpus
@@ -89,6 +90,41 @@ def test_anchors_are_what_they_say(judged):
     assert scores(judged, "same") == pytest.approx(found, abs=1e-4)
 
 
+def synchrony(judged, method):
+    """The synchrony figures of a method's only clip."""
+    (figures,) = [row.figures for row in judged.rows if row.method == method]
+    return {name: value for name, value in figures.items() if name.startswith("av_")}
+
+
+def test_known_lateness_is_taken_off_real_clips_and_off_what_follows_them(corpus, methods, tmp_path):
+    shutil.copytree(corpus.folder, tmp_path / "late")
+    write_table(tmp_path / "late" / "manifest.csv", Clip, [clip._replace(av_offset=3) for clip in corpus.clips])
+    (tmp_path / "made").mkdir()
+    shutil.copy(methods["same"] / "clip0.npz", tmp_path / "made")
+    found = {follows: evaluate_videos({"same": tmp_path / "made"}, tmp_path / "late", detector=NoDetector(), progress=False,
+                                      pyramid=load_syncers("loss"), settings=EvaluationSettings(follows=follows, worst=0))
+             for follows in ("reference", "sound")}
+    assert synchrony(found["reference"], "same") == synchrony(found["reference"], REAL) == synchrony(found["sound"], REAL)
+    assert synchrony(found["sound"], "same") != synchrony(found["sound"], REAL)
+
+
+def test_a_sound_beside_the_generated_clip_comes_before_the_references(corpus, methods, tmp_path):
+    for name in ("without", "with"):
+        (tmp_path / name).mkdir()
+        shutil.copy(methods["same"] / "clip0.npz", tmp_path / name)
+    write_tone(tmp_path / "with" / "clip0.flac", FRAMES[0], seed=99)
+    found = evaluate_videos({name: tmp_path / name for name in ("without", "with")}, corpus.folder, detector=NoDetector(),
+                            progress=False, pyramid=load_syncers("loss"), settings=EvaluationSettings(worst=0))
+    assert synchrony(found, "without") == synchrony(found, REAL) != synchrony(found, "with")
+
+
+def test_calibration_counts_shifts_that_are_found_within_a_step(judged):
+    shifts = [Shift(200, 5.0, 1), Shift(200, 6.0, 1), Shift(200, 9.0, 1), Shift(800, 8.0, 4), Shift(800, -4.0, 4)]
+    told = calibration(judged._replace(shifts=shifts))["shift_found"]
+    assert told["200"] == {"clips": 3, "median_frames": 6.0, "within_a_step": pytest.approx(2 / 3)}
+    assert told["800"] == {"clips": 2, "median_frames": 2.0, "within_a_step": 0.5}
+
+
 def test_the_json_is_whole_and_says_how_it_was_made(judged, methods):
     told = json.loads(as_json(judged))
     assert told["schema"] == "headsync-evaluation/1" and told["settings"]["split"] == "val"
@@ -96,7 +132,7 @@ def test_the_json_is_whole_and_says_how_it_was_made(judged, methods):
     assert told["methods"]["moved"]["figures"]["lmd"]["mean"] == pytest.approx(SHIFT_PX, abs=1e-4)
     assert len(told["clips"]) == len(FRAMES) * 2 + len(FRAMES) * 3 + 2 and not told["problems"]
     assert set(told["methods"]["same"]["figures"]) <= set(told["figures"]) and told["environment"]["headsync"]
-    assert told["cost"]["peak_mb"] > 50
+    assert told["cost"]["peak_mb"] > 50 and 0 < told["cost"]["processor_s"] and 0 < told["cost"]["wall_s"]
 
 
 class Links(HTMLParser):
@@ -192,6 +228,34 @@ def test_bad_input_is_one_line(corpus, methods, tmp_path, capsys, arguments, tol
     assert evaluate.main([*given, "--report", str(tmp_path / "r"), "--identity", "none"]) == 2
     said = capsys.readouterr().err
     assert told in said and len(said.splitlines()) == 1 and not (tmp_path / "r").exists()
+
+
+def test_every_kind_of_bad_input_is_in_the_report_and_the_exit_code_tells(corpus, tmp_path, capsys):
+    real, made, weights = (tmp_path / name for name in ("real", "made", "weights"))
+    for folder in (real, made, weights):
+        folder.mkdir()
+    sequence = corpus.landmarks(corpus.clips[0])
+    for clip in ("good", "short", "faceless", "mute"):
+        sequence.save(real / f"{clip}.npz")
+        (sequence.slice(0, 31) if clip == "short" else sequence).save(made / f"{clip}.npz")
+        if clip != "mute":
+            write_tone(real / f"{clip}.flac", len(sequence))
+    sequence.replace(visible=np.zeros(len(sequence), bool)).save(made / "faceless.npz")
+    sequence.save(made / "lonely.npz")
+    (weights / "syncnet_v2.model").write_text("somebody else's")
+    given = ["--generated", str(made), "--reference", str(real), "--report", str(tmp_path / "report"), "--identity", "none",
+             "--published", str(weights), "--syncers", "loss"]
+    assert evaluate.main(given) == 1
+    said, page = capsys.readouterr().err, (tmp_path / "report" / "report.html").read_text()
+    told = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    reasons = {problem["clip"]: problem["reason"] for problem in told["problems"]}
+    expected = {"lonely": "no reference clip", "short": "31 frames, its reference 67", "faceless": "no frame shows a face",
+                "mute": "no sound", "": "syncnet_v2.model holds no weights"}
+    assert reasons.keys() == expected.keys() and all(words in reasons[clip] for clip, words in expected.items())
+    assert all(words in page and words in said for words in expected.values())
+    judged = {row["clip"]: row["figures"] for row in told["clips"] if row["method"] == "generated"}
+    assert judged.keys() == {"good", "short", "mute"} and "av_conf_200_valid" not in judged["mute"]
+    assert all(figures["lmd"] < 1e-4 for figures in judged.values())
 
 
 def test_foreign_rates_and_canvases_are_problems(corpus, tmp_path):

@@ -49,6 +49,24 @@ def test_scipys_matrix_root_agrees(seed):
     assert frechet_distance(Gaussian(means[1], second), Gaussian(means[0], first)) == pytest.approx(found, rel=1e-9)
 
 
+def test_torchmetrics_fid_agrees_on_given_features():
+    """Its Inception network is put aside: both compare the same features, covariances over N - 1."""
+    torch = pytest.importorskip("torch")
+    fid = pytest.importorskip("torchmetrics.image.fid")
+
+    class Given(torch.nn.Module):
+        num_features = 7
+
+        def forward(self, features):
+            return features
+
+    generated, real = noise(53, 7) @ covariance(7, seed=3) + 1, noise(41, 7, seed=1)
+    golden = fid.FrechetInceptionDistance(feature=Given()).set_dtype(torch.float64)
+    golden.update(torch.from_numpy(generated), real=False)
+    golden.update(torch.from_numpy(real), real=True)
+    assert feature_distance(generated, real) == pytest.approx(float(golden.compute()), rel=1e-6)
+
+
 def test_singular_covariances_are_no_trouble():
     flat = np.diag([4.0, 0, 0])
     other = np.diag([0.0, 9, 0])

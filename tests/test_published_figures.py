@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from evaluation import published_figures
 from evaluation.items import Material
 from evaluation.published_figures import FILES, PublishedJudge, PublishedNetworks, face_boxes, load_published
 from evaluation.published_files import PublishedNetwork
@@ -102,7 +103,13 @@ def test_a_folder_without_any_of_the_files_is_refused(tmp_path):
         load_published(tmp_path)
 
 
-def test_a_damaged_file_is_refused(tmp_path):
+def test_damaged_and_lonely_files_are_told_and_the_others_stay(tmp_path, monkeypatch):
     (tmp_path / "syncnet_v2.model").write_bytes(b"x")
-    with pytest.raises(ValueError, match="holds no weights"):
-        load_published(tmp_path)
+    (tmp_path / "alex.pth").write_bytes(b"x")
+    (tmp_path / "backbone.pth").write_bytes(b"x")
+    network = PublishedNetwork(MeanColour(), ("abc",))
+    monkeypatch.setitem(published_figures.LOADERS, "arcface", lambda path: network)
+    found = load_published(tmp_path)
+    assert found.arcface is network and found.syncnet is None and found.told() == {"arcface": ["abc"]}
+    damaged, lonely = found.refused
+    assert "syncnet_v2.model holds no weights" in damaged and "lacks alexnet-owt-7be5be79.pth" in lonely
