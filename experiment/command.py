@@ -44,7 +44,7 @@ def one_line(error: BaseException) -> str:
 def report_failures(failures: Sequence[str]) -> int:
     """The exit code of a job over several items: 0 without failures, else 1 after listing them on stderr."""
     for failure in failures:
-        print(f"headsync: failed: {failure}", file=sys.stderr)
+        print(f"headsync: failed: {' '.join(failure.split())}", file=sys.stderr)     # names may hold line breaks
     return SOME_FAILED if failures else 0
 
 
