@@ -14,7 +14,8 @@ from installation.findings import AGAIN, MISSING, OK, OPTIONAL, Finding, found
 
 PYTHONS = ((3, 10), (3, 12))
 INSTALL = "python -m pip install"
-EXTRAS = {"train": "wandb logs", "eval": "checks of metrics against other people's", "dev": "tests and lint"}
+EXTRAS = {"train": "wandb logs", "eval": "checks of metrics against other people's",
+          "cluster": "preprocessing on Dask or Ray", "dev": "tests and lint"}
 IMPORT_NAMES = {"python-speech-features": "python_speech_features", "face-alignment": "face_alignment"}
 SLOW = {"face-alignment", "mediapipe"}      # two seconds each to import; the detectors' findings tell of them
 CPU_FLAGS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16")

@@ -3,8 +3,8 @@
 import pytest
 
 # Processes share out whole files (see Makefile); a long one that came last would keep one of them busy alone.
-LONG = ("test_landmark_train", "test_notebooks", "test_syncers_train", "test_evaluate", "test_render_train", "test_packaging",
-        "test_render_network")
+LONG = ("test_fuzz", "test_notebooks", "test_landmark_train", "test_distributed", "test_kill", "test_syncers_train",
+        "test_evaluate", "test_render_train", "test_packaging", "test_render_network", "test_evaluate_scale")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests.test_layering import MAY_IMPORT, SCRIPTS, setup_list
+from tests.test_layering import MAY_IMPORT, SCRIPTS
 from tests.test_repository import repository_files
 
 ROOT = Path(__file__).parents[1]
@@ -97,7 +97,7 @@ def test_every_command_works_away_from_the_tree(built, tmp_path):
     output(sys.executable, "-m", "pip", "install", *quiet, "--target", place, built[1], folder=empty)
     told = json.loads(output(sys.executable, "-c", TRY, folder=empty, PYTHONPATH=str(place)))
 
-    points = dict(line.split(" = ") for line in read_points())
+    points = dict(line.split(" = ") for line in read_points())     # name = module:function
     assert set(told["commands"]) == set(points) and len(points) == len(SCRIPTS)
     assert {point.partition(":")[0] for point in points.values()} == SCRIPTS
     for name, (code, said) in told["commands"].items():
@@ -122,6 +122,8 @@ def package_name(requirement: str) -> str:
 def test_everything_that_is_asked_for_is_pinned():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = {package_name(line) for line in lines if line and not line.startswith("#")}
-    wanted = [("options", "install_requires"), *(("options.extras_require", extra) for extra in ("train", "eval", "dev"))]
-    asked = {package_name(line) for section in wanted for line in setup_list(*section)}
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    lines = [settings["options"]["install_requires"], *settings["options.extras_require"].values()]
+    asked = {package_name(line) for one in lines for line in one.split()}
     assert len(asked) > 15 and asked <= pinned, asked - pinned
