@@ -6,7 +6,7 @@ WITHOUT_FILES = ("headsync-setup-opencv", "headsync-doctor")
 
 
 READER = "reader: "     # begins the name of a slot that is a reader alone
-READ_SHARE = 0.85
+READ_SHARE = 0.9
 STAGES = ("correction", "encoder", "expression", "head_motion", "landmarks", "renderer", "syncers")
 MODELS = ("generator", "expression", "head_motion", "renderer", "face_encoder", "syncers")
 
@@ -139,9 +139,9 @@ def _training() -> list[Slot]:
         outs = (f"run/{made}.safetensors",)
         for place in ("landmarks/clip0.npz", "features/clip0.npy", "manifest.csv"):
             found.append(Slot(name, f"--data {{corpus}} --out {{out}}/run {tiny}", (place.rpartition(".")[2],), source=place,
-                              corpus="talks", outs=outs, weight=0.5))
+                              corpus="talks", outs=outs, weight=0.3))
         found.append(Slot(name, "--data {good}/talks --out {out}/run --config {bad}" + tiny.partition("yaml")[2], ("yaml",),
-                          source=f"{stage}.yaml", outs=outs))
+                          source=f"{stage}.yaml", outs=outs, weight=0.6))
     landmarks = "--data {good}/talks --out {out}/run --config {good}/landmarks.yaml"
     for key, source in (("begin_with", "generator"), ("syncers", "syncers"), ("judge", "syncers")):
         found.append(Slot("headsync-train-landmarks", f"{landmarks}{SMALL_JUDGES} {key}={{bad}}", ("safetensors",),
@@ -150,9 +150,9 @@ def _training() -> list[Slot]:
         name, outs = f"headsync-train-{stage}", (f"run/{made}.safetensors",)
         for place in ("landmarks/clip0.npz", "mesh/clip0.npy", "manifest.csv", "clips/clip0.mp4"):
             found.append(Slot(name, f"--data {{corpus}} --out {{out}}/run --config {{good}}/{stage}.yaml",
-                              (place.rpartition(".")[2],), source=place, corpus="faces", outs=outs, weight=0.4))
+                              (place.rpartition(".")[2],), source=place, corpus="faces", outs=outs, weight=0.3))
         found.append(Slot(name, "--data {corpus} --out {out}/run --config {bad}", ("yaml",), source=f"{stage}.yaml", outs=outs,
-                          corpus="faces"))
+                          corpus="faces", weight=0.6))
     found.append(Slot("headsync-train-renderer", "--data {corpus} --out {out}/run --config {good}/renderer.yaml "
                                                  "begin_with={bad}", ("safetensors",), source="renderer.safetensors",
                       corpus="faces", outs=("run/renderer.safetensors",), weight=0.5))

@@ -1,8 +1,8 @@
 """Good small files of every kind and a small corpus, from which the fuzzer makes bad ones; and stand-ins for what is slow.
 
 The readers are all real. Stood in for are the face detector (the canonical face, wherever a picture is large enough), the
-frames of generator and renderer (which stand still; their weights are read and built), the plots of a report, and the
-training loops (they end before the first step, when everything has been read and built).
+frames of generator and renderer (which stand still; their weights are read and built), the plots of a report, the
+renderer's judge, and the training loops (they end before the first step, when everything has been read and built).
 """
 
 import csv
@@ -15,6 +15,7 @@ import torch
 
 import evaluation.report
 import media
+import render_stage.train
 from configs import __file__ as configs
 from experiment import build_config, config_dict, load_config, save_weights
 from landmark_stage import Generator, GeneratorSettings
@@ -80,6 +81,7 @@ def stand_in() -> None:
                 setattr(module, name, other)
     LevelTraining.step = stop
     evaluation.report.report_page = lambda _: "the figures' page"
+    render_stage.train.Judge = lambda *_, **__: None
     Renderer.prepare = lambda self, references: references[0].picture
     Renderer.frames = lambda self, picture, points: np.repeat(picture[None], len(points), 0)
     MotionStream._make = still_frames

@@ -1,0 +1,78 @@
+"""The readers behind the commands, each called as a command would: most bad files need no more to be found out."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import media
+from evaluation.items import find_items
+from experiment import load_config, load_weights, run_command
+from landmark_stage import TrainSettings as LandmarksSettings
+from landmark_stage import load_expression, load_generator, load_head_motion
+from landmark_stage.expression_train import ExpressionTrainSettings
+from landmark_stage.head_motion_train import HeadTrainSettings
+from landmarks import LandmarkSequence, extract, find_sources, open_corpus, read_blocks, read_header
+from render_stage import RendererSettings, load_renderer
+from render_stage.encoder_training import EncoderTrainSettings
+from render_stage.face_encoder import load_face_encoder
+from syncers import CorrectionSettings, load_syncers
+from syncers import TrainSettings as SyncersSettings
+from tests.fuzz_material import StillDetector
+
+SETTINGS = {"correction": CorrectionSettings, "encoder": EncoderTrainSettings, "expression": ExpressionTrainSettings,
+            "head_motion": HeadTrainSettings, "landmarks": LandmarksSettings, "renderer": RendererSettings,
+            "syncers": SyncersSettings}
+LOADERS = {"generator": load_generator, "expression": load_expression, "head_motion": load_head_motion,
+           "renderer": load_renderer, "face_encoder": load_face_encoder, "syncers": load_syncers}
+
+
+def read_sound(path: Path) -> None:
+    """What is asked of a sound before anything is made of it."""
+    media.audio_info(path)
+    media.count_audio_frames(path)
+
+
+def read_pictures(path: Path) -> None:
+    """A face's picture or video, found with the stand-in detector."""
+    media.is_image(path)
+    extract(path, detector=StillDetector())
+
+
+def read_video(path: Path) -> None:
+    media.video_info(path)
+    for _ in media.read_frames(path, max_side=64):
+        pass
+
+
+def read_sequence(path: Path) -> None:
+    """By all three readers, whose answers must agree."""
+    header, blocks = read_header(path), sum(map(len, read_blocks(path)))
+    assert len(LandmarkSequence.load(path)) == header.frames == blocks
+
+
+def read_sources(path: Path) -> None:
+    find_sources([path.parent / "videos"], manifests=[path])
+
+
+def read_corpus(path: Path) -> None:
+    """Every array of a corpus one of whose files is `path`."""
+    folder = path.parent if path.name == "manifest.csv" else path.parent.parent
+    corpus = open_corpus(folder)
+    for clip in corpus.clips:
+        corpus.landmarks(clip)
+        corpus.features(clip)
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "sound": read_sound, "pictures": read_pictures, "video": read_video, "sequence": read_sequence, "weights": load_weights,
+    "sources": read_sources, "corpus": read_corpus, "pairs": lambda path: find_items({"one": path}, None),
+    **{f"{stage} settings": lambda path, stage=stage, form=form: load_config(form, stage=stage, preset=path)
+       for stage, form in SETTINGS.items()},
+    **{f"{name} weights": loader for name, loader in LOADERS.items()}}
+
+
+def main_of(name: str) -> Callable[[list[str]], int]:
+    """A reader as a command that takes one path."""
+    def run(argv: list[str]) -> None:
+        READERS[name](Path(argv[0]))
+
+    return lambda argv: run_command(run, argv)
