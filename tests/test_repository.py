@@ -1,6 +1,7 @@
 """What the repository may hold: short files and functions, no place of one machine, no registry, no pickle."""
 
 import ast
+import json
 import re
 from fnmatch import fnmatch
 from pathlib import Path
@@ -150,8 +151,17 @@ def test_no_file_names_a_package_registry():
     assert not wrong, "\n".join(wrong)
 
 
+def notebook_sources() -> dict[str, str]:
+    """The code of each notebook."""
+    cells = {name: json.loads(text)["cells"] for name, text in texts("*.ipynb").items()}
+    return {name: "\n".join("".join(cell["source"]) for cell in found if cell["cell_type"] == "code")
+            for name, found in cells.items()}
+
+
 def test_nothing_is_unpickled():
-    wrong = [f"{name} {line}" for name, source in texts("*.py").items() for line in unsafe_loads(source)]
+    sources = texts("*.py") | notebook_sources()
+    assert len(notebook_sources()) >= 3
+    wrong = [f"{name} {line}" for name, source in sources.items() for line in unsafe_loads(source)]
     assert not wrong, "\n".join(wrong)
 
 
