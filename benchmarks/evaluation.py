@@ -28,7 +28,7 @@ import numpy as np
 
 import media
 from landmark_stage import MotionChoice, MotionControl, load_generator, load_speaker, write_landmarks, write_motion
-from landmarks import Clip, Corpus, LandmarkSequence, frontalise, head_pose, open_corpus, pose_points
+from landmarks import Clip, Corpus, LandmarkSequence, frontalise, head_pose, lip_opening, open_corpus, pose_points
 from landmarks.corpus import write_table
 from render_stage import load_renderer, read_references, render_video
 from tests.face_files import shaking, write_tone, write_video
@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[1]
 MODELS = ("short", "long")
 METHODS = ("redrawn", *MODELS, "dubbed", "rhythmic")
 PIECE_FRAMES, SCALE_FRAMES = 80, 50
+CLOSED = 0.01           # lip opening, in outer eye corner distances
 SEED = 1
 
 
@@ -133,6 +134,21 @@ def evaluate(methods: dict[str, Path], reference: Path, report: Path, *more: str
     print(done.stdout.strip(), f"exit code {done.returncode}", sep="\n", flush=True)
 
 
+def judge_lips(corpus: Corpus, clips: list[Clip], motions: dict[str, Path]) -> None:
+    """What no report says: how openings go together, known offsets put right, and how often lips are closed."""
+    for name, folder in motions.items():
+        together, closed = [], []
+        for clip in clips:
+            real = lip_opening(corpus.landmarks(clip).points)
+            made = lip_opening(LandmarkSequence.load(folder / f"{clip.clip}.npz").points)
+            seen, heard = max(0, -clip.av_offset), max(0, clip.av_offset)
+            frames = min(len(real) - seen, len(made) - heard)
+            together.append(np.corrcoef(real[seen : seen + frames], made[heard : heard + frames])[0, 1])
+            closed.append([float((one < CLOSED).mean()) for one in (real, made)])
+        real, made = np.mean(closed, axis=0)
+        print(f"{name}: openings correlate at {np.mean(together):.2f}; lips closed in {made:.0%} of frames, real {real:.0%}")
+
+
 def scale(counts: list[int]) -> None:
     """So many clips of 50 frames of one made-up face against itself, a few pixels smaller."""
     with tempfile.TemporaryDirectory() as folder:
@@ -169,7 +185,9 @@ def main() -> None:
     corpus, out = open_corpus(options.data), options.out
     clips = list(corpus.select(options.split, talking=True))
     if "whole" in options.parts:
-        evaluate(generate(corpus, clips, out / "whole"), options.data, out / "whole" / "report", f"--split={options.split}")
+        motions = generate(corpus, clips, out / "whole")
+        judge_lips(corpus, clips, motions)
+        evaluate(motions, options.data, out / "whole" / "report", f"--split={options.split}")
     for part in [part for part in options.parts if part != "whole"]:
         frames, videos = (options.frames, True) if part == "videos" else (PIECE_FRAMES, False)
         chosen = spread(clips, options.people) if videos else clips
