@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from evaluation.anchors import FaceCollection
 from evaluation.catalogue import FIGURES, badness, groups
@@ -10,7 +11,7 @@ from evaluation.curves import Curves
 from evaluation.motion_sets import LENGTHS, FeatureSet, MotionSet, embedded_motion, flat_motion, motion_picture
 from evaluation.worst import ranking_figure
 from landmarks import canonical_face
-from syncers import load_syncers
+from syncers import load_syncers, separation
 from tests.talking import made_up_talk
 
 
@@ -40,6 +41,13 @@ def test_floors_keep_people_apart():
     assert alone.floors() == {}
 
 
+def test_real_clips_without_motion_have_no_distances_and_end_nothing():
+    found, still = MotionSet(seed=7), np.repeat(motions(1, 1)[0], 47, 0)
+    for number in range(11):
+        found.add(motions(1, 47)[0], still, f"person{number}")
+    assert found.figures(draws=2) == {} == found.floors()
+
+
 def test_features_that_are_moved_lie_as_far_apart_as_they_were_moved():
     random, found = np.random.default_rng(3), FeatureSet(seed=7, meaning="test")
     real = random.standard_normal((211, 5))
@@ -59,6 +67,10 @@ def test_people_are_told_apart_by_pairs_of_two_clips_where_there_are_two():
     found = faces.likeness()
     assert found.genuine > 0.85 and abs(found.impostor) < 0.2 and found.roc_area == 1
     assert found.genuine_pairs == 3 * 16 + 6        # across two clips of three people, within the only one of the first
+    auroc = pytest.importorskip("torchmetrics.functional.classification").binary_auroc
+    genuine, impostor = np.array([0.9, 0.4, 0.6, 0.6]), np.array([0.1, 0.6, 0.5])
+    golden = auroc(torch.from_numpy(np.concatenate([genuine, impostor])), torch.tensor([1] * 4 + [0] * 3))
+    assert separation(genuine, impostor) == pytest.approx(float(golden), abs=1e-6)
     alone = FaceCollection()
     alone.add(np.eye(7)[:3], identity="p", clip="c")
     assert alone.likeness() is None
