@@ -139,7 +139,7 @@ class RendererTraining:
         if self._batches is None:
             drawn = DrawnBatches(self.clips, self.settings, self.network.step_px)
             workers = {"num_workers": self.settings.workers, "prefetch_factor": 2 if self.settings.workers else None,
-                       "worker_init_fn": _deaf_to_signals}
+                       "worker_init_fn": _deaf_to_signals, "generator": torch.Generator()}     # else it draws from torch's own
             self._batches = iter(DataLoader(drawn, sampler=range(self.steps, sys.maxsize), batch_size=None,
                                             collate_fn=_as_it_is, **workers))
         batch, window = next(self._batches)
