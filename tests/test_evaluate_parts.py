@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.anchors import FaceCollection
+from evaluation.anchors import FOREIGN, REAL, SHIFTED, STILL, Anchors, FaceCollection
 from evaluation.catalogue import FIGURES, badness, groups
 from evaluation.clip import clip_profiles
 from evaluation.curves import Curves
 from evaluation.motion_sets import LENGTHS, FeatureSet, MotionSet, embedded_motion, flat_motion, motion_picture
+from evaluation.sides import Reference, Side
 from evaluation.worst import ranking_figure
 from landmarks import canonical_face
 from syncers import load_syncers, separation
@@ -92,6 +93,16 @@ def test_sound_known_to_be_late_is_put_right(talk):
     for one, other in zip(before.of_mode["valid"], after.of_mode["valid"]):
         assert one.offset == other.offset
     assert clip_profiles(points[:4], rows, pyramid).figures() == {}
+
+
+def test_shifted_sound_is_found_where_it_was_put_and_foreign_sound_is_anothers(talk):
+    points, rows = talk
+    anchors = Anchors(load_syncers("loss"))
+    reference = Reference(Side(points, np.ones(len(points), bool), None), (0.0, 0.0, 256.0, 256.0), (256, 256), rows)
+    told = [{row.anchor for row in anchors.rows(reference, identity=person, late_frames=0)} for person in ("ann", "ann", "bob")]
+    assert told[0] == told[1] == {REAL, STILL, SHIFTED} and told[2] == {REAL, STILL, SHIFTED, FOREIGN}
+    fine = [shift for shift in anchors.shifts if shift.window_ms <= 400]
+    assert len(fine) == 6 and fine[0].frames == 5 and all(abs(shift.frames - 5) <= shift.step_frames for shift in fine)
 
 
 def test_a_mean_profile_is_as_deep_as_the_confidence(talk):
