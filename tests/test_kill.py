@@ -1,0 +1,154 @@
+"""Whatever is killed, or meets a full disk, goes on as if nothing had been; signals end a training saved.
+
+A few moments of what `python benchmarks/kill.py --moments 50` does; docs/results.md has its result.
+"""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import render_stage.train
+from experiment import LoopSettings, RunLog, checkpoints, load_checkpoint, load_config, read_log, run_loop
+from render_stage import RendererSettings, RendererTraining
+from tests.killing import Extent, draw_moments, limit_files, run
+from tests.loop_trainee import Regression, train
+
+ROOT = Path(__file__).parents[1]
+KINDS = ("loop", "generation")      # the others take minutes; test_preprocess.py kills a preprocessing twice
+ONE_CORE = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def survivors():
+    """What became of each kind of job, by its name."""
+    done = subprocess.run([sys.executable, str(ROOT / "benchmarks" / "kill.py"), "--moments", "3", "--full", "2",
+                           "--kinds", *KINDS],
+                          cwd=ROOT, capture_output=True, text=True, env=ONE_CORE)
+    assert "Traceback" not in done.stderr, done.stderr
+    return {told["kind"]: told for told in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_jobs_go_on_as_if_nothing_had_been(survivors, kind):
+    assert survivors[kind]["faults"] == [] and survivors[kind]["died"] >= 1, survivors[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_full_disk_costs_nothing_but_the_room(survivors, kind):
+    assert survivors[kind]["full_faults"] == [] and survivors[kind]["found_full"] >= 1, survivors[kind]
+
+
+def test_moments_lie_in_the_job_and_are_of_all_kinds():
+    drawn = draw_moments(30, Extent(2.0, 17, 1009), seed=3)
+    assert drawn == draw_moments(30, Extent(2.0, 17, 1009), seed=3) != draw_moments(30, Extent(2.0, 17, 1009), seed=4)
+    assert all(0 <= one.cpu_s <= 2 for one in drawn[::3]) and all(1 <= one.operation <= 17 for one in drawn[1::3])
+    assert all(0 <= one.bytes < 1009 for one in drawn[2::3])
+
+
+class Signalled(Regression):
+    """Gets signals in the middle of steps."""
+
+    def __init__(self, *numbers):
+        super().__init__()
+        self.numbers = numbers
+
+    def step(self):
+        if self.done == 2:
+            for number in self.numbers:
+                signal.raise_signal(number)
+        return super().step()
+
+
+@pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGINT], [signal.SIGTERM, signal.SIGTERM],
+                                     [signal.SIGINT, signal.SIGTERM]])
+def test_signals_end_a_training_after_its_step_saved(tmp_path, numbers):
+    _, result = train(tmp_path, 11, trainee=Signalled(*numbers))
+    assert result.step == 3 and load_checkpoint(tmp_path)["step"] == 3
+    assert train(tmp_path, 11)[1].step == 11
+
+
+def test_a_second_interruption_does_not_wait(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, 11, trainee=Signalled(signal.SIGINT, signal.SIGINT))
+    assert signal.getsignal(signal.SIGINT) is before and not checkpoints(tmp_path)
+
+
+WORKED = """
+import os, signal, sys
+sys.path.insert(0, {root!r})
+from torch.utils.data import DataLoader
+from render_stage.train import _deaf_to_signals
+from tests.loop_trainee import Regression, train
+
+class Fed(Regression):
+    def __init__(self):
+        super().__init__(pause_s=0.02)
+        self.batches = iter(DataLoader(range(1000), num_workers=1, worker_init_fn=_deaf_to_signals))
+    def step(self):
+        next(self.batches)
+        print(self.done, flush=True)
+        return super().step()
+
+print(*train({out!r}, 997, trainee=Fed())[1], flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_kills_no_worker_first(tmp_path, number):
+    """As a terminal's Ctrl-C or a queue's end does: batches still come, the step is finished, the run is saved."""
+    process = subprocess.Popen([sys.executable, "-c", WORKED.format(root=str(ROOT), out=str(tmp_path))], env=ONE_CORE,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    for line in process.stdout:
+        if line.strip() == "3":
+            os.killpg(process.pid, number)
+            break
+    said, complained = process.communicate(timeout=120)
+    step = int(said.splitlines()[-1].split()[0])
+    assert process.returncode == 0 and complained == "" and 4 <= step < 997
+    assert load_checkpoint(tmp_path)["step"] == step
+
+
+def test_feeding_the_renderer_leaves_random_numbers_alone(monkeypatch):
+    """A loader draws a seed whenever it is made; a resumed run makes one more, and its state would tell."""
+    training = object.__new__(RendererTraining)
+    training.settings, training.clips = load_config(RendererSettings, stage="renderer", preset="tiny"), []
+    training.steps, training._batches, training.device = 5, None, torch.device("cpu")
+    training.network = SimpleNamespace(step_px=16)
+    monkeypatch.setattr(render_stage.train.DrawnBatches, "__getitem__", lambda self, number: (number, "window"))
+    monkeypatch.setattr(render_stage.train, "moved_to", lambda batch, device: batch)
+    before = torch.get_rng_state()
+    assert [training._next() for _ in range(2)] == [(5, "window"), (6, "window")]
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_log_without_room_is_one_error_and_goes_on_later(tmp_path):
+    """The log's line is torn; going on drops it and writes it anew."""
+    def in_vain():
+        limit_files(700)        # the log grows beyond it, checkpoints at once
+        try:
+            train(tmp_path / "run", 11, save_every=100)
+        except OSError as error:
+            return error.errno
+
+    end = run(in_vain, tmp_path / "told")
+    assert end.code == errno.EFBIG
+    train(tmp_path / "run", 11)
+    train(tmp_path / "straight", 11)
+    ours, theirs = ([{**line, "time_s": 0} for line in read_log(tmp_path / name)] for name in ("run", "straight"))
+    assert ours == theirs
+
+
+def test_a_run_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "run").write_bytes(b"a file")
+    with pytest.raises(OSError), RunLog(tmp_path / "run") as log:
+        run_loop(Regression(), tmp_path / "run", LoopSettings(steps=3), log=log)
+    assert (tmp_path / "run").read_bytes() == b"a file"
