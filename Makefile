@@ -7,7 +7,7 @@ CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.10 python3 python)
 USABLE := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 PIP_INSTALL := .venv/bin/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test lint fuzz setup clean
 
 demo: setup
 	@mkdir -p out
@@ -21,6 +21,10 @@ test: setup
 
 lint: setup
 	.venv/bin/python -m ruff check .
+
+# Ten thousand damaged files for the commands and their readers; FUZZ_SEED=1 makes others. See docs/trust.md.
+fuzz: setup
+	OMP_NUM_THREADS=1 .venv/bin/python -m tests.fuzz_run 10000 --seed $(or $(FUZZ_SEED),0)
 
 setup: .venv/.ready
 

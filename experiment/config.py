@@ -23,6 +23,7 @@ from experiment.atomic import write_whole
 
 Config = TypeVar("Config")
 NESTING = 20  # levels of a configuration; the YAML library overflows the stack at some ten thousand
+LARGEST_NUMBER = 2**31 - 1
 OVERRIDE = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*=")
 BAD_YAML = (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError)
 BAD_MERGE = (OmegaConfBaseException, TypeError, ValueError, AttributeError)
@@ -160,9 +161,25 @@ def finished(schema: type[Config], config: DictConfig, source: str) -> Config:
     if missing:
         raise ValueError(f"{source}: no value for {', '.join(missing)}; set it in the preset or as key=value")
     try:
-        return typed(schema, values, "")
+        made = typed(schema, values, "")
+        check_numbers(made, "")
     except ValueError as error:
         raise ValueError(f"{source}: {one_line(error)}") from None
+    return made
+
+
+def check_numbers(value: Any, key: str) -> None:
+    """ValueError naming the first number in a configuration that none of ours can be: negative (but for seeds) or endless."""
+    if dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            check_numbers(getattr(value, field.name), dotted(key, field.name))
+    elif isinstance(value, Mapping | list | tuple):
+        for name, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            check_numbers(item, f"{key}[{name}]")
+    elif isinstance(value, int | float):
+        least = -LARGEST_NUMBER if key.endswith("seed") else 0
+        if not least <= value <= LARGEST_NUMBER:
+            raise ValueError(f"{key} is {str(value)[:20]}; it must be {least} or more, and at most {LARGEST_NUMBER}")
 
 
 def typed(hint: Any, value: Any, key: str) -> Any:

@@ -118,7 +118,7 @@ def open_corpus(folder: str | Path) -> Corpus:
         raise ValueError(f"{folder} is no corpus: it has no {MANIFEST}; "
                          f"make one with preprocess.py --videos DIR --out {folder}")
     clips = tuple(read_table(path, Clip))
-    wrong = next((clip.clip for clip in clips if Path(clip.clip).name != clip.clip or "\0" in clip.clip), None)
+    wrong = next((clip.clip for clip in clips if not clip.clip or Path(clip.clip).name != clip.clip or "\0" in clip.clip), None)
     if wrong is not None:
         raise ValueError(f"{path} names a clip {wrong!r}, which is no file's name; re-run preprocess.py")
     return Corpus(folder, clips)
@@ -173,9 +173,9 @@ def _mapped(path: Path, kind: type, shape: tuple[int, ...]) -> np.ndarray:
     """An array (n, *shape) of a kind, memory-mapped. ValueError, one line, for a file that holds none."""
     try:
         with np.errstate(over="ignore"):    # an absurd shape is refused without a warning
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(array, np.ndarray) or array.dtype != kind or array.ndim != len(shape) + 1 or array.shape[1:] != shape:
-            raise ValueError(f"it holds {getattr(array, 'dtype', 'an archive')} {getattr(array, 'shape', '')}")
+            array = np.lib.format.open_memmap(path, mode="r")
+        if array.dtype != kind or array.ndim != len(shape) + 1 or array.shape[1:] != shape:
+            raise ValueError(f"it holds {array.dtype} {array.shape}")
     except FileNotFoundError:
         raise
     except Exception as error:      # of a damaged header NumPy's reader may raise anything

@@ -23,6 +23,7 @@ from media import write_whole
 SCHEMA = "landmarks/1"
 FIELDS = ("points", "visible", "fps", "size", "crop", "layout", "producer")
 MOST_FRAMES = 25 * 3600 * 12        # half a day; a header that claims more is not believed
+FARTHEST_PX = 1e6                   # that a point or a crop may lie from the origin: sums and squares stay finite
 MOST_TEXT = 1 << 20                 # characters of the producer's JSON
 
 
@@ -42,8 +43,9 @@ class LandmarkSequence:
         L = layout_size(self.layout)
         if self.points.ndim != 3 or self.points.shape[1:] != (L, 3) or not len(self.points):
             raise ValueError(f"points must be (T, {L}, 3) with at least one frame, got {self.points.shape}")
-        if self.points.dtype != np.float32 or not np.isfinite(self.points).all():
-            raise ValueError(f"points must be finite float32, got {self.points.dtype}; interpolate missing frames")
+        if self.points.dtype != np.float32 or not (np.abs(self.points) <= FARTHEST_PX).all():     # nor is NaN
+            raise ValueError(f"points must be finite float32, none beyond {FARTHEST_PX:g} pixels, got {self.points.dtype}; "
+                             "interpolate missing frames")
         if self.visible.shape != self.points.shape[:1] or self.visible.dtype != bool:
             raise ValueError(
                 f"visible must be bool ({len(self.points)},), got {self.visible.dtype} {self.visible.shape}")
@@ -52,8 +54,8 @@ class LandmarkSequence:
         if len(self.size) != 2 or not all(0 < side <= 1 << 15 for side in self.size):
             raise ValueError(f"size must be two sides of 1 to 32768 pixels, got {self.size}")
         x0, y0, x1, y1 = self.crop
-        if not (np.isfinite(self.crop).all() and x0 < x1 and y0 < y1):
-            raise ValueError(f"crop must be finite x0 < x1, y0 < y1, got {self.crop}")
+        if not (max(map(abs, self.crop)) <= FARTHEST_PX and x0 < x1 and y0 < y1):
+            raise ValueError(f"crop must be finite x0 < x1, y0 < y1, none beyond {FARTHEST_PX:g}, got {self.crop}")
         try:
             told = json.loads(self.producer)
         except json.JSONDecodeError as error:

@@ -64,6 +64,8 @@ def scan_video(frames: Iterable[np.ndarray], detector: Detector) -> Scan:
 
 def _boxes(frame: np.ndarray, detector: Detector) -> np.ndarray:
     scale = min(1.0, SCAN_SIDE_PX / max(frame.shape[:2]))
+    if min(frame.shape[:2]) * scale < 1:    # a line has no face, and cannot be reduced
+        return np.zeros((0, 4))
     if scale < 1:
         frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return detector.boxes(frame) / scale  # (N, 4)

@@ -94,11 +94,12 @@ def required_audio_stream(container: InputContainer, path: Path | str) -> Stream
 
 def decoded(container: InputContainer, stream: Stream, path: Path | str) -> Iterator[Frame]:
     """Returns an iterator over the frames of a stream in order of display; damage is skipped and logged once."""
-    damaged = 0
+    damaged, ended = 0, False
     packets = container.demux(stream)   # ends with an empty packet, which makes the decoder hand out what it holds
-    while True:
+    while not ended:
         try:
             packet = next(packets, None)
+            ended = packet is None      # also where draining fails: a decoder that cannot be opened never can
             frames = stream.decode(packet) if packet is not None else _drained(stream)
         except av.FFmpegError as error:
             damaged += 1
@@ -106,8 +107,6 @@ def decoded(container: InputContainer, stream: Stream, path: Path | str) -> Iter
                 _log.warning("%s: damaged or cut off (%s); reading what can be read", shown_name(path), reason(error))
             continue
         yield from frames
-        if packet is None:
-            return
 
 
 def _drained(stream: Stream) -> list[Frame]:
