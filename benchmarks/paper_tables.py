@@ -1,6 +1,6 @@
 """The four papers' tables as far as they can be filled here: ours from reports, theirs as printed, side by side.
 
-    .venv/bin/python benchmarks/paper_tables.py --reports DIR      (the --out of benchmarks/evaluation.py)
+    .venv/bin/python benchmarks/paper_tables.py --reports DIR      (the --out of benchmarks/evaluation_runs.py)
 
 Prints Markdown. Rows that begin with a paper's name are quoted, from other data and other networks: not to be ranked with ours.
 """

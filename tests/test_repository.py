@@ -141,6 +141,12 @@ def test_no_file_is_a_drawer():
     assert not [name for name in package_sources() if Path(name).name in drawers]
 
 
+def test_no_benchmark_hides_a_package():
+    """A script's own folder comes first on its path: benchmarks/media.py would be imported instead of media."""
+    ours = {path.name for path in ROOT.iterdir() if (path / "__init__.py").is_file()} | {path.stem for path in ROOT.glob("*.py")}
+    assert len(ours) > 10 and not ours & {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+
+
 def test_no_file_names_a_place_of_one_machine():
     wrong = found(MACHINE_PATH, texts("*"))
     assert not wrong, "\n".join(wrong)

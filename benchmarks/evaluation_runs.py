@@ -1,8 +1,8 @@
 """The evaluation itself measured: a whole split by one command, rendered pieces, and how time and memory grow with clips.
 
-    .venv/bin/python benchmarks/evaluation.py --data CORPUS --out DIR [--split val] [--parts whole pieces videos]
+    .venv/bin/python benchmarks/evaluation_runs.py --data CORPUS --out DIR [--split val] [--parts whole pieces videos]
         [--frames 50] [--people 12] [--methods redrawn short long dubbed rhythmic]
-    .venv/bin/python benchmarks/evaluation.py --scale 4 8 16 32
+    .venv/bin/python benchmarks/evaluation_runs.py --scale 4 8 16 32
 
 Every part ends in one call of `headsync-evaluate`, which is printed and says how long it took and how much memory at most:
     whole     motion that MS-Sync's generator (`short`, `long`) made for every clip with sound, against the corpus
