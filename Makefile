@@ -1,4 +1,4 @@
-# What you can make: demo, test, lint; each builds .venv first when it is missing or older than what it is built from.
+# What you can make: demo, test, lint, fuzz; each builds .venv first when it is missing or older than what it is built from.
 #   PYTHON=/path/to/python3.11        the Python to use, instead of the first usable of 3.11, 3.12, 3.10
 #   TORCH_OPTIONS='--index-url URL'   pip options for torch alone, for example the index of its CPU builds
 #   PYTEST_OPTIONS='-k clock -x'      passed on by `make test`; '-n 0' runs everything in one process
