@@ -106,12 +106,13 @@ def test_shifted_sound_is_found_where_it_was_put_and_foreign_sound_is_anothers(t
 
 
 def test_a_mean_profile_is_as_deep_as_the_confidence(talk):
-    curves, profiles = Curves(), clip_profiles(*talk, load_syncers("loss"))
+    points, rows = talk
+    curves, profiles = Curves(), clip_profiles(points, np.roll(rows, 4 * 6, axis=0), load_syncers("loss"))   # six frames late
     curves.add("one", profiles)
     curves.add("one", None)
     curve = curves.lag_curve("one", 1)
     profile = profiles.of_mode["valid"][1]
-    assert curve.clips == 1 and curve.lags[curve.distances.argmin()] == 2 * profile.offset
+    assert curve.clips == 1 and curve.lags[curve.distances.argmin()] == 2 * profile.offset != 0
     assert -curve.distances.min() == pytest.approx(profile.confidence, abs=1e-5)
     assert curves.lag_curve("other", 0) is None
 
