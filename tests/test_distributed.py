@@ -18,8 +18,9 @@ from experiment.batch_norm import SharedBatchNorm
 
 PROGRAM = Path(__file__).with_name("distributed_runs.py")
 TRAININGS = ("syncers", "generator", "expression", "head_motion", "encoder", "renderer")
-# Of a value: Adam takes steps of one size however small a gradient is, so rounding grows from step to step
-NEAR = {"rtol": 2e-3, "atol": 1e-3}
+# Of a value; rounding grows from step to step, through batch norms and judges more than elsewhere
+NEAR = dict.fromkeys(TRAININGS, 1e-4) | {"encoder": 5e-4, "renderer": 5e-4}
+JUDGED_NEAR = {"rtol": 2e-3, "atol": 1e-3}      # scores are ratios of small numbers
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,8 @@ def test_two_processes_have_the_curve_of_one(runs, name):
     for kind in ("train", "validate"):
         one, two = (curve(folder / name / count, kind) for count in ("1", "2"))
         assert one.keys() == two.keys() and len(one) > 1
-        wrong = {key: (one[key], two[key]) for key in one if not np.isclose(one[key], two[key], **NEAR)}
+        near = {"rtol": NEAR[name], "atol": 1e-5} if kind == "train" else JUDGED_NEAR
+        wrong = {key: (one[key], two[key]) for key in one if not np.isclose(one[key], two[key], **near)}
         assert not wrong, wrong
 
 
@@ -55,7 +57,7 @@ def test_the_curve_tells_batches_apart(runs, name):
     """What is compared above does change from step to step, by far more than it may differ."""
     found = sorted(curve(runs[0] / name / "1").items())
     losses = [value for (_, term), value in found if term in ("loss", "total", "landmarks")]
-    assert len(losses) == 4 and np.ptp(losses) > 20 * NEAR["rtol"] * abs(np.mean(losses))
+    assert len(losses) == 4 and np.ptp(losses) > 20 * NEAR[name] * abs(np.mean(losses))
 
 
 @pytest.mark.parametrize("name", TRAININGS)
@@ -82,7 +84,8 @@ def test_the_number_of_processes_may_change(runs):
     assert [told[f"to {steps}"]["codes"] for steps in (1, 3, 4)] == [[0], [0, 0], [0]]
     straight, changing = curve(folder / "renderer" / "1"), curve(folder / "changing")
     assert straight.keys() == changing.keys()
-    assert not [key for key in straight if not np.isclose(straight[key], changing[key], **NEAR)]
+    near = {"rtol": NEAR["renderer"], "atol": 1e-5}
+    assert not [key for key in straight if not np.isclose(straight[key], changing[key], **near)]
 
 
 def test_a_batch_that_cannot_be_shared_is_refused_in_one_line(runs):
