@@ -25,6 +25,7 @@ from syncers import TrainSettings as SyncersSettings
 from tests.fuzz_commands import COMMANDS, MODULES, READ_SHARE, READER, SLOTS, WITHOUT_FILES, shares
 from tests.fuzz_material import StillDetector, make_weights, sequence
 from tests.fuzz_mutations import KINDS, mutated, npy, png_chunks, png_file
+from tests.fuzz_run import Case, judge
 from tests.media_files import noise, write_audio, write_picture
 
 ROOT = Path(__file__).parents[1]
@@ -72,6 +73,19 @@ def good_file(kind: str, folder: Path) -> bytes:
     else:
         path = ROOT / "configs" / "syncers" / "tiny.yaml"
     return path.read_bytes()
+
+
+def test_what_is_wrong_is_seen(tmp_path):
+    case, said = Case(0, COMMANDS[0], "wav", "flip", b""), "headsync: a.wav: it is damaged\n"
+    assert judge(case, tmp_path, 2, said, "") == "" and judge(case, tmp_path, 1, said, "") == ""
+    unexpected = "headsync: failed: a: unexpected KeyError: 3\n"
+    for code, text, trace in ((2, "", ""), (2, said + said, ""), (2, said + "more\n", ""), (1, "", ""), (3, said, ""),
+                              (None, said, "x"), (0, "a.py:3: RuntimeWarning: no\n", ""), (1, unexpected, ""), (0, "", "")):
+        assert judge(case, tmp_path, code, text, trace), (code, text)
+    (tmp_path / "o.npz").touch()
+    assert judge(case, tmp_path, 2, said, "") and judge(case, tmp_path, 0, "", "") == ""
+    (tmp_path / "o.npz.partial-1").touch()
+    assert judge(case, tmp_path, 0, "", "")
 
 
 def test_bad_files_end_in_one_line(tmp_path):
