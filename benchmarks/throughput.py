@@ -130,8 +130,8 @@ def row(name: str, part: Part, options: argparse.Namespace, folder: Path, cores:
     more = part.sizes[2] - part.sizes[1]
     wall, processor = ((after - before) / more for before, after in zip(small, large))
     start = small.processor_s - part.sizes[1] * processor
-    speed = f"{1 / wall:.3g} a second"
-    if part.per_second:
+    speed = f"{1 / wall:.3g} a second" if wall > 0 else "not to be told beside other work"
+    if part.per_second and wall > 0:
         speed += f" = {1 / wall / part.per_second:.3g} x real time"
     both = f"{part.sizes[1]} and {part.sizes[2]}: {small.processor_s:.1f} and {large.processor_s:.1f} s"
     return (f"| {name}, per {part.unit} | {cores} | {wall:.3g} s | {processor:.3g} s | {speed} | {start:.1f} s | {both} | "
