@@ -60,7 +60,8 @@ def distributions(evaluation: Evaluation) -> str:
 
 def lag_plots(evaluation: Evaluation) -> str:
     """Mean embedding distance over lag, one panel a level, methods and anchors; empty without sound."""
-    levels = [level for level in range(LEVELS) if evaluation.curves.lag_curve(REAL, level) is not None]
+    curves = [evaluation.curves.lag_curve(REAL, level) for level in range(LEVELS)]
+    levels = [level for level, curve in enumerate(curves) if curve is not None and len(curve.lags) > 1]
     if not levels:
         return ""
     figure, axes = _axes(len(levels), min(4, len(levels)), width=2.9, height=2.5)
