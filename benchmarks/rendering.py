@@ -69,10 +69,7 @@ def end_to_end(folder: Path, renderer: Renderer, count: int, frames: int) -> flo
 
 
 def network_parts(renderer: Renderer, identity, points: np.ndarray) -> dict[str, float]:
-    """Milliseconds per frame, on one thread, of all of `frames`, and inside each direct child of the renderer's network.
-
-    The latter by hooks on the modules, which networks laid out for the processor do not have: together they are slower.
-    """
+    """Milliseconds per frame, on one thread, of all of `frames`, and inside each direct child of the renderer's network."""
     spent, begun = {}, {}
     network = next(value for value in vars(renderer).values() if isinstance(value, torch.nn.Module))
     children, hooks = dict(network.named_children()), []
@@ -85,12 +82,10 @@ def network_parts(renderer: Renderer, identity, points: np.ndarray) -> dict[str,
     start = time.perf_counter()
     renderer.frames(identity, points)
     total = time.perf_counter() - start
-    for t in range(len(points)):
-        renderer.explain(identity, points[t : t + 1])
     torch.set_num_threads(threads)
     for hook in hooks:
         hook.remove()
-    parts = {f"network, not laid out: {name}": 1000 * value / len(points) for name, value in spent.items()}
+    parts = {f"network: {name}": 1000 * value / len(points) for name, value in spent.items()}
     return {"renderer.frames, all, one thread": 1000 * total / len(points), **parts}
 
 

@@ -16,13 +16,12 @@ from torch import Tensor
 from experiment import Kind, build_config, load_model
 from landmarks import PersonFinder
 from render_stage.data import Guides, Look, as_picture, guide_tensors, looks
-from render_stage.drawing import Drawing, Drawn, laid_out
 from render_stage.face_topology import load_topology
 from render_stage.guide import CANVAS, Guide, GuideMaker, guide_maker
 from render_stage.hybrid_embedding import Appearance, References
 from render_stage.layers import resized, warp
-from render_stage.network import Made, NetworkSettings, RendererNetwork
-from render_stage.precision import has_cpu_units, mixed_precision
+from render_stage.network import Made, NetworkSettings, Placed, RendererNetwork
+from render_stage.precision import mixed_precision
 from render_stage.references import Reference
 
 MODELS = ("small",)
@@ -47,7 +46,6 @@ class Renderer:
     def __init__(self, network: RendererNetwork, *, device: str | torch.device = "cpu"):
         self.device, self.topology = torch.device(device), load_topology()
         self.network = network.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
-        self._drawings: dict[tuple, Drawing] = {}
 
     def prepare(self, references: Sequence[Reference]) -> Identity:
         """What is constant for an identity, from 1 to 32 references of one canvas.
@@ -90,43 +88,22 @@ class Renderer:
         if not len(points):
             return np.zeros((0, identity.size, identity.size, 3), np.uint8)
         matches = identity.maker.choose(identity.maker.poses(points))                       # (t,)
-        draw = self._drawing(identity, points[0], int(matches[0]))
         threads = torch.get_num_threads()
         if self.device.type != "cpu" or threads == 1:
-            return np.concatenate([self._frame(draw, identity, *one) for one in zip(points, matches)])
+            return np.concatenate([self._frame(identity, *one) for one in zip(points, matches)])
         try:
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                return np.concatenate([*pool.map(lambda one: self._frame(draw, identity, *one), zip(points, matches))])
+                return np.concatenate([*pool.map(lambda one: self._frame(identity, *one), zip(points, matches))])
         finally:
             torch.set_num_threads(threads)
 
-    def _drawing(self, identity: Identity, points: np.ndarray, match: int) -> Drawing:
-        """The networks as they are called for one frame, laid out once for each number of references.
-
-        Not laid out where bf16 is used, since what is fused there differs from what was trained.
-        """
-        form = tuple(getattr(one, "shape", None) for one in identity.held)
-        if form not in self._drawings:
-            draw = Drawing(self.network, type(identity.held)).eval()
-            if self.device.type == "cpu" and not has_cpu_units():
-                draw = laid_out(draw, self._shown(identity, identity.maker.guide(points, match)))
-            self._drawings[form] = draw
-        return self._drawings[form]
-
-    def _shown(self, identity: Identity, guide: Guide) -> tuple[Tensor, ...]:
-        """What a `Drawing` is called with: the identity's tensors, then a frame's guides."""
-        held = (part for one in identity.held for part in (one if isinstance(one, list) else [one]))
-        shown = guide_tensors(guide, identity.looks[guide.match])
-        return *held, *(one[None].to(self.device) for one in shown)
-
-    def _frame(self, draw: Drawing, identity: Identity, points: np.ndarray, match: int) -> np.ndarray:
+    def _frame(self, identity: Identity, points: np.ndarray, match: int) -> np.ndarray:
         guide = identity.maker.guide(points, int(match))
-        with torch.inference_mode(), mixed_precision(self.device):
-            drawn = Drawn(*draw(*self._shown(identity, guide)))
-        picture = drawn.picture.float()
+        made = self._made(identity, [guide])
+        picture = made.picture.float()
         if identity.large:
-            picture = picture - drawn.anchor.float()        # what the composition adds, in small
-            picture = resized(picture, identity.size) + self._large_anchor(identity, guide, drawn)
+            picture = picture - made.placed.anchor.float()      # what the composition adds, in small
+            picture = resized(picture, identity.size) + self._large_anchor(identity, guide, made.placed)
         elif identity.size < CANVAS:
             picture = torch.nn.functional.interpolate(picture, size=(identity.size,) * 2, mode="bilinear", antialias=True)
         return picture.clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()     # (1, P, P, 3)
@@ -139,27 +116,32 @@ class Renderer:
 
     def _made(self, identity: Identity, guides: Sequence[Guide]) -> Made:
         shown = [guide_tensors(one, identity.looks[one.match]) for one in guides]
-        batch = Guides(*(torch.stack([part.to(self.device) for part in parts]) for parts in zip(*shown)))
+        batch = Guides(*(_stacked(parts).to(self.device) for parts in zip(*shown)))
         held = identity.held
         if len(guides) > 1:
             held = type(held)(*(_repeated(one, len(guides)) for one in held))
         with torch.inference_mode(), mixed_precision(self.device):
             return self.network(held, batch)
 
-    def _large_anchor(self, identity: Identity, guide: Guide, drawn: Drawn) -> Tensor:
+    def _large_anchor(self, identity: Identity, guide: Guide, placed: Placed) -> Tensor:
         """The anchor (1, 3, P, P) of a large picture, by the small one's flows and masks."""
         P = identity.size
         scale = P / CANVAS
         large = as_picture(identity.large[guide.match]).to(self.device)[None]
-        matched = warp(large, scale * resized(drawn.displacement.float(), P))
-        if drawn.front.numel():
+        matched = warp(large, scale * resized(placed.moved.displacement.float(), P))
+        if placed.front is not None:
             look = identity.looks[guide.match]
             behind = torch.lerp(large, resized(look.backdrop[None], P), resized(look.person[None], P))
-            matched = torch.lerp(behind, matched, resized(drawn.front.float(), P))
+            matched = torch.lerp(behind, matched, resized(placed.front.float(), P))
         key = identity.large[identity.maker.key]
         projected = as_picture(_enlarged(key, guide.key_flow)).to(self.device)[None]
-        projected = warp(projected, scale * resized(drawn.projected_displacement.float(), P))
-        return torch.lerp(matched, projected, resized(drawn.believed.float(), P))
+        projected = warp(projected, scale * resized(placed.refined.displacement.float(), P))
+        return torch.lerp(matched, projected, resized(placed.believed.float(), P))
+
+
+def _stacked(parts: Sequence[Tensor]) -> Tensor:
+    """Tensors one after another; one alone is not copied."""
+    return parts[0][None] if len(parts) == 1 else torch.stack(parts)
 
 
 def _repeated(held: Tensor | list[Tensor], times: int) -> Tensor | list[Tensor]:

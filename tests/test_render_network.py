@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from experiment import load_config
 from render_stage import Guides, RendererSettings
 from render_stage.composition import CompositionSettings, ParallelSpade
-from render_stage.drawing import Drawing, Drawn, laid_out
 from render_stage.flow_network import REST_PX, FlowNetwork, FlowSettings
 from render_stage.guide import CANVAS, COARSE
 from render_stage.hybrid_embedding import EmbeddingSettings, HybridEmbedding
@@ -240,22 +239,6 @@ def test_early_blocks_see_the_coarser_level_first():
             made = network(network.references(*references(1, 1)), guides(1))
         assert made.picture.shape == (1, 3, CANVAS, CANVAS)
     assert sides == [16, 32]
-
-
-@pytest.mark.parametrize("K", [1, 3])
-def test_networks_laid_out_say_the_same(K):
-    network, shown = tiny().requires_grad_(False), guides(1)
-    with torch.no_grad():
-        held = network.references(*references(1, K))
-        held = network.appearance(held, shown.lines) if K == 1 else held
-        flat = [part for one in held for part in (one if isinstance(one, list) else [one])]
-        draw = Drawing(network, type(held)).eval()
-        quick = laid_out(draw, (*flat, *shown))
-        for seed in (0, 40):
-            told = guides(1, seed=seed)
-            for one, other in zip(draw(*flat, *told), quick(*flat, *told), strict=True):
-                assert one.shape == other.shape and torch.allclose(one, other, atol=1e-4)
-            assert torch.allclose(Drawn(*quick(*flat, *told)).picture, network(held, told).picture, atol=1e-4)
 
 
 def test_without_the_nonlinear_composition_pictures_only_reach_the_anchor():
