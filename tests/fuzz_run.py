@@ -13,6 +13,7 @@ import io
 import json
 import logging
 import os
+import re
 import resource
 import select
 import shutil
@@ -112,7 +113,7 @@ def judge(case: Case, out: Path, code: object, said: str, trace: str) -> str:
         return "a file ran code"
     if any("Warning" in line for line in lines):
         return "a Python warning"
-    if any(": unexpected " in line for line in told):
+    if any(re.search(r": unexpected \w+(Error|Exception|Interrupt): ", line) for line in told):
         return "an error that was not expected"
     if code not in (0, 1, 2):
         return f"exit code {code}"
