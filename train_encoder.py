@@ -2,7 +2,7 @@
 
 import argparse
 
-from experiment import best_state, load_config, run_training, training_parser
+from experiment import load_config, run_training, training_parser
 from landmarks import open_corpus
 from render_stage.encoder_training import EncoderTrainSettings, train_encoder
 
@@ -18,8 +18,7 @@ def run(argv: list[str]) -> None:
     options = arguments().parse_args(argv)
     settings = load_config(EncoderTrainSettings, stage="encoder", preset=options.config, overrides=options.overrides)
     report = train_encoder(open_corpus(options.data), options.out, settings)
-    best = best_state(report.loop.best, settings.loop.monitor)
-    print(f"{report.weights}: written, {best}, {report.loop.step} steps")
+    print(report.told(settings.loop.monitor))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -4,7 +4,7 @@ import argparse
 
 import torch
 
-from experiment import best_state, load_config, run_training, training_parser
+from experiment import load_config, run_training, training_parser
 from landmarks import open_corpus
 from render_stage import RendererSettings, train_renderer
 
@@ -23,8 +23,7 @@ def run(argv: list[str]) -> None:
     options = arguments().parse_args(argv)
     settings = load_config(RendererSettings, stage="renderer", preset=options.config, overrides=options.overrides)
     report = train_renderer(open_corpus(options.data), options.out, settings, device=options.device)
-    best = best_state(report.loop.best, settings.loop.monitor, digits=4)
-    print(f"{report.weights}: written, {best}, {report.loop.step} steps; samples lie in {options.out}/sheets")
+    print(f"{report.told(settings.loop.monitor, digits=4)}; samples lie in {options.out}/sheets")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -88,8 +88,3 @@ def training_parser(prog: str, doc: str, *, data: str = "what headsync-preproces
     parser.add_argument("--config", default=preset, metavar="PRESET", help=presets)
     parser.add_argument("overrides", nargs="*", metavar="key=value", help=f"for example {example}")
     return parser
-
-
-def best_state(best: float | None, monitor: str, *, digits: int = 3) -> str:
-    """What a training says of the state that it kept."""
-    return "never validated" if best is None else f"val {monitor} {best:.{digits}f}"

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -87,6 +88,11 @@ def check_loss_weights(weights: Mapping[str, float]) -> None:
     wrong = {name: value for name, value in weights.items() if not 0 <= value < float("inf")}
     if wrong:
         raise ValueError(f"weights of losses must be 0 or more, got {wrong}")
+
+
+def counting_weights(weights: object) -> dict[str, float]:
+    """The weights of a dataclass that are not 0, by name: those of the terms that are computed at all."""
+    return {name: value for name, value in asdict(weights).items() if value}
 
 
 def weighted_sum(weights: Mapping[str, float], losses: Mapping[str, Tensor]) -> Tensor:

@@ -25,6 +25,18 @@ class Trained(NamedTuple):
     state: dict     # the trainee's, at its best validation; the last one of a run that was never validated
 
 
+class TrainReport(NamedTuple):
+    """What a training left behind."""
+
+    weights: Path
+    loop: LoopResult
+
+    def told(self, monitor: str, *, digits: int = 3) -> str:
+        """The line about it: the file, what its state is worth, the steps."""
+        best = "never validated" if self.loop.best is None else f"val {monitor} {self.loop.best:.{digits}f}"
+        return f"{self.weights}: written, {best}, {self.loop.step} steps"
+
+
 def train_whole(trainee: Trainee, out: Path, settings: RunSettings) -> Trained:
     """What the run in `out`, made or gone on with, came to; of several processes the first writes.
 

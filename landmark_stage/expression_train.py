@@ -7,17 +7,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from experiment import (
-    LoopResult,
     LoopSettings,
+    TrainReport,
+    check_loss_weights,
     compute_together,
     config_dict,
+    counting_weights,
     follow,
     save_weights,
     share_batch_norms,
@@ -50,8 +52,8 @@ class ExpressionLossWeights:
     velocity: float = 0.0           # absolute error of their steps from frame to frame
 
     def __post_init__(self):
-        wrong = {name: value for name, value in asdict(self).items() if not 0 <= value < float("inf")}
-        if wrong or not any(asdict(self).values()):
+        check_loss_weights(asdict(self))
+        if not any(asdict(self).values()):
             raise ValueError(f"weights of losses must be 0 or more and one above it, got {asdict(self)}")
 
 
@@ -112,7 +114,7 @@ class ExpressionTraining:
         batch = draw_expressions(self.clips, self.settings.batch, self.model, settings=self.settings.material,
                                  generator=self.random)
         losses = self._losses(compute_together(self.model.train(), batch.sound, batch.shape), batch.real)
-        weights = {name: value for name, value in asdict(self.settings.weights).items() if value}
+        weights = counting_weights(self.settings.weights)
         total = weighted_sum(weights, losses)
         self.optimiser.zero_grad()
         total.backward()
@@ -159,14 +161,7 @@ class ExpressionTraining:
         self.steps = state["steps"]
 
 
-class ExpressionTrainReport(NamedTuple):
-    """What `train_expression` left behind."""
-
-    weights: Path
-    loop: LoopResult
-
-
-def train_expression(corpus: Corpus, out: str | Path, settings: ExpressionTrainSettings) -> ExpressionTrainReport:
+def train_expression(corpus: Corpus, out: str | Path, settings: ExpressionTrainSettings) -> TrainReport:
     """The learner trained on the corpus's train people and kept by its error on the mouths of its val people.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/expression.safetensors.
@@ -178,4 +173,4 @@ def train_expression(corpus: Corpus, out: str | Path, settings: ExpressionTrainS
     result, best = train_whole(training, out, settings)
     weights = save_weights(out / WEIGHT_FILE, best["average"], config={"expression": config_dict(settings.model)},
                            half=True)
-    return ExpressionTrainReport(weights, result)
+    return TrainReport(weights, result)

@@ -6,18 +6,19 @@ Shapes: B stretches, T frames, C = 6 numbers of a head. Source: Rhythmic Head se
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from experiment import (
-    LoopResult,
     LoopSettings,
+    TrainReport,
     check_loss_weights,
     compute_together,
     config_dict,
+    counting_weights,
     follow,
     own_rows,
     save_weights,
@@ -125,7 +126,7 @@ class HeadMotionTraining:
         made = self._made(batch)
         told = self._critic_step(made.whole.detach(), batch) if self.settings.weights.judge else {}
         losses = self._losses(made, batch)
-        weights = {name: value for name, value in asdict(self.settings.weights).items() if value}
+        weights = counting_weights(self.settings.weights)
         total = weighted_sum(weights, losses)
         self.optimiser.zero_grad()
         total.backward()
@@ -197,14 +198,7 @@ class HeadMotionTraining:
         self.steps = state["steps"]
 
 
-class HeadTrainReport(NamedTuple):
-    """What `train_head_motion` left behind."""
-
-    weights: Path
-    loop: LoopResult
-
-
-def train_head_motion(corpus: Corpus, out: str | Path, settings: HeadTrainSettings) -> HeadTrainReport:
+def train_head_motion(corpus: Corpus, out: str | Path, settings: HeadTrainSettings) -> TrainReport:
     """The learner trained on the corpus's train people and kept by what it predicts for its val people.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/head_motion.safetensors,
@@ -219,4 +213,4 @@ def train_head_motion(corpus: Corpus, out: str | Path, settings: HeadTrainSettin
     with torch.no_grad():
         model.typical.copy_(model.encode(references_of(clips, model, frames=TAU)).mean(0))
     form = {"head_motion": config_dict(settings.model)}
-    return HeadTrainReport(save_weights(out / WEIGHT_FILE, model.state_dict(), config=form, half=True), result)
+    return TrainReport(save_weights(out / WEIGHT_FILE, model.state_dict(), config=form, half=True), result)

@@ -7,17 +7,18 @@ Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, Z noise fea
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from experiment import (
-    LoopResult,
     LoopSettings,
+    TrainReport,
     check_loss_weights,
     compute_together,
     config_dict,
+    counting_weights,
     follow,
     save_weights,
     share_gradients,
@@ -157,7 +158,7 @@ class GeneratorTraining:
         losses = self._losses(made, batch)
         if self.adversary:
             losses |= self.adversary.judge(seen, true, observed=OBSERVED, generator=self.random)
-        total = weighted_sum({name: value for name, value in asdict(self.settings.weights).items() if value}, losses)
+        total = weighted_sum(counting_weights(self.settings.weights), losses)
         self.optimiser.zero_grad()
         total.backward()
         share_gradients(self.generator.parameters())
@@ -218,13 +219,6 @@ class GeneratorTraining:
         self.steps = state["steps"]
         if self.adversary:
             self.adversary.restore(state["adversary"])
-
-
-class TrainReport(NamedTuple):
-    """What `train_landmarks` left behind."""
-
-    weights: Path
-    loop: LoopResult
 
 
 def train_landmarks(corpus: Corpus, out: str | Path, settings: TrainSettings) -> TrainReport:

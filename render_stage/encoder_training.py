@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from experiment import (
-    LoopResult,
     LoopSettings,
+    TrainReport,
     check_loss_weights,
     compute_together,
     config_dict,
@@ -208,14 +208,7 @@ def encoder_figures(encoder: FaceEncoder, faces: Faces) -> dict[str, float]:
             "turn_deg": float(answers.turn_deg.mean())}
 
 
-class EncoderReport(NamedTuple):
-    """What `train_encoder` left behind."""
-
-    weights: Path
-    loop: LoopResult
-
-
-def train_encoder(corpus: Corpus, out: str | Path, settings: EncoderTrainSettings) -> EncoderReport:
+def train_encoder(corpus: Corpus, out: str | Path, settings: EncoderTrainSettings) -> TrainReport:
     """A face encoder trained on one half of the corpus's train people, kept by what it is worth on val and the other half.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/face_encoder.safetensors.
@@ -231,7 +224,7 @@ def train_encoder(corpus: Corpus, out: str | Path, settings: EncoderTrainSetting
     encoder.load_state_dict(best["average"])
     chosen = np.linspace(0, len(train.frame) - 1, min(LEVEL_PICTURES, len(train.frame))).astype(int)
     encoder.measure_levels(plain_batch(train, chosen, settings.encoder).pictures)
-    return EncoderReport(save_encoder(out / WEIGHT_FILE, encoder), result)
+    return TrainReport(save_encoder(out / WEIGHT_FILE, encoder), result)
 
 
 def save_encoder(path: str | Path, encoder: FaceEncoder) -> Path:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import l1_loss
 
-from experiment import check_loss_weights
+from experiment import check_loss_weights, counting_weights
 from render_stage.data import Batch
 from render_stage.face_encoder import ENCODER_WEIGHTS, MODELS, load_face_encoder
 from render_stage.guide import CANVAS, COARSE
@@ -54,7 +54,7 @@ class LossWeights:
 
     def counting(self, *, flows_only: bool, judged: bool) -> dict[str, float]:
         """The weights that are not 0, of the flow networks' terms alone or of all, with or without the adversary's."""
-        weights = {name: value for name, value in asdict(self).items() if value}
+        weights = counting_weights(self)
         return {name: value for name, value in weights.items()
                 if (name in FLOW_TERMS or not flows_only) and (name not in JUDGED_TERMS or judged)}
 

@@ -9,15 +9,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from experiment import (
-    LoopResult,
     LoopSettings,
+    TrainReport,
     config_dict,
     equal_share,
     first_before_others,
@@ -216,13 +216,6 @@ def judged_beside(batch: Batch) -> Tensor:
     """What judges see beside a picture (B, 5, S, S): the target's lines, the matched reference's lines, that reference."""
     guides = batch.guides
     return torch.cat([resized(torch.cat([guides.lines, guides.matched_lines], 1), CANVAS), guides.matched], 1)
-
-
-class TrainReport(NamedTuple):
-    """What `train_renderer` left behind."""
-
-    weights: Path
-    loop: LoopResult
 
 
 def train_renderer(corpus: Corpus, out: str | Path, settings: RendererSettings, *,
