@@ -17,7 +17,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -28,6 +27,7 @@ from render_stage import deformed_vertices, key_mesh, load_topology, match, proj
 from render_stage.references import read_references
 from render_stage.render import render_video
 from render_stage.renderer import Renderer, load_renderer
+from tests.media_files import stream_ends
 
 PORTRAIT = Path(__file__).parents[1] / "examples" / "astronaut.jpg"
 MINUTE = 1500
@@ -142,17 +142,6 @@ def one_long(model: str, frames: int) -> None:
         peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
         ends = " and ".join(f"{name} {end_s:.4f} s" for name, end_s in stream_ends(made).items())
     print(f"{frames} frames ({frames / MINUTE:g} min): {rate:.1f} frames/s, peak {peak:.0f} MB; ends: {ends}", flush=True)
-
-
-def stream_ends(path: Path) -> dict[str, float]:
-    """The second at which each stream's last packet ends."""
-    ends = {}
-    with av.open(str(path)) as container:
-        for packet in container.demux():
-            if packet.pts is not None:
-                end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                ends[packet.stream.type] = max(end_s, ends.get(packet.stream.type, 0.0))
-    return ends
 
 
 def main() -> None:

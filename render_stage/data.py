@@ -152,7 +152,7 @@ def _sample(clip: ClipFrames, K: int, settings: MaterialSettings, guide: GuideSe
     seen = looks([frame.picture for frame in frames[:-1]], points[:-1], [frame.person for frame in frames[:-1]])
     return (torch.stack([one.picture for one in seen]), torch.stack([one.lines for one in seen]),
             *guide_tensors(shown, seen[match]), torch.from_numpy(shown.teacher)[None], as_picture(frames[-1].picture),
-            torch.from_numpy(points[-1]), as_picture(widened(frames[-1].person)[..., None]))
+            torch.from_numpy(points[-1]), person_map(frames[-1].person))
 
 
 def looks(pictures: Sequence[np.ndarray], points: np.ndarray, people: Sequence[np.ndarray]) -> list[Look]:
@@ -160,6 +160,11 @@ def looks(pictures: Sequence[np.ndarray], points: np.ndarray, people: Sequence[n
     people = [widened(one) for one in people]
     return [Look(as_picture(picture), as_map(coarse_lines(one)), as_picture(person[..., None]), as_picture(behind))
             for picture, one, person, behind in zip(pictures, points, people, backdrops(pictures, people), strict=True)]
+
+
+def person_map(person: np.ndarray) -> Tensor:
+    """Where a person is, with the soft rim, (1, S, S) in [0, 1], from a map (S, S) uint8."""
+    return as_picture(widened(person)[..., None])
 
 
 def guide_tensors(shown: Guide, match: Look) -> Guides:

@@ -5,6 +5,7 @@ Shapes: T frames, N kept frames, P pixels a side. Source: DESIGN sections 3 and 
 
 import io
 from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ class FrameStore:
     """The kept frames of one clip, and where in them the person is."""
 
     def __init__(self, path: Path):
-        self._path, self._frames, self._people = path, JpegStore(path), None
+        self._path, self._frames = path, JpegStore(path)
         self.numbers = self._frames.numbers
 
     def __len__(self) -> int:
@@ -53,8 +54,11 @@ class FrameStore:
 
     def person(self, index: int) -> np.ndarray:
         """Where kept frame `index` shows a person: (P, P) uint8, 255 for sure; read when first asked for."""
-        self._people = self._people or JpegStore(people_path(self._path))
         return self._people.decoded(index)
+
+    @cached_property
+    def _people(self) -> JpegStore:
+        return JpegStore(people_path(self._path))
 
 
 def store_path(corpus: Corpus, clip: Clip, stride: int) -> Path:
@@ -71,7 +75,7 @@ def pack_frames(corpus: Corpus, clips: Sequence[Clip], *, stride: int, people: b
     """Make the stores that are missing, maps of `people` too where they are asked for; what is there is not touched."""
     (corpus.folder / FOLDER).mkdir(exist_ok=True)
     frames = [(corpus.video_path(clip), store_path(corpus, clip, stride)) for clip in clips]
-    _each(_pack, [pair for pair in frames if not pair[1].exists()], jobs, "frames")
+    _each(partial(_pack, stride=stride), [pair for pair in frames if not pair[1].exists()], jobs, "frames")
     maps = [(store, people_path(store)) for _, store in frames if people]
     _each(_find_people, [pair for pair in maps if not pair[1].exists()], jobs, "people")
 
@@ -88,8 +92,7 @@ def last_reference(frames: int) -> int:
     return FIRST_FRAMES if frames > 2 * FIRST_FRAMES else max(1, round(REFERENCE_SHARE * frames))
 
 
-def _pack(video: Path, store: Path) -> None:
-    stride = int(store.stem.rpartition(".every")[2])
+def _pack(video: Path, store: Path, stride: int) -> None:
     kept = {number: media.encode_jpeg(frame, QUALITY) for number, frame in enumerate(media.read_frames(video))
             if number % stride == 0}
     _write(store, list(kept), list(kept.values()))

@@ -13,16 +13,15 @@ import cv2
 import numpy as np
 from numba import njit
 
-from landmarks import RIGID27, HeadPose, canonical_face, head_pose, landmark_image, rigid_fit, rotation_vector, similarity_fit
+from landmarks import RIGID27, HeadPose, canonical_face, head_pose, landmark_image, rigid_fit, rotation_vector
 from render_stage.face_topology import FaceTopology
-from render_stage.mesh import KeyMesh, choose_key_frame, deformed_vertices, key_mesh, posed_vertices, project
+from render_stage.mesh import KeyMesh, choose_key_frame, deformed_vertices, head_centre, key_mesh, posed_vertices, project
 from render_stage.motion_matcher import motion_distance
 from render_stage.rasteriser import Raster, look_up
 
 CANVAS, COARSE = 256, 128
 FADE_PX = 9.0               # of the coarse map: how far the face's own motion reaches beyond the mesh
 TURN_FADE_PX = 6.0          # of the coarse map: beyond the mesh, over which the outline's motion becomes the whole head's
-CENTRE_DEPTH = 0.2          # of the outline's width: so far behind the outline lies the head's centre
 FEATHER_PX = 7             # side of the box that softens the projected face's edge
 LEAST_COVER = 0.02          # of a blurred mask, under which nothing is known
 OPENING_SPREAD = 0.08       # lip openings (shares of the eye distance) this far apart count as one standard deviation
@@ -145,7 +144,7 @@ def head_flow(raster: Raster, vertices: np.ndarray, other: KeyMesh) -> tuple[np.
     outline = other.topology.outline
     beyond = outline_motion(vertices[outline, :2], other.vertices[outline, :2])         # (G, G, 2)
     near = np.exp(cv2.distanceTransform((cover == 0).view(np.uint8), cv2.DIST_L2, 3) / -TURN_FADE_PX)[..., None]
-    shift = (head_centre(other.vertices, other.topology) - head_centre(vertices, other.topology)).astype(np.float32)
+    shift = (other.centre - head_centre(vertices, other.topology)).astype(np.float32)
     beyond = beyond * near + shift * (1 - near)                                         # (G, G, 2)
     own = moved - beyond * cover[..., None]                                             # the face's own, times cover
     spread, known = (cv2.GaussianBlur(one, (0, 0), FADE_PX / 2) for one in (own, cover))
@@ -171,13 +170,6 @@ def _gather(seen, flow, facing, moved, cover, teacher):
                     moved[row, column, 1] += part * (flow[y, x, 1] - np.float32(y + 0.5))
                     sure &= facing[y, x] > 0
             teacher[row, column] = np.float32(sure)
-
-
-def head_centre(vertices: np.ndarray, topology: FaceTopology) -> np.ndarray:
-    """Where the centre of a head lies (2,), from its mesh (V, 3): behind the middle of the outline, the head's way."""
-    outline = topology.average[topology.outline]                                        # (n, 3)
-    behind = outline.mean(0) + (0, 0, CENTRE_DEPTH * np.ptp(outline[:, 0]))
-    return similarity_fit(topology.average, vertices).apply(behind[None])[0, :2]        # (2,)
 
 
 def outline_motion(target: np.ndarray, source: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ landmark detector's, the renderer an orthographic z-buffer, and the texture the 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import cv2
@@ -24,6 +25,7 @@ RELIT_FACING = 0.3              # skin is compared between the halves from this 
 RELIT_DOUBT = 0.02              # of the face's pixels: what is taken for equally lit before looking
 OUTLINE_SHARE = 0.07            # of the face's height, times the sine of the head's turn: this near to the far outline the
                                 # mesh may stand out from the head, and its texture show the background
+CENTRE_DEPTH = 0.2      # of the outline's width: so far behind the outline lies the head's centre
 NOTHING = -1                    # the part of a pixel off the mesh
 OCCLUSION_SHARE = 0.04          # of the face's height: how far behind the nearest surface still counts as on it
 
@@ -55,6 +57,11 @@ class KeyMesh:
     topology: FaceTopology
     view: View
     lent: np.ndarray | None     # (H, W, 3) uint8: the texture that each half lends the other's hidden parts; None: nothing
+
+    @cached_property
+    def centre(self) -> np.ndarray:
+        """Where the head's centre lies in the picture (2,)."""
+        return head_centre(self.vertices, self.topology)
 
 
 def choose_key_frame(h: np.ndarray, visible: np.ndarray | None = None) -> int:
@@ -99,6 +106,13 @@ def key_mesh(picture: np.ndarray, vertices: np.ndarray, *, topology: FaceTopolog
     return KeyMesh(picture=np.ascontiguousarray(picture), vertices=vertices, topology=topology, view=view,
                    front=frontalise(vertices[None], pose)[0].astype(np.float64),
                    lent=_relit(picture, topology, view) if mirrored else None)
+
+
+def head_centre(vertices: np.ndarray, topology: FaceTopology) -> np.ndarray:
+    """Where the centre of a head lies (2,), from its mesh (V, 3): behind the middle of the outline, the head's way."""
+    outline = topology.average[topology.outline]                                        # (n, 3)
+    behind = outline.mean(0) + (0, 0, CENTRE_DEPTH * np.ptp(outline[:, 0]))
+    return similarity_fit(topology.average, vertices).apply(behind[None])[0, :2]        # (2,)
 
 
 def posed_vertices(key: KeyMesh, pose: HeadPose) -> np.ndarray:

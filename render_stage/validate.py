@@ -13,8 +13,7 @@ from torch import Tensor
 
 import media
 from landmarks import contact_sheet, head_pose
-from render_stage.backdrop import widened
-from render_stage.data import Batch, ClipFrames, Guides, as_picture, guide_tensors, looks
+from render_stage.data import Batch, ClipFrames, Guides, as_picture, guide_tensors, looks, person_map
 from render_stage.face_topology import load_topology
 from render_stage.frames import last_reference
 from render_stage.guide import CANVAS, GuideSettings, fixed_scale_pose, guide_maker
@@ -55,7 +54,7 @@ class Judge:
         return Batch(torch.stack([one.picture for one in seen])[None], torch.stack([one.lines for one in seen])[None],
                      Guides(*(one[None] for one in guide_tensors(shown, seen[match]))),
                      torch.from_numpy(shown.teacher)[None, None], as_picture(clip.store.picture(target))[None],
-                     torch.from_numpy(points)[None], as_picture(widened(clip.store.person(target))[..., None])[None])
+                     torch.from_numpy(points)[None], person_map(clip.store.person(target))[None])
 
     @torch.no_grad()
     def figures(self, network: RendererNetwork, *, step: int) -> dict[str, float]:

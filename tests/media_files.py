@@ -200,3 +200,14 @@ def written(path: Path, count: int, *, size: tuple[int, int] = (31, 47), **wishe
         for number in range(count):
             writer.write(numbered_frame(number, size=size))
     return path
+
+
+def stream_ends(path: Path) -> dict[str, float]:
+    """The second at which each stream's last packet ends."""
+    ends = {}
+    with av.open(str(path)) as container:
+        for packet in container.demux():
+            if packet.pts is not None:
+                end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                ends[packet.stream.type] = max(end_s, ends.get(packet.stream.type, 0.0))
+    return ends

@@ -25,7 +25,7 @@ from render_stage.references import ReferenceSet, SeenFace, SeenSource
 from render_stage.render import render_video
 from tests.fuzz_material import sequence, still_frames
 from tests.fuzz_mutations import npy, png_file
-from tests.media_files import noise, write_audio, write_picture, written
+from tests.media_files import noise, stream_ends, write_audio, write_picture, written
 
 ROOT = Path(__file__).parents[1]
 SIDE = 64
@@ -66,17 +66,6 @@ def write_motion(path: Path, frames: int) -> Path:
     return path
 
 
-def ends(path: Path) -> dict[str, float]:
-    """The second at which each stream's last packet ends."""
-    found = {}
-    with av.open(str(path)) as container:
-        for packet in container.demux():
-            if packet.pts is not None:
-                end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                found[packet.stream.type] = max(end_s, found.get(packet.stream.type, 0.0))
-    return found
-
-
 @pytest.mark.parametrize("samples", [1, 639, 641, 16000, 7 * 640, 103 * 640 - 319])
 def test_sound_and_picture_end_together(samples, tmp_path, monkeypatch):
     """Through both stages: ceil(25 x seconds) frames, and no stream a frame longer than the other."""
@@ -89,7 +78,7 @@ def test_sound_and_picture_end_together(samples, tmp_path, monkeypatch):
     assert made.frames == frames
     for name in ("v.mp4", "p.mp4"):
         assert sum(1 for _ in media.read_frames(tmp_path / name, rate=None)) == frames
-        told = ends(tmp_path / name)
+        told = stream_ends(tmp_path / name)
         assert told["video"] == pytest.approx(frames / 25) and abs(told["video"] - told["audio"]) <= 1 / 25 + 1e-9
 
 
