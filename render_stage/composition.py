@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from render_stage.layers import SLOPE, Unit, convolution, patch_convolution, resized
+from render_stage.layers import SLOPE, Unit, convolution, drawn_patches, patch_convolution, resized
 
 RESIDUAL = 0.5          # the most that an anchored composition adds to a colour, of 1
 
@@ -91,21 +91,29 @@ class ParallelSpade(nn.Module):
         self.label = (convolution(label, 2 * channels, kernel=1) if written is None
                       else WrittenWeights(written, label, 2 * channels, hidden=hidden))
 
-    def forward(self, normal: Tensor, conditions: Tensor, matrix: Tensor | None) -> Tensor:
-        """Normalised x (B, C, H, W) under conditions (B, H W, I): 1, features of both pictures if they modulate, landmarks."""
-        scale, shift = (torch.matmul(conditions, one) for one in self.weights(matrix).chunk(2, 2))     # (B, H W, C)
-        places = normal.permute(0, 2, 3, 1).flatten(1, 2)                                   # (B, H W, C)
-        return torch.addcmul(shift, places, scale).unflatten(1, normal.shape[2:]).permute(0, 3, 1, 2)   # (B, C, H, W)
+    def forward(self, x: Tensor, conditions: Tensor, weights: tuple[Tensor, Tensor]) -> Tensor:
+        """What `normal` gives (B, C, H, W) under conditions (B, H W, I): 1, pictures' features if they modulate, landmarks."""
+        scale, shift = (torch.matmul(conditions, one) for one in weights)                   # (B, H W, C)
+        places = x.permute(0, 2, 3, 1).flatten(1, 2)                                        # (B, H W, C)
+        return torch.addcmul(shift, places, scale).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)        # (B, C, H, W)
 
-    def weights(self, matrix: Tensor | None) -> Tensor:
-        """Weights (I, 2C), or (B, I, 2C) where they are written, of 1 and all conditions."""
+    def normal(self, x: Tensor) -> Tensor:
+        """Normalised x (B, C, H, W) in training; x itself in evaluation, when `weights` hold what the norm does."""
+        return self.norm(x) if self.norm.training else x
+
+    def weights(self, matrix: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Weights of the scale and of the shift, (B or 1, I, C) each, of all conditions; a matrix writes the landmarks'."""
         label = self.label.weight.flatten(1).T[None] if matrix is None else self.label(matrix)     # (B or 1, label, 2C)
         C = label.shape[2] // 2
         bias = torch.cat([self.label.bias[:C] + 1, self.label.bias[C:]])
         parts = [bias[None], label]
         if self.pictures is not None:
             parts = [(bias + self.pictures.bias)[None], self.pictures.weight.flatten(1).T, label]
-        return torch.cat([one.expand(len(label), *one.shape[-2:]) for one in parts], 1)
+        scale, shift = torch.cat([one.expand(len(label), *one.shape[-2:]) for one in parts], 1).chunk(2, 2)
+        if not self.norm.training:
+            spread = torch.rsqrt(self.norm.running_var + self.norm.eps)                     # (C,)
+            scale, shift = scale * spread, shift - scale * (self.norm.running_mean * spread)
+        return scale.contiguous(), shift.contiguous()
 
 
 class Shown(NamedTuple):
@@ -113,7 +121,14 @@ class Shown(NamedTuple):
 
     side: int                   # of the level
     conditions: Tensor          # (B, side^2, I): 1, features of both pictures if they modulate, landmarks
-    matrix: Tensor | None       # (B, F, F) of an adaptive level
+
+
+class BlockWeights(NamedTuple):
+    """Of a block's SPADEs, scales and shifts (B or 1, I, C)."""
+
+    first: tuple[Tensor, Tensor]
+    second: tuple[Tensor, Tensor]
+    around: tuple[Tensor, Tensor] | None
 
 
 class SpadeBlock(nn.Module):
@@ -131,24 +146,30 @@ class SpadeBlock(nn.Module):
         self.around_spade = ParallelSpade(inside, norm=self.first_spade.norm, **first) if inside != outside else None
         self.around = convolution(inside, outside, kernel=1, spectral=spectral) if inside != outside else None
 
-    def forward(self, x: Tensor, first: Shown, second: Shown) -> Tensor:
+    def weights(self, first: Tensor | None, second: Tensor | None) -> BlockWeights:
+        """What the matrices of the levels of its two halves make of its SPADEs."""
+        around = self.around_spade.weights(first) if self.around_spade is not None else None
+        return BlockWeights(self.first_spade.weights(first), self.second_spade.weights(second), around)
+
+    def forward(self, x: Tensor, weights: BlockWeights, first: Shown, second: Shown) -> Tensor:
         """(B, inside, h, h) to (B, outside, side, side) of `second`; its first half works at the side of `first`."""
-        normal, seen = _enlarged(self.first_spade.norm(x), first.side), first[1:]
-        around = _enlarged(x, first.side) if self.around is None else self.around(self.around_spade(normal, *seen))
-        x = self.first(F.leaky_relu(self.first_spade(normal, *seen), SLOPE, inplace=True))
+        normal = _enlarged(self.first_spade.normal(x), first.side)
+        around = (_enlarged(x, first.side) if self.around is None else
+                  self.around(self.around_spade(normal, first.conditions, weights.around)))
+        x = self.first(F.leaky_relu(self.first_spade(normal, first.conditions, weights.first), SLOPE, inplace=True))
         around, x = _enlarged(around, second.side), _enlarged(x, second.side)
-        normal = self.second_spade.norm(x)
-        return around + self.second(F.leaky_relu(self.second_spade(normal, *second[1:]), SLOPE, inplace=True))
+        x = self.second_spade(self.second_spade.normal(x), second.conditions, weights.second)
+        return around + self.second(F.leaky_relu(x, SLOPE, inplace=True))
 
 
 def _enlarged(x: Tensor, side: int) -> Tensor:
     return x if x.shape[-1] == side else F.interpolate(x, size=(side, side), mode="nearest")
 
 
-def _shown(parts: Sequence[Tensor], matrix: Tensor | None) -> Shown:
+def _shown(parts: Sequence[Tensor]) -> Shown:
     """Features (B, C, side, side) of a level, side by side behind a 1."""
     places = [one.permute(0, 2, 3, 1).flatten(1, 2) for one in parts]                       # (B, side^2, C) each
-    return Shown(parts[0].shape[-1], torch.cat([places[0].new_ones(*places[0].shape[:2], 1), *places], 2), matrix)
+    return Shown(parts[0].shape[-1], torch.cat([places[0].new_ones(*places[0].shape[:2], 1), *places], 2))
 
 
 class Composition(nn.Module):
@@ -190,24 +211,29 @@ class Composition(nn.Module):
                  for level, layer in enumerate(self.finer_label)]
         return finer + made
 
-    def forward(self, bottom: Tensor, warped: Sequence[Tensor], lines: Tensor, matrices: Sequence[Tensor],
+    def weights(self, matrices: Sequence[Tensor]) -> list[BlockWeights]:
+        """Of every block, from the adaptive levels' matrices (B, F, F): an appearance decides them, a target does not."""
+        written = dict(zip(self.settings.adaptive, matrices))
+        return [block.weights(written.get(self._first_level(level)), written.get(level))
+                for level, block in enumerate(self.blocks)]
+
+    def forward(self, bottom: Tensor, warped: Sequence[Tensor], lines: Tensor, weights: Sequence[BlockWeights],
                 anchor: Tensor) -> Tensor:
         """The picture (B, 3, H, W) in [0, 1].
 
-        From the appearance `bottom`, two warped pictures with masks (B, shown, H, W), landmark images, the adaptive levels'
-        matrices, and the warped pictures put together (B, 3, H, W).
+        From the appearance `bottom`, two warped pictures with masks (B, shown, H, W), landmark images, all blocks' weights and
+        the warped pictures put together (B, 3, H, W).
         """
-        drawn = self.drawn(bottom, warped, lines, matrices)
-        return anchor + RESIDUAL * torch.tanh(drawn) if self.settings.anchored else torch.sigmoid(drawn)
+        drawn = self.drawn(bottom, warped, lines, weights)
+        return torch.add(anchor, torch.tanh(drawn), alpha=RESIDUAL) if self.settings.anchored else torch.sigmoid(drawn)
 
-    def drawn(self, bottom: Tensor, warped: Sequence[Tensor], lines: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+    def drawn(self, bottom: Tensor, warped: Sequence[Tensor], lines: Tensor, weights: Sequence[BlockWeights]) -> Tensor:
         """What the last layer says (B, 3, H, W), before it is made a colour."""
-        labels, written = self.labels(lines), dict(zip(self.settings.adaptive, matrices))
-        shown = [labels]
+        shown = [self.labels(lines)]
         if self.settings.modulated:
-            shown = [*(encoder(one) for encoder, one in zip(self.encoders, warped)), labels]
-        seen = [_shown(parts, written.get(level)) for level, parts in enumerate(zip(*shown))]
+            shown = [*(encoder(one) for encoder, one in zip(self.encoders, warped)), *shown]
+        seen = [_shown(parts) for parts in zip(*shown)]
         x = self.bottom(bottom)
         for level in reversed(range(len(self.blocks))):
-            x = self.blocks[level](x, seen[self._first_level(level)], seen[level])
-        return F.pixel_shuffle(self.head(F.leaky_relu(x, SLOPE)), self.settings.patch)      # (B, 3, canvas, canvas)
+            x = self.blocks[level](x, weights[level], seen[self._first_level(level)], seen[level])
+        return drawn_patches(self.head, F.leaky_relu(x, SLOPE), self.settings.patch)        # (B, 3, canvas, canvas)

@@ -17,7 +17,8 @@ from landmarks import MIRROR, Clip, Corpus
 from render_stage.backdrop import backdrops, widened
 from render_stage.face_topology import FaceTopology
 from render_stage.frames import FrameStore, last_reference, pack_frames, store_path
-from render_stage.guide import CANVAS, Guide, GuideSettings, coarse_lines, guide_maker, mouth_opening
+from render_stage.guide import CANVAS, COARSE, Guide, GuideSettings, coarse_lines, guide_maker, mouth_opening
+from render_stage.layers import resized
 from render_stage.motion_matcher import match_hard
 
 LEAST_FRAMES = 25           # of a clip that is trained on
@@ -54,6 +55,7 @@ class Guides(NamedTuple):
     flow: Tensor            # (B, 2, G, G): its head's displacement from the target, in canvas pixels
     lines: Tensor           # (B, 1, G, G)
     person: Tensor          # (B, 1, S, S): where the matched reference shows a person, with its soft rim
+    matched_coarse: Tensor  # (B, 4, G, G): the matched reference and its person, averaged
     backdrop: Tensor        # (B, 3, S, S): what is behind that person
 
 
@@ -63,6 +65,7 @@ class Look(NamedTuple):
     picture: Tensor         # (3, S, S)
     lines: Tensor           # (1, G, G)
     person: Tensor          # (1, S, S)
+    coarse: Tensor          # (4, G, G): picture and person, averaged
     backdrop: Tensor        # (3, S, S)
 
 
@@ -158,8 +161,12 @@ def _sample(clip: ClipFrames, K: int, settings: MaterialSettings, guide: GuideSe
 def looks(pictures: Sequence[np.ndarray], points: np.ndarray, people: Sequence[np.ndarray]) -> list[Look]:
     """How K references look: pictures (S, S, 3) uint8, landmarks (K, L, 3) and maps of persons (S, S) uint8."""
     people = [widened(one) for one in people]
-    return [Look(as_picture(picture), as_map(coarse_lines(one)), as_picture(person[..., None]), as_picture(behind))
-            for picture, one, person, behind in zip(pictures, points, people, backdrops(pictures, people), strict=True)]
+    seen = []
+    for picture, one, person, behind in zip(pictures, points, people, backdrops(pictures, people), strict=True):
+        shown, where = as_picture(picture), as_picture(person[..., None])
+        coarse = resized(torch.cat([shown, where])[None], COARSE)[0]
+        seen.append(Look(shown, as_map(coarse_lines(one)), where, coarse, as_picture(behind)))
+    return seen
 
 
 def person_map(person: np.ndarray) -> Tensor:
@@ -170,7 +177,8 @@ def person_map(person: np.ndarray) -> Tensor:
 def guide_tensors(shown: Guide, match: Look) -> Guides:
     """A guide and its matched reference as the networks see them, without a batch axis."""
     return Guides(as_picture(shown.projected), as_picture(shown.masks), match.picture, match.lines,
-                  torch.from_numpy(shown.flow).permute(2, 0, 1), as_map(shown.lines), match.person, match.backdrop)
+                  torch.from_numpy(shown.flow).permute(2, 0, 1), as_map(shown.lines), match.person, match.coarse,
+                  match.backdrop)
 
 
 def as_picture(picture: np.ndarray) -> Tensor:

@@ -30,10 +30,10 @@ def layer_contributions(renderer: Renderer, identity: Identity, points: np.ndarr
 
 
 def _told_nothing(block: nn.Module, arguments: tuple) -> tuple:
-    x, *shown = arguments
+    x, weights, *shown = arguments
     silent = []
     for one in shown:
         nothing = torch.zeros_like(one.conditions)
         nothing[..., 0] = 1      # the bias stays
         silent.append(one._replace(conditions=nothing))
-    return x, *silent
+    return x, weights, *silent

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 SLOPE = 0.2     # of the leaky rectifier, on the negative side
+VECTOR = 8      # floats that processors work on at once
 
 
 def convolution(inside: int, outside: int, *, kernel: int = 3, stride: int = 1, spectral: bool = False) -> nn.Conv2d:
@@ -30,11 +31,28 @@ def patch_convolution(layer: nn.Conv2d, x: Tensor, patch: int) -> Tensor:
 
     Equal to `layer(F.pixel_unshuffle(x, patch))`, in one convolution of the pixels themselves.
     """
-    if patch == 1:
+    if patch == 1 and x.shape[1] > 1:
         return layer(x)
+    if patch == 1:      # one channel: torch has a fast way for larger kernels only
+        return F.conv2d(x, F.pad(layer.weight, (1, 1, 1, 1)), layer.bias, padding=2)
     weight = layer.weight.unflatten(1, (-1, patch, patch)).permute(0, 1, 4, 2, 5, 3)        # (O, C, 3, patch, 3, patch)
     weight = weight.flatten(4).flatten(2, 3).contiguous(memory_format=torch.channels_last)  # (O, C, 3 patch, 3 patch)
     return F.conv2d(x.contiguous(memory_format=torch.channels_last), weight, layer.bias, stride=patch, padding=patch)
+
+
+def drawn_patches(layer: nn.Conv2d, x: Tensor, patch: int) -> Tensor:
+    """A 3x3 convolution of x (B, C, H, W) that says colours of patches: (B, colours, patch H, patch W).
+
+    Equal to `F.pixel_shuffle(layer(x), patch)`, but channels come out of the convolution in the order in which they lie in the
+    picture and as many as vectors are wide, which is half the time on a CPU.
+    """
+    colours = layer.out_channels // patch**2
+    order = torch.arange(layer.out_channels, device=x.device).view(colours, -1).T.flatten()     # by row, column, colour
+    missing = -layer.out_channels % VECTOR
+    weight, bias = F.pad(layer.weight[order], (0, 0) * 3 + (0, missing)), F.pad(layer.bias[order], (0, missing))
+    told = F.conv2d(x, weight.contiguous(memory_format=torch.channels_last), bias, padding=1).permute(0, 2, 3, 1)
+    told = told[..., : len(order)].unflatten(3, (patch, patch * colours)).transpose(2, 3)   # (B, H, patch, W, patch colours)
+    return told.reshape(len(x), patch * x.shape[2], patch * x.shape[3], colours).permute(0, 3, 1, 2)
 
 
 class Unit(nn.Module):

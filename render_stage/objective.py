@@ -26,8 +26,8 @@ from render_stage.losses import (
     ssim_loss,
     warp_loss,
 )
-from render_stage.network import Placed, Window
 from render_stage.perceptual import PUBLISHED_WEIGHTS, PerceptualLoss, load_vgg19
+from render_stage.placing import Placed, Window
 
 FLOW_TERMS = ("anchor", "warp", "flow", "mask", "front")     # those that the flow networks alone can lower
 JUDGED_TERMS = ("adversarial", "features")          # those that the adversary gives

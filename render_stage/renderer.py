@@ -18,9 +18,10 @@ from landmarks import PersonFinder
 from render_stage.data import Guides, Look, as_picture, guide_tensors, looks
 from render_stage.face_topology import load_topology
 from render_stage.guide import CANVAS, Guide, GuideMaker, guide_maker
-from render_stage.hybrid_embedding import Appearance, References
+from render_stage.hybrid_embedding import References
 from render_stage.layers import resized, warp
-from render_stage.network import Made, NetworkSettings, Placed, RendererNetwork
+from render_stage.network import Known, Made, NetworkSettings, RendererNetwork
+from render_stage.placing import Placed
 from render_stage.precision import mixed_precision
 from render_stage.references import Reference
 
@@ -34,7 +35,7 @@ class Identity(NamedTuple):
     """All that is constant for a person's references."""
 
     maker: GuideMaker
-    held: References | Appearance   # the latter of one reference
+    held: References | Known        # the latter of one reference
     looks: tuple[Look, ...]         # K references as they are shown when they are matched
     large: tuple[np.ndarray, ...]   # K pictures (P, P, 3) uint8 where P is above S, else none
     size: int                       # P
@@ -64,7 +65,7 @@ class Renderer:
         with torch.inference_mode(), mixed_precision(self.device):
             held = self.network.references(pictures[None], maps[None])
             if len(references) == 1:        # attention has no choice: what the person looks like does not depend on the target
-                held = self.network.appearance(held, maps)
+                held = self.network.known(held, maps)
         size = references[0].picture.shape[0]
         large = tuple(reference.picture for reference in references) if size > CANVAS else ()
         return Identity(maker, held, seen, large, size)
@@ -119,7 +120,7 @@ class Renderer:
         batch = Guides(*(_stacked(parts).to(self.device) for parts in zip(*shown)))
         held = identity.held
         if len(guides) > 1:
-            held = type(held)(*(_repeated(one, len(guides)) for one in held))
+            held = _repeated(held, len(guides))
         with torch.inference_mode(), mixed_precision(self.device):
             return self.network(held, batch)
 
@@ -144,8 +145,12 @@ def _stacked(parts: Sequence[Tensor]) -> Tensor:
     return parts[0][None] if len(parts) == 1 else torch.stack(parts)
 
 
-def _repeated(held: Tensor | list[Tensor], times: int) -> Tensor | list[Tensor]:
-    return [_repeated(one, times) for one in held] if isinstance(held, list) else held.expand(times, *held.shape[1:])
+def _repeated(held: Tensor | Sequence | None, times: int) -> Tensor | Sequence | None:
+    """All tensors of a tuple of tensors and tuples, so many times."""
+    if held is None or isinstance(held, Tensor):
+        return None if held is None else held.expand(times, *held.shape[1:])
+    parts = [_repeated(one, times) for one in held]
+    return type(held)(*parts) if hasattr(held, "_fields") else type(held)(parts)
 
 
 def _canvas(picture: np.ndarray) -> np.ndarray:

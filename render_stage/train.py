@@ -37,8 +37,9 @@ from render_stage.data import Batch, ClipFrames, MaterialSettings, draw_batch, r
 from render_stage.face_topology import load_topology
 from render_stage.guide import CANVAS
 from render_stage.layers import resized
-from render_stage.network import NetworkSettings, Placed, RendererNetwork, Window
+from render_stage.network import NetworkSettings, RendererNetwork
 from render_stage.objective import FLOW_TERMS, JUDGED_TERMS, LossWeights, load_perceptual, loss_terms
+from render_stage.placing import Placed, Window
 from render_stage.precision import mixed_precision
 from render_stage.renderer import load_network
 from render_stage.validate import Judge

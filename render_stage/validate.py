@@ -58,7 +58,8 @@ class Judge:
 
     @torch.no_grad()
     def figures(self, network: RendererNetwork, *, step: int) -> dict[str, float]:
-        """SSIM, PSNR (dB), mouth L1, the anchor's SSIM: means over targets for each number of references; `ssim` over all."""
+        """SSIM, PSNR (dB), mouth L1, sharpness as a share of the real picture's, the anchor's SSIM: means over targets for each
+        number of references; `ssim` over all."""
         network.eval()
         found, rows = {}, []
         for K, samples in self.samples.items():
@@ -89,7 +90,13 @@ def _scores(made: Made, batch: Batch) -> dict[str, float]:
     error = float((picture - batch.target).square().mean())
     return {"ssim": 1 - float(ssim_loss(picture, batch.target)), "psnr": -10 * float(np.log10(max(error, 1e-10))),
             "mouth": float(reconstruction_loss(picture, batch.target, mouth)),
+            "sharpness": _detail(picture) / max(_detail(batch.target), 1e-6),
             "anchor_ssim": 1 - float(ssim_loss(anchor, batch.target))}
+
+
+def _detail(picture: Tensor) -> float:
+    """Mean absolute difference of neighbouring pixels."""
+    return float(picture.diff(dim=-1).abs().mean() + picture.diff(dim=-2).abs().mean())
 
 
 def sheet_row(made: Made, batch: Batch) -> list[np.ndarray]:

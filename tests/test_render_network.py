@@ -7,11 +7,12 @@ import torch.nn.functional as F
 from experiment import load_config
 from render_stage import Guides, RendererSettings
 from render_stage.composition import CompositionSettings, ParallelSpade
-from render_stage.flow_network import REST_PX, FlowNetwork, FlowSettings
+from render_stage.flow_network import REST_PX, FlowNetwork, FlowSettings, Moved
 from render_stage.guide import CANVAS, COARSE
 from render_stage.hybrid_embedding import EmbeddingSettings, HybridEmbedding
-from render_stage.layers import Pointwise, patch_convolution, resized, warp
-from render_stage.network import NetworkSettings, RendererNetwork, Window, without_mesh
+from render_stage.layers import Pointwise, drawn_patches, patch_convolution, resized, warp
+from render_stage.network import NetworkSettings, RendererNetwork, without_mesh
+from render_stage.placing import WHOLE, Window, place
 
 PRESETS = ("tiny", "small", "base", "without_mesh", "without_backdrop", "without_hybrid", "without_nonlinear",
            "without_warping", "posed_mesh")
@@ -22,10 +23,11 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def guides(B: int, *, seed: int = 0) -> Guides:
+    matched, person = noise(B, 3, CANVAS, CANVAS, seed=seed + 2), noise(B, 1, CANVAS, CANVAS, seed=seed + 6).round()
     return Guides(noise(B, 3, CANVAS, CANVAS, seed=seed), noise(B, 2, CANVAS, CANVAS, seed=seed + 1),
-                  noise(B, 3, CANVAS, CANVAS, seed=seed + 2), noise(B, 1, COARSE, COARSE, seed=seed + 3).round(),
+                  matched, noise(B, 1, COARSE, COARSE, seed=seed + 3).round(),
                   20 * noise(B, 2, COARSE, COARSE, seed=seed + 4) - 10, noise(B, 1, COARSE, COARSE, seed=seed + 5).round(),
-                  noise(B, 1, CANVAS, CANVAS, seed=seed + 6).round(), noise(B, 3, CANVAS, CANVAS, seed=seed + 7))
+                  person, resized(torch.cat([matched, person], 1), COARSE), noise(B, 3, CANVAS, CANVAS, seed=seed + 7))
 
 
 def references(B: int, K: int, *, seed: int = 11) -> tuple[torch.Tensor, torch.Tensor]:
@@ -62,6 +64,40 @@ def test_patches_are_convolved_as_if_they_were_channels(patch):
     torch.manual_seed(1)
     layer, x = torch.nn.Conv2d(5 * patch**2, 7, 3, padding=1), noise(2, 5, 8 * patch, 12 * patch)
     assert torch.allclose(patch_convolution(layer, x, patch), layer(F.pixel_unshuffle(x, patch)), atol=1e-5)
+
+
+@pytest.mark.parametrize("patch", [1, 2, 4])
+def test_patches_are_drawn_as_if_they_were_shuffled(patch):
+    torch.manual_seed(1)
+    layer, x = torch.nn.Conv2d(5, 3 * patch**2, 3, padding=1), noise(2, 5, 8, 12)
+    assert torch.allclose(drawn_patches(layer, x, patch), F.pixel_shuffle(layer(x), patch), atol=1e-6)
+
+
+def test_one_channel_is_convolved_like_any():
+    layer, x = torch.nn.Conv2d(1, 7, 3, padding=1), noise(2, 1, 8, 12)
+    assert torch.allclose(patch_convolution(layer, x, 1), layer(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("layered", [True, False])
+def test_the_loop_over_pixels_places_as_torch_does(layered):
+    shown = guides(2)
+    maps = [4 * noise(2, 6, COARSE, COARSE, seed=seed) - 2 for seed in (3, 4)]
+    moved, refined = (Moved(40 * one[:, :2], one[:, 2:3].sigmoid(), one[:, 3:4], one[:, 4:5] if layered else None)
+                      for one in maps)
+    moved.displacement[0, 0, 5, 7], moved.displacement[1, 1, 9, 9] = 1e9, -1e9      # far outside
+    loop = place(shown, moved, refined, WHOLE, warping=True)
+    slow = place(shown, moved._replace(displacement=moved.displacement.requires_grad_()), refined, WHOLE, warping=True)
+    for one, other in zip((*loop[:4], loop.front), (*slow[:4], slow.front)):
+        assert one is other is None or torch.allclose(one, other, atol=2e-4)
+    assert (loop.front is not None) is layered
+
+
+def test_places_that_are_no_numbers_read_nothing_beyond_the_picture():
+    shown, maps = guides(1), torch.full((1, 2, COARSE, COARSE), float("nan"))
+    moved = Moved(maps, maps[:, :1], maps[:, :1], maps[:, :1])
+    made = place(shown, moved, moved, WHOLE, warping=True)
+    corner = torch.cat([shown.projected, shown.masks], 1)[:, :, :1, :1]
+    assert torch.allclose(made.seen_projected, corner.expand_as(made.seen_projected))
 
 
 def test_pointwise_is_a_convolution():
@@ -128,7 +164,7 @@ def test_three_spades_side_by_side_are_their_sum():
     scales, shifts = zip(*(one.chunk(2, 1) for one in told))
     expected = spade.norm(x) * (1 + sum(scales)) + sum(shifts)
     conditions = torch.cat([torch.ones(2, 1, 8, 9), first, second, label], 1).flatten(2).transpose(1, 2)
-    assert torch.allclose(spade(spade.norm(x), conditions, None), expected, atol=1e-5)
+    assert torch.allclose(spade(spade.normal(x), conditions, spade.weights(None)), expected, atol=1e-5)
 
 
 def test_written_weights_follow_their_matrix():
@@ -137,9 +173,9 @@ def test_written_weights_follow_their_matrix():
     x, conditions, matrix = noise(2, 3, 5, 7), noise(2, 35, 9, seed=1), noise(2, 4, 6, seed=2)
     assert torch.equal(spade.label(matrix), spade.label.own.expand(2, -1, -1))      # to begin with they write nothing
     torch.nn.init.normal_(spade.label.rows[-1].weight)
-    straight, swapped = spade(x, conditions, matrix), spade(x, conditions, matrix.flip(0))
+    straight, swapped = (spade(x, conditions, spade.weights(one)) for one in (matrix, matrix.flip(0)))
     assert not torch.allclose(straight, swapped, atol=1e-3)
-    again = spade(x.flip(0), conditions.flip(0), matrix.flip(0)).flip(0)            # each sample has weights of its own
+    again = spade(x.flip(0), conditions.flip(0), spade.weights(matrix.flip(0))).flip(0)    # each sample has its own
     assert torch.allclose(again, straight, atol=1e-5)
 
 

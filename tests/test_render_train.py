@@ -15,8 +15,8 @@ from render_stage.data import MaterialSettings, draw_batch, read_frames
 from render_stage.frames import FrameStore, last_reference, pack_frames, people_path, store_path
 from render_stage.guide import CANVAS, COARSE, GuideSettings
 from render_stage.losses import ssim_loss
-from render_stage.network import WHOLE
 from render_stage.objective import FLOW_TERMS, JUDGED_TERMS, LossWeights, load_perceptual
+from render_stage.placing import WHOLE
 from render_stage.precision import has_cpu_units, mixed_precision
 from render_stage.validate import Judge
 from tests.moving_faces import moved_face, write_moving_corpus
