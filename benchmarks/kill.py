@@ -145,14 +145,28 @@ def contents(folder: Path) -> dict[str, object]:
 
 
 def different(found: dict[str, object], whole: dict[str, object]) -> list[str]:
-    """Files that are not as they should be; a checkpoint more is none: who dies before the oldest is removed leaves it."""
-    return [name for name in whole | found if found.get(name) != whole.get(name)
+    """Files, and what in them, that are not as they should be.
+
+    A checkpoint more is none: who dies before the oldest is removed leaves it.
+    """
+    return [name + entry(found.get(name), whole.get(name)) for name in whole | found if found.get(name) != whole.get(name)
             and (name in whole or not name.endswith(".ckpt"))]
+
+
+def entry(found: object, whole: object) -> str:
+    """The first entry of a state or a log that differs, as one would write it behind its name."""
+    if isinstance(found, dict) and isinstance(whole, dict):
+        return next((f"[{key!r}]" + entry(found.get(key), whole.get(key)) for key in whole | found
+                     if (key in found, found.get(key)) != (key in whole, whole.get(key))), ", the order of its entries")
+    if isinstance(found, (list, tuple)) and isinstance(whole, (list, tuple)) and len(found) == len(whole):
+        return next((f"[{place}]" + entry(*both) for place, both in enumerate(zip(found, whole)) if both[0] != both[1]), "")
+    return ""
 
 
 def survived(kind: Kind, place: Path, *, moments: int, seed: int) -> dict:
     """What became of the jobs of one kind: how many died, and every fault that was found."""
-    extent = measure(lambda: kind.job(place / "straight"), place / "told", place / "straight")
+    for name in ("first", "straight"):      # the first one compiles and fills caches: moments drawn in its time come too late
+        extent = measure(lambda name=name: kind.job(place / name), place / "told", place / name)
     whole, faults, died, left = contents(place / "straight"), [], 0, 0
     drawn = draw_moments(2 * moments, extent, seed=seed)
     for number in range(moments):

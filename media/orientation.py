@@ -32,11 +32,16 @@ _QUARTER_TURNS = (Orientation(), Orientation(True, True, False), Orientation(Fal
 
 
 def frame_orientation(frame: VideoFrame) -> Orientation:
-    """Returns how a decoded frame is to be shown: as stored, when it carries no display matrix."""
+    """Returns how a decoded frame is to be shown: as stored, when it carries no display matrix.
+
+    Frames that a PNG may have given (RGB, gray, palettes) are turned only, not mirrored: their side data is not touched.
+    """
+    if not _in_luma_and_chroma(frame):
+        return _quarter_turns(frame)
     try:
         side_data = frame.side_data.get(Type.DISPLAYMATRIX)
     except ValueError:   # PyAV 17 and 18 do not know the EXIF block that may lie beside the matrix
-        return _QUARTER_TURNS[round(-frame.rotation / 90) % 4]
+        return _quarter_turns(frame)
     if side_data is None or len(bytes(side_data)) < _MATRIX_BYTES:
         return Orientation()
     a, b, _, c, d = np.frombuffer(bytes(side_data), dtype=np.int32)[:5].astype(np.int64)
@@ -44,6 +49,18 @@ def frame_orientation(frame: VideoFrame) -> Orientation:
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return Orientation(False, bool(a < 0), bool(d < 0))
     return Orientation(True, bool(c < 0), bool(b < 0))
+
+
+def _in_luma_and_chroma(frame: VideoFrame) -> bool:
+    """False of all that a PNG is decoded to, whose side data holds the name of its colour profile.
+
+    PyAV 17 to 19 frees such a name when the side data goes and again when the frame goes, which kills the program.
+    """
+    return not frame.format.is_rgb and len(frame.format.components) >= 3
+
+
+def _quarter_turns(frame: VideoFrame) -> Orientation:
+    return _QUARTER_TURNS[round(-frame.rotation / 90) % 4]
 
 
 def turned(picture: np.ndarray, orientation: Orientation) -> np.ndarray:

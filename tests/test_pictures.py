@@ -1,6 +1,10 @@
 """Shows that still pictures are known by their content and come upright, as RGB, or are refused in one line."""
 
 import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,6 +48,32 @@ def test_photos_are_upright(tmp_path, orientation, turns):
     exif = b"Exif\0\0II*\0" + struct.pack("<I", 8) + entry
     path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:])
     assert near(read_image(path), np.ascontiguousarray(np.rot90(quadrants((46, 62)), turns)))
+
+
+PROFILED = """
+import gc, sys
+from media import read_frames, read_image
+for _ in range(7):
+    read_image(sys.argv[1])
+    sum(len(frame) for frame in read_frames(sys.argv[2]))
+    gc.collect()
+"""
+
+
+def test_a_colour_profile_kills_nobody(tmp_path):
+    """PyAV frees its name twice where the frame's side data is read, and a collection of garbage finds what is left."""
+    def profiled(content):
+        data = b"iCCP" + b"sRGB IEC61966-2.1\0\0" + zlib.compress(bytes(128))
+        return content[:33] + struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data)) + content[33:]
+
+    still, moving = write_picture(tmp_path / "a.png", quadrants((46, 62))), tmp_path / "b.png"
+    write_video(tmp_path / "b.apng", FILM, codec="apng", pixel_format="rgb24").rename(moving)
+    for path in (still, moving):
+        path.write_bytes(profiled(path.read_bytes()))
+    assert is_image(still) and not is_image(moving)
+    done = subprocess.run([sys.executable, "-c", PROFILED, still, moving], cwd=Path(__file__).parents[1],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_moving_pictures_are_no_stills(tmp_path):
