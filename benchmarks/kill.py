@@ -109,10 +109,11 @@ def rendering(place: Path) -> Kind:
     """A motion of some frames to a video with its sound."""
     sound = write_tone(place / "tone.flac", 11)
     write_motion(sound, None, place / "s.npz", speaker=load_speaker(), control=MotionControl(), motion=MotionChoice())
-    references, network = read_references([PORTRAIT], count=1), load_renderer()
+    network = load_renderer()
 
     def job(out: Path) -> None:
         out.mkdir(exist_ok=True)
+        references = read_references([PORTRAIT], count=1)   # here: MediaPipe does not survive a fork
         print(render_video(place / "s.npz", references, out / "v.mp4", audio=sound, renderer=network).frames)
     return Kind(job, "*.mp4")
 
