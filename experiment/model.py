@@ -32,7 +32,7 @@ class Kind(NamedTuple):
 def load_model(source: str | Path, make: Callable[[dict], Model], kind: Kind) -> Model:
     """A frozen model in evaluation mode: a shipped one by its name, or a weight file's, made from the file's configuration.
 
-    ValueError, one line, for a file that is missing, of another kind or at odds with its own configuration.
+    ValueError, one line, for a file that is missing, of another kind, at odds with its own configuration or not finite.
     """
     shipped = resources.files(kind.package) / "weights" / f"{source}.safetensors"
     path = Path(str(shipped)) if source in kind.shipped else Path(source)
@@ -42,6 +42,10 @@ def load_model(source: str | Path, make: Callable[[dict], Model], kind: Kind) ->
     weights = load_weights(path)
     if set(weights.config) != kind.config:
         raise ValueError(f"{path} holds no {kind.thing} (its configuration has {sorted(weights.config)}); give {kind.remedy}")
+    broken = [name for name, one in weights.tensors.items() if not one.isfinite().all()]
+    if broken:
+        raise ValueError(f"{path}: {broken[0]} and {len(broken) - 1} more of its {len(weights.tensors)} tensors hold numbers "
+                         "that are not finite; give a file of a training that did not break down")
     largest = max([LARGEST_SIZE, *(side for one in weights.tensors.values() for side in one.shape)])
     try:
         if largest_number(weights.config) > largest:    # before there is memory taken on its word

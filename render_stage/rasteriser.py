@@ -90,10 +90,10 @@ def _draw(vertices, triangles, seen, weights, depth):
         if not (-np.inf < area < -_LEAST_AREA_PX and np.isfinite(az + bz + cz)):
             continue
         # clipped before they become integers: a vertex may lie as far away as a float can say
-        left = int(max(np.ceil(min(ax, bx, cx) - 0.5), 0.0))
-        right = int(min(np.floor(max(ax, bx, cx) - 0.5), width - 1.0))
-        top = int(max(np.ceil(min(ay, by, cy) - 0.5), 0.0))
-        bottom = int(min(np.floor(max(ay, by, cy) - 0.5), height - 1.0))
+        left = int(min(max(np.ceil(min(ax, bx, cx) - 0.5), 0.0), width))
+        right = int(max(min(np.floor(max(ax, bx, cx) - 0.5), width - 1.0), -1.0))
+        top = int(min(max(np.ceil(min(ay, by, cy) - 0.5), 0.0), height))
+        bottom = int(max(min(np.floor(max(ay, by, cy) - 0.5), height - 1.0), -1.0))
         for row in range(top, bottom + 1):
             y = row + 0.5
             for column in range(left, right + 1):
