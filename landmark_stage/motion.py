@@ -34,6 +34,7 @@ from landmarks.compose import TREMBLE_TAPS
 
 HEADS = ("landmarks", "learned", "still")
 BLINKS = ("off", "natural", "video")
+MS_SYNC = "ms-sync"             # the generator whose lips are closed without being asked
 _SECOND_SEED = 1 << 32          # blinks and heads do not share random numbers with the face
 
 
@@ -52,6 +53,7 @@ class MotionChoice:
     head: str = "landmarks"                     # landmarks, learned, still, or copied
     head_scale: float = 1.0
     lip_scale: float = 1.0
+    lip_closure: float = 0.0
     blink: str = "off"                          # off, natural, or video
     blinks_per_minute: float = NATURAL_PER_MINUTE
     seed: int = 0
@@ -60,8 +62,8 @@ class MotionChoice:
 
     @property
     def plain(self) -> bool:
-        """Whether faces keep their own heads and lids; scales may still change them."""
-        return self.head == "landmarks" and self.blink == "off"
+        """Whether faces keep their own heads, lids and closed lips; scales may still change them."""
+        return self.head == "landmarks" and self.blink == "off" and not self.lip_closure
 
     @property
     def unchanged(self) -> bool:
@@ -79,7 +81,7 @@ class MotionChoice:
         lids = {"off": lambda: None, "video": lambda: looped(lid_closures(self.pose.points)), "natural": lambda: natural_blinks(
             torch.Generator().manual_seed(self.seed ^ _SECOND_SEED), per_minute=self.blinks_per_minute)}
         return compose_motion(blocks, start, head=heads[self.head](), lids=lids[self.blink](), head_scale=self.head_scale,
-                              lip_scale=self.lip_scale, frames=frames)
+                              lip_scale=self.lip_scale, lip_closure=self.lip_closure, frames=frames)
 
     def _learned(self, start: np.ndarray, audio: str | Path | np.ndarray | None) -> Iterator[np.ndarray]:
         if audio is None:
@@ -90,7 +92,8 @@ class MotionChoice:
         """What a producer field says of it."""
         name = self.pose.name if self.head == "copied" else self.head
         blink = f"{self.blinks_per_minute:g} a minute" if self.blink == "natural" else self.blink
-        return {"head_motion": name, "head_scale": self.head_scale, "lip_scale": self.lip_scale, "blink": blink}
+        return {"head_motion": name, "head_scale": self.head_scale, "lip_scale": self.lip_scale,
+                "lip_closure": self.lip_closure, "blink": blink}
 
 
 def _held(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -115,6 +118,8 @@ def add_motion_arguments(parser: argparse.ArgumentParser, *, blink: str = "natur
     parser.add_argument("--head-reference", metavar="VIDEO_OR_NPZ", help="whose head motion is learned (default: of --refs)")
     parser.add_argument("--head-scale", type=float, default=1.0, help="0: the head stands still (default 1)")
     parser.add_argument("--lip-scale", type=float, default=1.0, help="of the lips' motion (default 1)")
+    parser.add_argument("--lip-closure", type=float, metavar="X",
+                        help="how much lips close, 0: as generated (default 1 for ms-sync's, which close too seldom; else 0)")
     parser.add_argument("--blink", default=blink, metavar="HOW",
                         help=f"natural, off, video: as in the one of --head-motion, or blinks a minute (default {blink})")
 
@@ -124,7 +129,10 @@ def motion_from(options: argparse.Namespace) -> MotionChoice:
 
     ValueError, one line, for anything that cannot be had.
     """
-    for option, scale in (("--head-scale", options.head_scale), ("--lip-scale", options.lip_scale)):
+    closure = options.lip_closure
+    if closure is None:
+        closure = float(getattr(options, "generator", "") == MS_SYNC)
+    for option, scale in (("--head-scale", options.head_scale), ("--lip-scale", options.lip_scale), ("--lip-closure", closure)):
         if not (np.isfinite(scale) and scale >= 0):
             raise ValueError(f"{option} must be 0 or more, got {scale:g}")
     if not -(1 << 63) <= options.seed < 1 << 63:
@@ -139,8 +147,8 @@ def motion_from(options: argparse.Namespace) -> MotionChoice:
     pose = open_pose(options.head_motion) if copied else None
     personal = options.head_motion == "learned" or getattr(options, "generator", "") == "expression"
     reference = _reference(options) if personal else None
-    return MotionChoice("copied" if copied else options.head_motion, options.head_scale, options.lip_scale, blink, rate,
-                        options.seed, pose, reference)
+    return MotionChoice("copied" if copied else options.head_motion, options.head_scale, options.lip_scale, closure, blink,
+                        rate, options.seed, pose, reference)
 
 
 def _blink(asked: str) -> tuple[str, float]:

@@ -26,10 +26,10 @@ from landmark_stage.generate import (
     write_landmarks,
 )
 from landmark_stage.generator import Generator
-from landmark_stage.motion import MotionChoice, add_motion_arguments
+from landmark_stage.motion import MS_SYNC, MotionChoice, add_motion_arguments
 from landmarks import IBUG68, LandmarkSequence, SequenceWriter, producer_json, read_blocks, read_header
 
-GENERATORS = ("ms-sync", "expression")
+GENERATORS = (MS_SYNC, "expression")
 
 
 def add_generator_arguments(parser: argparse.ArgumentParser, *, model: str) -> None:

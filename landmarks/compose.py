@@ -15,6 +15,7 @@ from landmarks.blinks import blinked
 from landmarks.canonical import canonical_face
 from landmarks.geometry import rotation_matrix, rotation_vector, similarity_fit
 from landmarks.layouts import RIGID17
+from landmarks.lips import BEGIN_FRAMES, closed_lips
 from landmarks.motion import scale_motion
 from landmarks.smoothing import smooth
 
@@ -100,28 +101,29 @@ def _at(track: np.ndarray, position: np.ndarray) -> np.ndarray:
 
 def compose_motion(face: Iterable[np.ndarray], start: np.ndarray, *, head: Iterable[np.ndarray] | None = None,
                    lids: Iterable[np.ndarray] | None = None, head_scale: float = 1.0, lip_scale: float = 1.0,
-                   frames: int | None = None) -> Iterator[np.ndarray]:
+                   lip_closure: float = 0.0, frames: int | None = None) -> Iterator[np.ndarray]:
     """Blocks (t, 68, 3) float32, cut as those of `face`: what the face does by itself, under another head's motion.
 
     `face` yields blocks of landmarks that begin with `start` (68, 3), pixels of a square canvas. `head` yields blocks
     (t, 6) of any size: rotations as they shall be, place and size against the start's; None keeps the head that is
     there. Between the start's pose and the head's lies a transition of a second, and one back to the start before the end
     where `frames`, the number of them all, is known. `lids` yields how far the eyes are closed (t,), 0 to 1. `head_scale`
-    multiplies the head's turns, shifts and growth against the start, `lip_scale` the motion of lips and chin.
+    multiplies the head's turns, shifts and growth against the start, `lip_scale` the motion of lips and chin;
+    `lip_closure` closes lips (`lips.closed_lips`), from the eighth frame on in full.
     Every frame depends on its number and on nothing else, so that blocks equal the whole. With neither head nor lids nor
     scales what comes in goes out, bit for bit. ValueError, one line, for a wrong scale and for a head or lids that end
     before the face does.
     """
-    for option, scale in (("--head-scale", head_scale), ("--lip-scale", lip_scale)):
+    for option, scale in (("--head-scale", head_scale), ("--lip-scale", lip_scale), ("--lip-closure", lip_closure)):
         if not (math.isfinite(scale) and scale >= 0):
             raise ValueError(f"{option} must be 0 or more, got {scale:g}")
     start = _checked(np.asarray(start)[None])[0]
     return _composed(face, start, None if head is None else _Cut(head, "head motion"),
-                     None if lids is None else _Cut(lids, "blinking"), head_scale, lip_scale, frames)
+                     None if lids is None else _Cut(lids, "blinking"), head_scale, lip_scale, lip_closure, frames)
 
 
 def _composed(face: Iterable[np.ndarray], start: np.ndarray, head: "_Cut | None", lids: "_Cut | None", head_scale: float,
-              lip_scale: float, frames: int | None) -> Iterator[np.ndarray]:
+              lip_scale: float, lip_closure: float, frames: int | None) -> Iterator[np.ndarray]:
     begin = 0
     for block in face:
         if head is None:
@@ -131,6 +133,9 @@ def _composed(face: Iterable[np.ndarray], start: np.ndarray, head: "_Cut | None"
         if head is not None:
             share = head_scale * transition(np.arange(begin, begin + len(block)), frames)
             block = scale_motion(reposed(block, start, head.take(len(block)), share), start, lips=lip_scale)
+        if lip_closure:
+            moment = np.arange(begin, begin + len(block))
+            block = closed_lips(block, start, lip_closure * np.clip(moment / BEGIN_FRAMES, 0, 1))
         yield block
         begin += len(block)
 

@@ -200,6 +200,7 @@ def test_lids_are_copied_from_a_video():
 
 @pytest.mark.parametrize("how, words", [
     ({"head_scale": -1.0}, "--head-scale must be 0 or more, got -1"), ({"lip_scale": float("nan")}, "--lip-scale"),
+    ({"lip_closure": -1.0}, "--lip-closure"),
     ({"head": [np.zeros((5, 6))]}, "the head motion ends before the face does"),
     ({"lids": [np.zeros(5)]}, "the blinking ends before the face does")])
 def test_what_cannot_be_is_one_line(how, words):

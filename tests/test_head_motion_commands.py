@@ -62,7 +62,7 @@ def folder(tmp_path_factory, references):
     write_video(folder / "gaps.mp4", [*shaking(14, amplitude=15), *blank(8), *shaking(45, amplitude=15)[22:]])
     files = {"--audio": "a.flac", "--start": "start.npz", "--out": "plain.npz", "--model": "generator.safetensors"}
     argv = [word for option, name in files.items() for word in (option, str(folder / name))]
-    assert gen_landmarks.main([*argv, "--blink", "off"]) == 0
+    assert gen_landmarks.main([*argv, "--blink", "off", "--lip-closure", "0"]) == 0
     return folder
 
 
@@ -87,7 +87,8 @@ def argv_of(command, out, *argv):
 
 
 def motion_of(command, renderer, folder, *argv):
-    """The motion (T, 68, 3) that a command makes with these options."""
+    """The motion (T, 68, 3) that a command makes with these options; lips as generated where nothing is said of them."""
+    argv = argv if "--lip-closure" in argv else ("--lip-closure", "0", *argv)
     out = folder / ("s.npz" if command is gen_landmarks else "v.mp4")
     renderer.shown.clear()
     assert command.main(argv_of(command, out, *argv)) == 0
@@ -124,6 +125,7 @@ def turned(points, others):
 @pytest.mark.parametrize("argv", [
     ["--blink", "60"], ["--head-scale", "0.5", "--blink", "off"], ["--lip-scale", "1.7", "--blink", "40"],
     ["--head-motion", "still", "--blink", "off"], ["--head-motion", "learned", "--blink", "off"],
+    ["--lip-closure", "2", "--blink", "off"],
     ["--head-motion", "learned", "--head-reference", "pose.npz", "--blink", "off"],
     ["--head-motion", "blinking.npz", "--head-scale", "0.7", "--lip-scale", "0.5", "--blink", "video"]])
 def test_the_three_commands_move_faces_alike(small, tmp_path, folder, argv):
@@ -207,6 +209,7 @@ ALL, MAKERS = (gen_landmarks, talk, render), (gen_landmarks, talk)
     (ALL, ["--head-motion", "none.mp4"], "there is no file none.mp4"), (ALL, ["--head-motion", "grey.png"], "no face found"),
     (ALL, ["--blink", "often"], "--blink takes off, natural, video or a number"), (ALL, ["--blink", "video"], "give a video"),
     (ALL, ["--head-scale", "-1"], "--head-scale must be 0 or more"), (ALL, ["--lip-scale", "nan"], "--lip-scale must be 0"),
+    (ALL, ["--lip-closure", "-1"], "--lip-closure must be 0 or more"),
     (ALL, ["--head-reference", "pose.npz"], "is for --head-motion learned"), (ALL, ["--seed", "1" + 20 * "0"], "64 bits"),
     (ALL, ["--head-motion", "learned", "--head-reference", "none.npz"], "--head-reference takes a video or .npz, and there"),
     (MAKERS, ["--generator", "other"], "--generator takes ms-sync or exp"), (MAKERS, ["--noise", "-1"], "--noise must be 0")])
@@ -217,7 +220,8 @@ def test_bad_values_are_one_line_and_leave_nothing(tmp_path, capsys, commands, a
         assert words in told and told.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("option", ["--head-motion", "--head-reference", "--head-scale", "--lip-scale", "--blink", "--seed"])
+@pytest.mark.parametrize("option", ["--head-motion", "--head-reference", "--head-scale", "--lip-scale", "--lip-closure",
+                                    "--blink", "--seed"])
 def test_missing_values_are_said_and_leave_nothing(tmp_path, capsys, option):
     for command in ALL:
         with pytest.raises(SystemExit) as ended:

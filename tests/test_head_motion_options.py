@@ -11,6 +11,7 @@ import landmark_stage.motion
 from landmark_stage import add_motion_arguments, load_speaker, motion_from, rewrite_motion
 from landmark_stage.motion import open_pose
 from landmarks import RIGID17, LandmarkSequence, canonical_face, head_track
+from landmarks.lips import front_opening
 from tests.head_files import FRAMES, turning, write_head_files
 
 
@@ -55,7 +56,7 @@ def test_every_source_makes_a_motion(tmp_path, argv):
 
 
 def test_without_choices_it_is_the_generator_alone(tmp_path):
-    plain = generated(tmp_path / "s.npz", "--blink", "off", "--head-scale", "0.5")
+    plain = generated(tmp_path / "s.npz", "--blink", "off", "--lip-closure", "0", "--head-scale", "0.5")
     assert json.loads(plain.producer)["head_scale"] == 0.5 and "head_motion" not in json.loads(plain.producer)
 
 
@@ -117,6 +118,7 @@ def test_references_come_from_where_they_should():
     (["--head-motion", "learned", "--head-reference", "none.npz"], "there is no file none.npz"),
     (["--head-reference", "pose.npz"], "--head-reference is for --head-motion learned"),
     (["--head-scale", "nan"], "--head-scale must be 0 or more"), (["--lip-scale", "-1"], "--lip-scale must be 0 or more"),
+    (["--lip-closure", "-1"], "--lip-closure must be 0 or more"), (["--lip-closure", "nan"], "--lip-closure must be 0 or more"),
     (["--seed", "99999999999999999999"], "--seed must fit 64 bits"),
     (["--generator", "other"], "--generator takes ms-sync or expression"),
     (["--generator", "expression"], "holds no expression learner")])
@@ -124,6 +126,15 @@ def test_bad_options_are_one_line_and_leave_nothing(tmp_path, capsys, argv, word
     generated(tmp_path / "s.npz", *argv, code=2)
     told = capsys.readouterr().err
     assert words in told and told.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_lips_of_the_generator_are_closed_unless_told_otherwise(tmp_path):
+    made, asked_for, not_so = (generated(tmp_path / f"{name}.npz", "--blink", "off", *argv) for name, argv in (
+        ("s", []), ("t", ["--lip-closure", "1"]), ("u", ["--lip-closure", "0"])))
+    assert np.array_equal(made.points, asked_for.points) and json.loads(made.producer)["lip_closure"] == 1
+    assert (front_opening(made.points)[8:] < front_opening(not_so.points)[8:]).all()
+    assert asked("--blink", "off").lip_closure == 0         # a motion that is there keeps its lips
+    assert not asked("--blink", "off", "--lip-closure", "1").unchanged
 
 
 def test_files_are_rewritten_in_blocks(tmp_path):
