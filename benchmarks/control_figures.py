@@ -5,8 +5,8 @@
 Faces are made by MS-Sync's generator from each val piece's first frame and sound; heads come from every source. Copied heads
 are those of other val people's clips, cut to 40 frames so that they loop. Printed: how far rigid points move under `still`;
 what `--head-scale 0.5` leaves of turns and shifts; how far a copied head is from its source; the largest step between frames;
-and confidence of the metric syncers at 200 ms under each source as a share of that under the face's own head, for the
-generator's faces and for the real ones.
+and confidence of the metric syncers at 200 ms under each source as a share of that under the face's own head, which may itself
+agree with the sound, and of that under a still one, which cannot: the latter says what a head does to lips.
 """
 
 import argparse
@@ -123,19 +123,21 @@ def judge_lips(made: list[np.ndarray], pieces: list[Piece], sources: list[np.nda
              "copied, looped": lambda one, piece, source: looped(
                  anchored(head_track(source[:SOURCE_FRAMES], taps=TREMBLE_TAPS))),
              "learned": lambda one, piece, source: learned(model, source, piece.real.rows)}
-    print("\n| head | mean abs. AV-Off at 200 ms, frames | AV-Conf | share of own | head taken out: AV-Conf | share of own |")
-    print("|---|---|---|---|---|---|")
-    first = None
+    found = {}
     for name, head in heads.items():
         shown = [composed(one, head=head(one, piece, source)) for one, piece, source in zip(made, pieces, sources)]
         lips = [composed(one, head=still_head(one[0])) for one in shown]        # what is left without the head
-        found, alone = (synchrony(syncers, [Talk(torch.from_numpy(one / CANVAS).flatten(1), piece.real.rows)
-                                            for one, piece in zip(side, pieces)]) for side in (shown, lips))
-        confidences = found.confidence[0], alone.confidence[0]
-        first = first or confidences
-        shares = [ours / own for ours, own in zip(confidences, first)]
-        print(f"| {name} | {found.offset[0]:.2f} | {confidences[0]:.3f} | {shares[0]:.1%} | {confidences[1]:.3f} | "
-              f"{shares[1]:.1%} |", flush=True)
+        found[name] = [synchrony(syncers, [Talk(torch.from_numpy(one / CANVAS).flatten(1), piece.real.rows)
+                                           for one, piece in zip(side, pieces)]) for side in (shown, lips)]
+    print("\n| head | mean abs. AV-Off at 200 ms, frames | AV-Conf | share of own | share of still | head taken out: AV-Conf | "
+          "share of own | share of still |\n|---|---|---|---|---|---|---|---|")
+    for name, sides in found.items():
+        cells = [f"{sides[0].offset[0]:.2f}"]
+        for number, side in enumerate(sides):
+            confidence = side.confidence[0]
+            cells += [f"{confidence:.3f}", *(f"{confidence / found[anchor][number].confidence[0]:.1%}"
+                                             for anchor in ("its own", "still"))]
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
 def main() -> None:

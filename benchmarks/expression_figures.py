@@ -4,8 +4,8 @@
 
 Printed: the error of the mouth (mean distance of its 20 points, frontal, x and y, in canonical pixels) for every
 talking clip's sound and its face at rest, beside a face held at rest, the mean face, each clip's own mean face (which knows the
-answer's mean) and the nearest neighbour in sound; and synchrony at 200 ms by the metric syncers beside real faces, still ones
-and MS-Sync's generator, from each piece's first face.
+answer's mean, so that the learner is also shown with that mean known to it) and the nearest neighbour in sound; and synchrony
+at 200 ms by the metric syncers beside real faces, still ones and MS-Sync's generator, from each piece's first face.
 """
 
 import argparse
@@ -52,6 +52,7 @@ def judge_mouths(model: Expression, clips: Sequence[ExpressionClip], train: Sequ
     """The table of mouth errors: mean over clips, mean over frames, share of clips where the learner is better."""
     mean = torch.cat([one.faces - one.rest for one in train]).mean(0)
     methods = {"expression learner": lambda one: predicted_faces(model, one),
+               "expression learner, the clip's mean face known": lambda one: levelled(predicted_faces(model, one), one.faces),
                "held at rest": lambda one: one.rest.expand_as(one.faces),
                "mean face": lambda one: (one.rest + mean).expand_as(one.faces),
                "the clip's own mean face": lambda one: one.faces.mean(0).expand_as(one.faces),
@@ -65,6 +66,11 @@ def judge_mouths(model: Expression, clips: Sequence[ExpressionClip], train: Sequ
         per_frame = np.average(found, weights=frames)
         print(f"| {name} | {found.mean():.2f} | {per_frame:.2f} | {(ours < found).mean():.0%} |", flush=True)
     judge_motion([predicted_faces(model, one) for one in clips], [one.faces for one in clips])
+
+
+def levelled(made: Tensor, real: Tensor) -> Tensor:
+    """Faces (T, 204) with the mean of the real ones: what a prediction is worth beside a mean that knows the answer's."""
+    return made - made.mean(0) + real.mean(0)
 
 
 def judge_motion(made: Sequence[Tensor], real: Sequence[Tensor]) -> None:
@@ -96,7 +102,8 @@ def judge_with_reference(model: Expression, clips: Sequence[ExpressionClip], tra
         rest = torch.from_numpy(face_at_rest(one.faces[:REFERENCE].numpy()))
         known = one._replace(rest=rest)
         real = one.faces[REFERENCE:]
-        made = {"expression learner": person - rest + predicted_faces(model, known)[REFERENCE:],
+        ours = person - rest + predicted_faces(model, known)[REFERENCE:]
+        made = {"expression learner": ours, "expression learner, the mean of the predicted frames known": levelled(ours, real),
                 "mean face": (rest + mean)[None],
                 "the reference's mean face": one.faces[:REFERENCE].mean(0, keepdim=True),
                 "the clip's own mean face (after the reference)": real.mean(0, keepdim=True),
