@@ -20,6 +20,7 @@ from experiment import load_config
 from landmark_stage import load_generator, load_head_motion
 from landmark_stage.data import rows_around
 from landmark_stage.head_motion import TAU, HeadMotion
+from landmark_stage.head_motion_calm import calm
 from landmark_stage.head_motion_data import SMOOTHING_TAPS, HeadBatch, HeadClip, read_head_clips, stretch
 from landmark_stage.head_motion_judge import BASELINES, HeadDistances, head_distances, predicted, statistic_gaps, stretches_of
 from landmark_stage.head_motion_train import HeadMotionTraining, HeadTrainSettings
@@ -150,6 +151,7 @@ def cross_fitted(corpus: Corpus, options: argparse.Namespace) -> None:
         training = HeadMotionTraining(settings, [one for one in clips if folds[one.identity] != fold], None)
         for _ in range(settings.loop.steps):
             training.step()
+        calm(training.average)
         held = [one for one in clips if folds[one.identity] == fold]
         batch = stretches_of(held, training.average, step=STEP)
         found.append(distances_of(training.average, batch))

@@ -27,6 +27,7 @@ from experiment import (
     weighted_sum,
 )
 from landmark_stage.head_motion import TAU, HeadMotion, HeadMotionSettings, Reference, Trajectories, trajectories
+from landmark_stage.head_motion_calm import calm
 from landmark_stage.head_motion_data import (
     HeadBatch,
     HeadClip,
@@ -202,7 +203,8 @@ def train_head_motion(corpus: Corpus, out: str | Path, settings: HeadTrainSettin
     """The learner trained on the corpus's train people and kept by what it predicts for its val people.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/head_motion.safetensors,
-    with the mean code of train people for whoever gives no reference. ValueError when a split holds no long enough clip.
+    calmed (`head_motion_calm`), with the mean code of train people for whoever gives no reference. ValueError when a split
+    holds no long enough clip.
     """
     out, form = Path(out), dict(sound=settings.model.sound, silent=settings.material.silent_clips)
     clips = read_head_clips(corpus, "train", **form)
@@ -212,5 +214,6 @@ def train_head_motion(corpus: Corpus, out: str | Path, settings: HeadTrainSettin
     model.load_state_dict(best["average"])
     with torch.no_grad():
         model.typical.copy_(model.encode(references_of(clips, model, frames=TAU)).mean(0))
+    calm(model)
     form = {"head_motion": config_dict(settings.model)}
     return TrainReport(save_weights(out / WEIGHT_FILE, model.state_dict(), config=form, half=True), result)
