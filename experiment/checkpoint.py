@@ -136,6 +136,12 @@ def refuse_unloadable(value: Any, place: str) -> None:
         raise ValueError(f"{place} is a {kind}, which a checkpoint cannot hold; give tensors, plain numbers or strings")
 
 
+def seed_others(seed: int) -> None:
+    """Begin Python's and NumPy's random numbers as `torch.manual_seed` has begun torch's: a run is all its seed's."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+
+
 def random_state() -> dict:
     """Where the random number generators of Python, NumPy, torch and, if in use, CUDA stand; fit for a checkpoint."""
     words = np.random.get_state(legacy=False)  # noqa: NPY002  (other people's code draws from it)

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from tqdm import tqdm
 
-from experiment.checkpoint import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint
+from experiment.checkpoint import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint, seed_others
 from experiment.distributed import any_process, check_same, first_scalars, is_first, mean_scalars, process_count, seed_step
 from experiment.log import RunLog, SilentLog
 
@@ -118,7 +118,9 @@ def begin(trainee: Trainee, folder: Path, *, log: RunLog | SilentLog, resume: bo
     state = load_checkpoint(folder)
     check_same(-1 if state is None else state["step"], f"a run in {folder} at the steps")
     standing = Standing()
-    if state is not None:
+    if state is None:
+        seed_others(torch.initial_seed())
+    else:
         standing = Standing(**state["loop"])
         trainee.restore(state["trainee"])
         restore_random_state(state["random"])  # last: restoring may itself draw numbers

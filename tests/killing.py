@@ -60,7 +60,6 @@ def run(job: Callable[[], int | None], folder: Path, moment: Moment | None = Non
         try:
             handle = os.open(words, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(handle, 1), os.dup2(handle, 2)
-            random.seed(0)      # a fork seeds it from the system: two straight runs would differ in it
             count = count_operations(moment.operation if moment else None)
             if moment and moment.bytes is not None:
                 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)       # Python ignores it; left alone it kills

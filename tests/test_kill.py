@@ -6,12 +6,14 @@ A few moments of what `python benchmarks/kill.py --moments 50` does; docs/result
 import errno
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -128,6 +130,20 @@ def test_feeding_the_renderer_leaves_random_numbers_alone(monkeypatch):
     before = torch.get_rng_state()
     assert [training._next() for _ in range(2)] == [(5, "window"), (6, "window")]
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_run_is_all_its_seed_s(tmp_path):
+    """Checkpoints of straight runs differed, as a process seeds Python's random numbers from the system."""
+    class Plain(Regression):
+        def __init__(self):
+            super().__init__()
+            random.seed()
+            np.random.seed()  # noqa: NPY002
+
+    for name in "ab":
+        train(tmp_path / name, 7, trainee=Plain())
+    ours, theirs = ([path.read_bytes() for path in checkpoints(tmp_path / name)] for name in "ab")
+    assert len(ours) == 2 and ours == theirs
 
 
 def test_a_log_without_room_is_one_error_and_goes_on_later(tmp_path):
