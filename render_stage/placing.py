@@ -52,7 +52,6 @@ class Placed(NamedTuple):
     believed: Tensor        # (B, 1, side, side): the projected picture's share of the anchor
     moved: Moved            # the matched picture's
     refined: Moved          # the projected picture's
-    front: Tensor | None    # (B, 1, side, side): where the matched picture's person hides the backdrop; None: there is none
 
     @property
     def projected(self) -> Tensor:
@@ -64,12 +63,18 @@ class Placed(NamedTuple):
         """The matched picture (B, 3, side, side), warped, before the backdrop where there is one."""
         return self.seen_matched[:, :3]
 
+    @property
+    def front(self) -> Tensor | None:
+        """Where the matched picture's person hides the backdrop (B, 1, side, side); None: there is none."""
+        return None if self.moved.front is None else self.seen_matched[:, 3:4]
+
 
 def place(guides: Guides, moved: Moved, refined: Moved, window: Window, *, warping: bool) -> Placed:
     """What flows make of the guides, in a window. Without `warping` the pictures stay where they are."""
-    if warping and window == WHOLE and not moved.displacement.requires_grad and moved.displacement.device.type == "cpu":
+    learning = any(one is not None and one.requires_grad for one in (*moved, *refined))
+    if warping and window == WHOLE and not learning and guides.flow.device.type == "cpu":
         return _placed_at_once(guides, moved, refined)
-    matched, person = torch.cat([guides.matched, guides.person], 1), None
+    matched = torch.cat([guides.matched, guides.person], 1)
     seen_projected = torch.cat([guides.projected, guides.masks], 1)
     if warping:
         corner = (window.top, window.left)
@@ -78,16 +83,16 @@ def place(guides: Guides, moved: Moved, refined: Moved, window: Window, *, warpi
     else:
         matched, seen_projected = window.of(matched), window.of(seen_projected)
     matched, person = matched[:, :3], matched[:, 3:]
-    front = None
-    if moved.front is not None:
-        front = torch.sigmoid(FRONT_GAIN * (person - 0.5) + resized(window.of(moved.front), window.side))
-        matched = torch.lerp(window.of(guides.backdrop), matched, front)
-    share = resized(window.of(moved.share), window.side) if front is None else front
+    if moved.front is None:
+        share = resized(window.of(moved.share), window.side)
+    else:
+        share = torch.sigmoid(FRONT_GAIN * (person - 0.5) + resized(window.of(moved.front), window.side))
+        matched = torch.lerp(window.of(guides.backdrop), matched, share)
     mask = resized(window.of(torch.sigmoid(moved.mask)), window.side)
     preference = torch.sigmoid(resized(window.of(refined.mask - moved.mask), window.side) + PREFERENCE)
     believed = seen_projected[:, 3:4] * preference                                          # (B, 1, side, side)
     anchor = torch.lerp(matched, seen_projected[:, :3], believed)
-    return Placed(seen_projected, torch.cat([matched, share, mask], 1), anchor, believed, moved, refined, front)
+    return Placed(seen_projected, torch.cat([matched, share, mask], 1), anchor, believed, moved, refined)
 
 
 def _placed_at_once(guides: Guides, moved: Moved, refined: Moved) -> Placed:
@@ -102,12 +107,12 @@ def _placed_at_once(guides: Guides, moved: Moved, refined: Moved) -> Placed:
     for number in range(B):
         _place(layered, *(one[number] for one in (*inside, *made)))
     seen_projected, seen_matched, anchor, believed = (torch.from_numpy(one).permute(0, 3, 1, 2) for one in made)
-    return Placed(seen_projected, seen_matched, anchor, believed, moved, refined, seen_matched[:, 3:4] if layered else None)
+    return Placed(seen_projected, seen_matched, anchor, believed, moved, refined)
 
 
 def _channels_last(x: Tensor) -> np.ndarray:
     """(B, C, H, W) as (B, H, W, C) float32."""
-    return x.detach().float().permute(0, 2, 3, 1).contiguous().numpy()
+    return x.float().permute(0, 2, 3, 1).contiguous().numpy()
 
 
 @njit(cache=True, nogil=True, fastmath=LOOSE)

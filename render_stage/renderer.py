@@ -147,8 +147,10 @@ def _stacked(parts: Sequence[Tensor]) -> Tensor:
 
 def _repeated(held: Tensor | Sequence | None, times: int) -> Tensor | Sequence | None:
     """All tensors of a tuple of tensors and tuples, so many times."""
-    if held is None or isinstance(held, Tensor):
-        return None if held is None else held.expand(times, *held.shape[1:])
+    if held is None:
+        return None
+    if isinstance(held, Tensor):
+        return held.expand(times, *held.shape[1:])
     parts = [_repeated(one, times) for one in held]
     return type(held)(*parts) if hasattr(held, "_fields") else type(held)(parts)
 

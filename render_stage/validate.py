@@ -17,7 +17,7 @@ from render_stage.data import Batch, ClipFrames, Guides, as_picture, guide_tenso
 from render_stage.face_topology import load_topology
 from render_stage.frames import last_reference
 from render_stage.guide import CANVAS, GuideSettings, fixed_scale_pose, guide_maker
-from render_stage.losses import mouth_weight, reconstruction_loss, ssim_loss
+from render_stage.losses import gradient_loss, mouth_weight, reconstruction_loss, ssim_loss
 from render_stage.motion_matcher import pick_references
 from render_stage.network import Made, RendererNetwork
 from render_stage.precision import mixed_precision
@@ -88,15 +88,11 @@ def _scores(made: Made, batch: Batch) -> dict[str, float]:
     picture, anchor = (one.float().cpu().clamp(0, 1) for one in (made.picture, made.placed.anchor))
     mouth = (mouth_weight(batch.points, CANVAS) >= MOUTH).float()
     error = float((picture - batch.target).square().mean())
+    detail, real = (float(gradient_loss(one, torch.zeros_like(one))) for one in (picture, batch.target))
     return {"ssim": 1 - float(ssim_loss(picture, batch.target)), "psnr": -10 * float(np.log10(max(error, 1e-10))),
             "mouth": float(reconstruction_loss(picture, batch.target, mouth)),
-            "sharpness": _detail(picture) / max(_detail(batch.target), 1e-6),
+            "sharpness": detail / max(real, 1e-6),
             "anchor_ssim": 1 - float(ssim_loss(anchor, batch.target))}
-
-
-def _detail(picture: Tensor) -> float:
-    """Mean absolute difference of neighbouring pixels."""
-    return float(picture.diff(dim=-1).abs().mean() + picture.diff(dim=-2).abs().mean())
 
 
 def sheet_row(made: Made, batch: Batch) -> list[np.ndarray]:
