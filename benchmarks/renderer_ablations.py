@@ -1,6 +1,6 @@
 """What each part of the renderer is worth, after the paper's table 3: one short training per variant, for `render_figures.py`.
 
-    .venv/bin/python benchmarks/renderer_ablations.py --data CORPUS --out RUNS [--steps 380] [VARIANT ...]
+    .venv/bin/python benchmarks/renderer_ablations.py --data CORPUS --out RUNS [--steps 200] [VARIANT ...]
     .venv/bin/python benchmarks/render_figures.py --data CORPUS --references 1 8 --model full=RUNS/full/renderer.safetensors ...
 
 Every variant is preset `small` and one ablation's preset over it, trained for the same few steps on the same material; so
@@ -43,11 +43,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=380)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("variants", nargs="*", metavar="VARIANT", help=f"of: {', '.join(VARIANTS)} (default: all)")
     options = parser.parse_args()
     flows = round(FLOW_SHARE * options.steps)
-    budget = [f"loop.steps={options.steps}", f"loop.validate_every={options.steps}", "batch=4", "rate=0.001", "average=0.98",
+    budget = [f"loop.steps={options.steps}", f"loop.validate_every={options.steps}", "batch=4", "rate=0.0006", "average=0.98",
               f"flows_until={flows}", f"judged_from={options.steps}", "weights.perceptual=0"]
     models = []
     for name in options.variants or VARIANTS:

@@ -4,6 +4,7 @@ Shapes: B samples, K references, S = 256 canvas pixels, G = 128 pixels of the gu
 Source: Rhythmic Head sections 4 and 5.1; facts 2.8.
 """
 
+import math
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -66,7 +67,8 @@ class RendererSettings:
     window: int = 256           # pixels a side of the part of each picture that is drawn and judged in training
     batch: int = 4
     rate: float = 2e-4
-    last_share: float = 0.1     # of the rate, in the last fifth of the steps
+    full_rate: float = 0.45     # share of the steps at the whole rate; half a cosine takes it down from there
+    last_share: float = 0.1     # of the rate, at the last step
     average: float = 0.999      # of the weights, what is judged and kept
     frames_jobs: int = 1        # processes that unpack videos, once
     workers: int = 0            # processes that draw batches meanwhile; 0: this one draws them
@@ -77,6 +79,9 @@ class RendererSettings:
         if self.batch < 1 or not 0 < self.rate < 1 or self.flows_until < 0 or self.judged_from < 0:
             raise ValueError("batch must be 1 or more, rate in (0, 1), flows_until and judged_from 0 or more, got "
                              f"{self.batch}, {self.rate}, {self.flows_until} and {self.judged_from}")
+        if not 0 <= self.full_rate < 1 or not 0 <= self.last_share <= 1:
+            raise ValueError("full_rate must be in [0, 1) and last_share in [0, 1], got "
+                             f"{self.full_rate} and {self.last_share}")
         if self.weights.front and not self.network.backdrop:
             raise ValueError("weights.front needs a backdrop; set weights.front=0 or network.backdrop=true")
 
@@ -142,7 +147,7 @@ class RendererTraining:
             workers = {"num_workers": self.settings.workers, "prefetch_factor": 2 if self.settings.workers else None,
                        "worker_init_fn": _deaf_to_signals, "generator": torch.Generator()}     # else it draws from torch's own
             self._batches = iter(DataLoader(drawn, sampler=range(self.steps, sys.maxsize), batch_size=None,
-                                            collate_fn=_as_it_is, **workers))
+                                            collate_fn=_as_it_is, pin_memory=self.device.type == "cuda", **workers))
         batch, window = next(self._batches)
         return moved_to(batch, self.device), window
 
@@ -154,9 +159,11 @@ class RendererTraining:
         return made.picture, made.placed
 
     def _set_rate(self) -> None:
-        last = self.steps >= 0.8 * self.settings.loop.steps
+        settings = self.settings
+        falling = (self.steps / settings.loop.steps - settings.full_rate) / (1 - settings.full_rate)
+        fallen = 0.5 - 0.5 * math.cos(math.pi * min(max(falling, 0.0), 1.0))            # 0 at first, 1 at the end
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.rate * (self.settings.last_share if last else 1.0)
+            group["lr"] = settings.rate * (1 - fallen * (1 - settings.last_share))
 
     def validate(self) -> dict[str, float]:
         """What the averaged networks' pictures are worth on people never trained on; writes a sheet."""

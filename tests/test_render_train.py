@@ -160,14 +160,27 @@ def test_a_run_leaves_weights_sheets_and_a_log(corpus, tmp_path):
 
 
 def test_a_resumed_run_equals_a_straight_one(corpus, tmp_path):
-    run(corpus, tmp_path / "straight")
-    run(corpus, tmp_path / "halted", "loop.steps=3")
-    run(corpus, tmp_path / "halted")
+    run(corpus, tmp_path / "straight", "last_share=1")      # the rate's fall lies elsewhere for a run that is to be short
+    run(corpus, tmp_path / "halted", "loop.steps=3", "last_share=1")
+    run(corpus, tmp_path / "halted", "last_share=1")
     weights = [load_weights(tmp_path / name / "renderer.safetensors").tensors for name in ("straight", "halted")]
     lines = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("straight", "halted")]
     told = [[{key: value for key, value in json.loads(line).items() if key != "time_s"} for line in one] for one in lines]
     assert all(torch.equal(one, weights[1][name]) for name, one in weights[0].items())
     assert [line for line in told[0] if line["step"] > 4] == [line for line in told[1] if line["step"] > 4]
+
+
+def test_the_rate_falls_by_half_a_cosine(clips):
+    training = RendererTraining(settings_with("rate=0.001", "full_rate=0.5", "last_share=0.2", "loop.steps=100"), clips, None)
+
+    def rate(step: int) -> float:
+        training.steps = step
+        training._set_rate()
+        return training.optimiser.param_groups[0]["lr"]
+
+    assert [rate(step) for step in (0, 50, 75, 100, 130)] == pytest.approx([1e-3, 1e-3, 6e-4, 2e-4, 2e-4])
+    with pytest.raises(ValueError, match="full_rate must be in"):
+        settings_with("full_rate=1")
 
 
 def test_a_corpus_without_meshes_is_refused(tmp_path):

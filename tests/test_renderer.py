@@ -1,5 +1,7 @@
 """The renderer at work: blocks equal the whole, sizes, references in any order, files that hold no renderer."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from render_stage import (
     layer_contributions,
     load_renderer,
 )
+from render_stage.between import run
 from render_stage.renderer import MOST_REFERENCES
 from tests.moving_faces import moved_face, still_face, swaying_face
 
@@ -119,3 +122,34 @@ def test_files_that_hold_no_renderer(tmp_path):
     form = {"renderer": config_dict(load_config(RendererSettings, stage="renderer", preset="tiny").network)}
     with pytest.raises(ValueError, match="does not fit its own configuration"):
         load_renderer(save_weights(tmp_path / "b.safetensors", {"x": torch.ones(3)}, config=form))
+
+
+def saved(path, network):
+    return save_weights(path, network.state_dict(), config={"renderer": config_dict(network.settings)})
+
+
+def test_between_two_renderers_lies_a_third(renderer, tmp_path, capsys):
+    other = copy.deepcopy(renderer.network)
+    with torch.no_grad():
+        for weights in other.parameters():
+            weights.add_(torch.randn_like(weights))
+    first, second, out = (tmp_path / f"{name}.safetensors" for name in ("first", "second", "out"))
+    saved(first, renderer.network), saved(second, other)
+    made = {}
+    for share in (0, 0.25, 1):
+        run([str(first), str(second), "--share", str(share), "--out", str(out)])
+        made[share] = load_renderer(out).network.state_dict()
+    for name, one in renderer.network.state_dict().items():
+        aim = other.state_dict()[name]
+        expected = {0: one, 0.25: one + 0.25 * (aim - one) if one.is_floating_point() else one, 1: aim}
+        assert all(torch.allclose(made[share][name], expected[share], rtol=2e-3, atol=2e-3) for share in made), name
+    assert "written" in capsys.readouterr().out
+
+
+def test_nothing_lies_between_renderers_of_other_forms(renderer, tmp_path):
+    first = saved(tmp_path / "first.safetensors", renderer.network)
+    with pytest.raises(ValueError, match="different forms"):
+        run([str(first), "small", "--share", "0.5", "--out", str(tmp_path / "out.safetensors")])
+    with pytest.raises(ValueError, match="share must be in"):
+        run([str(first), str(first), "--share", "1.5", "--out", str(tmp_path / "out.safetensors")])
+    assert not (tmp_path / "out.safetensors").exists()
