@@ -112,6 +112,13 @@ def test_links_and_files_are_there(page):
     assert not missing
 
 
+@EACH
+def test_no_section_and_no_table_is_there_twice(page):
+    """A page put together by hand: what stands there twice is soon true in one place only."""
+    sections, tables = (re.findall(pattern, page.read_text(), re.MULTILINE) for pattern in (r"^## .*$", r"(?:^\|.*\n){3,}"))
+    assert [*sections, *tables] == [*dict.fromkeys([*sections, *tables])]
+
+
 def test_make_targets_exist_and_pictures_are_small():
     text, rules = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "Makefile"))
     targets = set(re.findall(r"^([a-z-]+):", rules, re.M))
