@@ -106,7 +106,7 @@ class HybridEmbedding(nn.Module):
         seen, drawn = self.exchange(self.image(pictures), self.landmark(lines))
         gated, gated_lines = (self._gated(gate(one)).unflatten(0, (B, K)).mean(1)               # (B, C, H, W)
                               for gate, one in ((self.gate, seen), (self.gate_lines, drawn)))
-        return References(*(one.unflatten(0, (B, K)) for one in (keys, seen, drawn)), gated, gated_lines)
+        return References(*(_by_place(one.unflatten(0, (B, K))) for one in (keys, seen, drawn)), gated, gated_lines)
 
     @staticmethod
     def _gated(both: Tensor) -> Tensor:
@@ -115,13 +115,13 @@ class HybridEmbedding(nn.Module):
 
     def forward(self, held: References, lines: Tensor) -> Appearance:
         """The appearance for target lines (B, 1, H, W) of level 0."""
-        query = self.query(lines)[:, None]                                  # (B, 1, C, H, W)
-        energy = (query * held.keys).sum(2, keepdim=True) / query.shape[2] ** 0.5
-        attention = energy.softmax(1)                                       # (B, K, 1, H, W)
-        picture = (attention * held.pictures).sum(1) + held.gated           # (B, C, H, W)
-        drawn = (attention * held.lines).sum(1) + held.gated_lines
+        query = self.query(lines)                                           # (B, C, H, W)
+        energy = torch.einsum("bchw,bkchw->bkhw", query, held.keys) / query.shape[1] ** 0.5
+        attention = energy.softmax(1)                                       # (B, K, H, W)
+        picture, drawn = (torch.einsum("bkhw,bkchw->bchw", attention, one) + always                 # (B, C, H, W)
+                          for one, always in ((held.pictures, held.gated), (held.lines, held.gated_lines)))
         bottom = self.deeper(picture)
-        return Appearance(bottom, self._matrices(bottom, self.deeper_lines(drawn)), attention)
+        return Appearance(bottom, self._matrices(bottom, self.deeper_lines(drawn)), attention[:, :, None])
 
     def _matrices(self, picture: Tensor, lines: Tensor) -> list[Tensor]:
         """The fusion network: per level every picture channel with every landmark channel, over all pixels."""
@@ -131,10 +131,14 @@ class HybridEmbedding(nn.Module):
             picture, lines = (unit(resized(one, side)) for unit, one in ((self.fusion[index], picture),
                                                                          (self.fusion_lines[index], lines)))
             if index < len(self.settings.fusion):
-                flat = picture.flatten(2)                                   # (B, F, H W)
-                shares = lines.softmax(1).flatten(2)                        # (B, F, H W)
-                made.append(shares @ flat.transpose(1, 2) / flat.shape[2])  # (B, F, F)
+                flat, drawn = (one.permute(0, 2, 3, 1).flatten(1, 2) for one in (picture, lines))   # (B, H W, F)
+                made.append(drawn.softmax(2).transpose(1, 2) @ flat / flat.shape[1])                # (B, F, F)
         return made[::-1]
+
+
+def _by_place(features: Tensor) -> Tensor:
+    """Features (B, K, C, H, W) as they are, a place's lying together in memory: sums over K or C are small products."""
+    return features.permute(0, 3, 4, 1, 2).contiguous().permute(0, 3, 4, 1, 2)
 
 
 class MeanEmbedding(nn.Module):

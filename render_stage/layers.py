@@ -34,7 +34,7 @@ def patch_convolution(layer: nn.Conv2d, x: Tensor, patch: int) -> Tensor:
     if patch == 1 and x.shape[1] > 1:
         return layer(x)
     if patch == 1:      # one channel: torch has a fast way for larger kernels only
-        return F.conv2d(x, F.pad(layer.weight, (1, 1, 1, 1)), layer.bias, padding=2)
+        return F.conv2d(x, F.pad(layer.weight, (1, 1, 1, 1)), layer.bias, layer.stride, padding=2)
     weight = layer.weight.unflatten(1, (-1, patch, patch)).permute(0, 1, 4, 2, 5, 3)        # (O, C, 3, patch, 3, patch)
     weight = weight.flatten(4).flatten(2, 3).contiguous(memory_format=torch.channels_last)  # (O, C, 3 patch, 3 patch)
     return F.conv2d(x.contiguous(memory_format=torch.channels_last), weight, layer.bias, stride=patch, padding=patch)
@@ -64,7 +64,7 @@ class Unit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inside, H, W) to (B, outside, H / stride, W / stride)."""
-        return F.leaky_relu(self.convolution(x), SLOPE, inplace=True)
+        return F.leaky_relu(patch_convolution(self.convolution, x, 1), SLOPE, inplace=True)
 
 
 class Residual(nn.Module):
