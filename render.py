@@ -27,7 +27,7 @@ def add_picture_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--face", default="largest", help="largest, centre or an index from the left (default largest)")
     parser.add_argument("--size", type=int, default=256, help="side of the rendered square in pixels (default 256)")
     parser.add_argument("--paste-back", action="store_true", help="put the head back into the first reference in full size")
-    parser.add_argument("--model", default="small", help="small (default) or a weight file")
+    parser.add_argument("--model", default="small", help="small (default), sharp or a weight file")
 
 
 def run(argv: list[str]) -> int:

@@ -5,18 +5,21 @@
 
 Every variant is preset `small` and one ablation's preset over it, trained for the same few steps on the same material; so
 figures are lower than the shipped weights' and compare with each other only. A finished run is left as it is; the second
-command is printed in full.
+command is printed in full. `--flows small` gives all of them trained flow networks to begin with, so that the steps
+go into what is drawn; variants of other flow networks are refused then.
 """
 
 import argparse
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+import torch
 import yaml
 
-from experiment import load_config
+from experiment import config_dict, load_config, save_weights
 from landmarks import open_corpus
-from render_stage import RendererSettings, train_renderer
+from render_stage import RendererNetwork, RendererSettings, load_renderer, train_renderer
 
 VARIANTS = ("full", "without_mesh", "without_hybrid", "without_nonlinear", "without_warping", "without_backdrop", "posed_mesh")
 FLOW_SHARE = 0.3        # of the steps, in which only flows learn
@@ -38,20 +41,33 @@ def _dotted(tree: dict, before: str):
             yield f"{before}{key}={str(value).lower() if isinstance(value, bool) else value}"
 
 
+def begun(settings: RendererSettings, flows: str, path: Path) -> Path:
+    """A weight file of untrained networks of these settings, but for a trained renderer's flow networks."""
+    torch.manual_seed(settings.seed)
+    network = RendererNetwork(settings.network)
+    trained = {name: one for name, one in load_renderer(flows).network.state_dict().items() if "_flow." in name}
+    network.load_state_dict(network.state_dict() | trained)
+    return save_weights(path, network.state_dict(), config={"renderer": config_dict(settings.network)})
+
+
 def main() -> None:
     """Train what is missing, print how to judge it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--flows", metavar="FILE", help="weights whose flow networks all begin with, or small")
     parser.add_argument("variants", nargs="*", metavar="VARIANT", help=f"of: {', '.join(VARIANTS)} (default: all)")
     options = parser.parse_args()
-    flows = round(FLOW_SHARE * options.steps)
+    flows = 0 if options.flows else round(FLOW_SHARE * options.steps)
     budget = [f"loop.steps={options.steps}", f"loop.validate_every={options.steps}", "batch=4", "rate=0.0006", "average=0.98",
               f"flows_until={flows}", f"judged_from={options.steps}", "weights.perceptual=0"]
     models = []
     for name in options.variants or VARIANTS:
         settings = load_config(RendererSettings, stage="renderer", preset="small", overrides=[*budget, *overrides_of(name)])
+        if options.flows:
+            start = begun(settings, options.flows, options.out / f"{name}.begin.safetensors")
+            settings = replace(settings, begin_with=str(start))
         report = train_renderer(open_corpus(options.data), options.out / name, settings)
         print(f"{name}: {report.loop.best:.4f} mean SSIM of validation targets", flush=True)
         models.append(f"{name}={report.weights}")

@@ -25,7 +25,7 @@ from render_stage.placing import Placed
 from render_stage.precision import mixed_precision
 from render_stage.references import Reference
 
-MODELS = ("small",)
+MODELS = ("small", "sharp")
 KIND = Kind("render_stage", MODELS, frozenset(["renderer"]), "renderer", "renderer",
             "headsync-train-renderer", "renderer weights")
 MOST_REFERENCES = 32
@@ -175,5 +175,5 @@ def load_network(source: str | Path = "small") -> RendererNetwork:
 
 
 def load_renderer(source: str | Path = "small", *, device: str | torch.device = "cpu") -> Renderer:
-    """A renderer: the shipped `small` one, or a weight file's. ValueError, one line, for a file that holds none."""
+    """A renderer: a shipped one (`small`, `sharp`), or a weight file's. ValueError, one line, for a file that holds none."""
     return Renderer(load_network(source), device=device)

@@ -1,0 +1,66 @@
+"""The shipped renderers: a photo redraws itself, moved faces stand where they are told, the sharp one is sharper."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from landmarks import CANVAS_PX, extract, rotation_matrix
+from render_stage import load_renderer, read_references
+from render_stage.renderer import MODELS
+
+PORTRAIT = Path(__file__).parents[1] / "examples/astronaut.jpg"
+TURN_DEGREES = 15.0
+BOTH = pytest.mark.parametrize("model", MODELS)
+
+
+@pytest.fixture(scope="module")
+def face():
+    return read_references(PORTRAIT)
+
+
+@pytest.fixture(scope="module")
+def motion(face):
+    """Landmarks (4, 68, 3): the photo's own, shifted, turned to both sides."""
+    start = face.start().points[0].astype(np.float64)
+    centre = start.mean(0)
+    turns = rotation_matrix(np.radians([[0, -TURN_DEGREES, 0], [0, TURN_DEGREES, 0]]))
+    return np.stack([start, start + (9, 4, 0), *((start - centre) @ turn.T + centre for turn in turns)])
+
+
+@pytest.fixture(scope="module")
+def frames(face, motion):
+    made = {}
+    for model in MODELS:
+        renderer = load_renderer(model)
+        made[model] = renderer.frames(renderer.prepare(face.on_canvas()), motion)
+    return made
+
+
+def detail(pictures: np.ndarray) -> float:
+    """Mean absolute difference of neighbouring pixels."""
+    pictures = pictures.astype(float)
+    return float(np.abs(np.diff(pictures, axis=1)).mean() + np.abs(np.diff(pictures, axis=2)).mean())
+
+
+@BOTH
+def test_a_photo_redraws_itself(face, frames, model):
+    photo = face.on_canvas()[0].picture.astype(float)
+    assert np.abs(frames[model][0] - photo).mean() < 4
+    assert np.abs(frames[model][2] - photo).mean() > 8      # and moves when it is told to
+
+
+@BOTH
+def test_faces_stand_where_they_are_told(frames, motion, model, tmp_path):
+    for frame, told in zip(frames[model], motion):
+        cv2.imwrite(str(tmp_path / "frame.png"), frame[..., ::-1])
+        found = extract(tmp_path / "frame.png").sequence
+        left, top, right, _ = found.crop
+        points = (left, top) + found.points[0, :, :2] * ((right - left) / CANVAS_PX)
+        apart = np.linalg.norm(points - told[:, :2], axis=1)
+        assert apart.mean() < 3 and apart[48:].mean() < 3
+
+
+def test_sharp_is_sharper_where_heads_turn(frames):
+    assert detail(frames["sharp"][2:]) > 1.05 * detail(frames["small"][2:])
