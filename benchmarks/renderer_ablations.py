@@ -17,9 +17,10 @@ from pathlib import Path
 import torch
 import yaml
 
-from experiment import config_dict, load_config, save_weights
+from experiment import load_config
 from landmarks import open_corpus
-from render_stage import RendererNetwork, RendererSettings, load_renderer, train_renderer
+from render_stage import RendererNetwork, RendererSettings, train_renderer
+from render_stage.renderer import load_network, save_network
 
 VARIANTS = ("full", "without_mesh", "without_hybrid", "without_nonlinear", "without_warping", "without_backdrop", "posed_mesh")
 FLOW_SHARE = 0.3        # of the steps, in which only flows learn
@@ -45,9 +46,9 @@ def begun(settings: RendererSettings, flows: str, path: Path) -> Path:
     """A weight file of untrained networks of these settings, but for a trained renderer's flow networks."""
     torch.manual_seed(settings.seed)
     network = RendererNetwork(settings.network)
-    trained = {name: one for name, one in load_renderer(flows).network.state_dict().items() if "_flow." in name}
+    trained = {name: one for name, one in load_network(flows).state_dict().items() if "_flow." in name}
     network.load_state_dict(network.state_dict() | trained)
-    return save_weights(path, network.state_dict(), config={"renderer": config_dict(settings.network)})
+    return save_network(path, network, half=False)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from experiment.lock import only_run
 from experiment.log import RunLog, read_log
 from experiment.loop import LoopResult, LoopSettings, Trainee, run_loop
 from experiment.model import Kind, check_loss_weights, counting_weights, fingerprint, follow, load_model, weighted_sum
-from experiment.training import Trained, TrainReport, train_whole
+from experiment.training import Trained, TrainReport, half_cosine, train_whole
 from experiment.weights import Weights, load_weights, save_weights
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "Weights", "load_weights", "save_weights",
     "Kind", "check_loss_weights", "counting_weights", "fingerprint", "follow", "load_model", "weighted_sum",
     "RunLog", "read_log",
-    "LoopResult", "LoopSettings", "Trainee", "run_loop", "Trained", "TrainReport", "train_whole", "only_run",
+    "LoopResult", "LoopSettings", "Trainee", "run_loop", "Trained", "TrainReport", "half_cosine", "train_whole", "only_run",
     "named", "report_failures", "run_command", "run_each",
     "training_parser",
     "compute_together", "equal_share", "first_before_others", "is_first", "own_device", "own_rows", "process_mean",

@@ -1,5 +1,6 @@
 """A whole training in its folder: configuration written, log opened, loop run, the best state brought back."""
 
+import math
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -35,6 +36,11 @@ class TrainReport(NamedTuple):
         """The line about it: the file, what its state is worth, the steps."""
         best = "never validated" if self.loop.best is None else f"val {monitor} {self.loop.best:.{digits}f}"
         return f"{self.weights}: written, {best}, {self.loop.step} steps"
+
+
+def half_cosine(done: float, *, last: float) -> float:
+    """What is left of a learning rate: falls from 1 to `last` while `done` goes from 0 to 1, constant before and after."""
+    return last + (1 - last) * (1 + math.cos(math.pi * min(max(done, 0.0), 1.0))) / 2
 
 
 def train_whole(trainee: Trainee, out: Path, settings: RunSettings) -> Trained:

@@ -3,7 +3,6 @@
 Shapes: B stretches, T frames, L = 68 landmarks, P = 20 components. Source: Rhythmic Head section 3.2; facts 2.2.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from experiment import (
     config_dict,
     counting_weights,
     follow,
+    half_cosine,
     save_weights,
     share_batch_norms,
     share_gradients,
@@ -137,9 +137,9 @@ class ExpressionTraining:
 
     def _set_rate(self) -> None:
         """Half a cosine from the rate to a twentieth of it."""
-        done = min(self.steps / self.settings.loop.steps, 1)
+        share = half_cosine(self.steps / self.settings.loop.steps, last=LAST_SHARE)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.rate * (LAST_SHARE + (1 - LAST_SHARE) * (1 + math.cos(math.pi * done)) / 2)
+            group["lr"] = self.settings.rate * share
 
     def validate(self) -> dict[str, float]:
         """The mouth's error on people never trained on, and how large the made motion is as a share of the real one."""

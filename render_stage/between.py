@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from experiment import config_dict, run_command, save_weights
+from experiment import run_command
 from render_stage.network import RendererNetwork
-from render_stage.renderer import load_network
+from render_stage.renderer import load_network, save_network
 
 
 def between(first: RendererNetwork, second: RendererNetwork, share: float) -> RendererNetwork:
@@ -41,8 +41,7 @@ def run(argv: list[str]) -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(argv)
     made = between(load_network(options.first), load_network(options.second), options.share)
-    save_weights(options.out, made.state_dict(), config={"renderer": config_dict(made.settings)}, half=True)
-    print(f"{options.out}: written")
+    print(f"{save_network(options.out, made)}: written")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Shapes: B pictures, E embedding features, N kept frames.
 Source: facts, decision 13; the cosine softmax with a margin is Wang et al. 2018.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from experiment import (
     config_dict,
     first_before_others,
     follow,
+    half_cosine,
     save_weights,
     share_batch_norms,
     share_gradients,
@@ -51,6 +51,7 @@ PIXELS_LIKE_AREA = 20.0             # so many pixels of landmark error outweigh 
 LEVEL_PICTURES = 256                # of which the mean size of each map is taken
 JUDGED_FRAMES = 4                   # of each clip, in validation
 DROPPED = 0.2                       # of the embedding, in training
+LAST_SHARE = 0.02                   # of the rate, at the last step
 LARGEST_GRADIENT = 5.0
 
 
@@ -150,8 +151,8 @@ class EncoderTraining:
         return found.float().mean().item() if len(found) else 0.0
 
     def _set_rate(self) -> None:
-        share = min(1.0, self.steps / self.settings.loop.steps)
-        factor = min(1.0, (self.steps + 1) / self.settings.warmup_steps) * (0.51 + 0.49 * math.cos(math.pi * share))
+        share = half_cosine(self.steps / self.settings.loop.steps, last=LAST_SHARE)
+        factor = min(1.0, (self.steps + 1) / self.settings.warmup_steps) * share
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.rate * factor
 

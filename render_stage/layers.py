@@ -14,7 +14,8 @@ VECTOR = 8      # floats that processors work on at once
 
 def convolution(inside: int, outside: int, *, kernel: int = 3, stride: int = 1, spectral: bool = False) -> nn.Conv2d:
     """A convolution that keeps the size, or halves it with stride 2; `spectral` bounds its norm as published."""
-    made = Pointwise(inside, outside, 1) if kernel == 1 else nn.Conv2d(inside, outside, kernel, stride, kernel // 2)
+    kind = Pointwise if kernel == 1 else OneChannel if inside == 1 and kernel == 3 else nn.Conv2d
+    made = kind(inside, outside, kernel, stride, kernel // 2)
     return spectral_norm(made) if spectral else made
 
 
@@ -26,15 +27,21 @@ class Pointwise(nn.Conv2d):
         return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
 
+class OneChannel(nn.Conv2d):
+    """A 3x3 convolution of one channel as one of 5x5 with a border of zeros: for larger kernels only torch has a fast way."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 1, H, W) to (B, outside, H / stride, W / stride)."""
+        return F.conv2d(x, F.pad(self.weight, (1, 1, 1, 1)), self.bias, self.stride, padding=2)
+
+
 def patch_convolution(layer: nn.Conv2d, x: Tensor, patch: int) -> Tensor:
     """A 3x3 convolution of the patches of x (B, C, H, W), each `patch` by `patch` pixels and C patch^2 channels of one place.
 
     Equal to `layer(F.pixel_unshuffle(x, patch))`, in one convolution of the pixels themselves.
     """
-    if patch == 1 and x.shape[1] > 1:
+    if patch == 1:
         return layer(x)
-    if patch == 1:      # one channel: torch has a fast way for larger kernels only
-        return F.conv2d(x, F.pad(layer.weight, (1, 1, 1, 1)), layer.bias, layer.stride, padding=2)
     weight = layer.weight.unflatten(1, (-1, patch, patch)).permute(0, 1, 4, 2, 5, 3)        # (O, C, 3, patch, 3, patch)
     weight = weight.flatten(4).flatten(2, 3).contiguous(memory_format=torch.channels_last)  # (O, C, 3 patch, 3 patch)
     return F.conv2d(x.contiguous(memory_format=torch.channels_last), weight, layer.bias, stride=patch, padding=patch)
@@ -64,7 +71,7 @@ class Unit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inside, H, W) to (B, outside, H / stride, W / stride)."""
-        return F.leaky_relu(patch_convolution(self.convolution, x, 1), SLOPE, inplace=True)
+        return F.leaky_relu(self.convolution(x), SLOPE, inplace=True)
 
 
 class Residual(nn.Module):

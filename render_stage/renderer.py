@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiment import Kind, build_config, load_model
+from experiment import Kind, build_config, config_dict, load_model, save_weights
 from landmarks import PersonFinder
 from render_stage.data import Guides, Look, as_picture, guide_tensors, looks
 from render_stage.face_topology import load_topology
@@ -172,6 +172,11 @@ def _enlarged(key: np.ndarray, flow: np.ndarray) -> np.ndarray:
 def load_network(source: str | Path = "small") -> RendererNetwork:
     """The networks of a weight file, or shipped ones. ValueError, one line, for a file that holds none."""
     return load_model(source, lambda config: RendererNetwork(build_config(NetworkSettings, config["renderer"])), KIND)
+
+
+def save_network(path: str | Path, network: RendererNetwork, *, half: bool = True) -> Path:
+    """The path, now a weight file of the networks that `load_network` reads; `half` stores 16 bits a number."""
+    return save_weights(path, network.state_dict(), config={"renderer": config_dict(network.settings)}, half=half)
 
 
 def load_renderer(source: str | Path = "small", *, device: str | torch.device = "cpu") -> Renderer:

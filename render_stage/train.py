@@ -4,7 +4,6 @@ Shapes: B samples, K references, S = 256 canvas pixels, G = 128 pixels of the gu
 Source: Rhythmic Head sections 4 and 5.1; facts 2.8.
 """
 
-import math
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,14 +18,13 @@ from torch.utils.data import DataLoader, Dataset
 from experiment import (
     LoopSettings,
     TrainReport,
-    config_dict,
     equal_share,
     first_before_others,
     follow,
+    half_cosine,
     is_first,
     own_device,
     own_rows,
-    save_weights,
     share_batch_norms,
     share_gradients,
     train_whole,
@@ -42,7 +40,7 @@ from render_stage.network import NetworkSettings, RendererNetwork
 from render_stage.objective import FLOW_TERMS, JUDGED_TERMS, LossWeights, load_perceptual, loss_terms
 from render_stage.placing import Placed, Window
 from render_stage.precision import mixed_precision
-from render_stage.renderer import load_network
+from render_stage.renderer import load_network, save_network
 from render_stage.validate import Judge
 
 WEIGHT_FILE = "renderer.safetensors"
@@ -160,10 +158,9 @@ class RendererTraining:
 
     def _set_rate(self) -> None:
         settings = self.settings
-        falling = (self.steps / settings.loop.steps - settings.full_rate) / (1 - settings.full_rate)
-        fallen = 0.5 - 0.5 * math.cos(math.pi * min(max(falling, 0.0), 1.0))            # 0 at first, 1 at the end
+        fallen = (self.steps / settings.loop.steps - settings.full_rate) / (1 - settings.full_rate)
         for group in self.optimiser.param_groups:
-            group["lr"] = settings.rate * (1 - fallen * (1 - settings.last_share))
+            group["lr"] = settings.rate * half_cosine(fallen, last=settings.last_share)
 
     def validate(self) -> dict[str, float]:
         """What the averaged networks' pictures are worth on people never trained on; writes a sheet."""
@@ -241,5 +238,4 @@ def train_renderer(corpus: Corpus, out: str | Path, settings: RendererSettings, 
     result, best = train_whole(training, out, settings)
     network = RendererNetwork(settings.network)
     network.load_state_dict(best["average"])
-    form = {"renderer": config_dict(settings.network)}
-    return TrainReport(save_weights(out / WEIGHT_FILE, network.state_dict(), config=form, half=True), result)
+    return TrainReport(save_network(out / WEIGHT_FILE, network), result)

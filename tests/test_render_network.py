@@ -10,7 +10,7 @@ from render_stage.composition import CompositionSettings, ParallelSpade
 from render_stage.flow_network import REST_PX, FlowNetwork, FlowSettings, Moved
 from render_stage.guide import CANVAS, COARSE
 from render_stage.hybrid_embedding import EmbeddingSettings, HybridEmbedding
-from render_stage.layers import Pointwise, drawn_patches, patch_convolution, resized, warp
+from render_stage.layers import Pointwise, convolution, drawn_patches, patch_convolution, resized, warp
 from render_stage.network import NetworkSettings, RendererNetwork, without_mesh
 from render_stage.placing import WHOLE, Window, place
 
@@ -73,9 +73,11 @@ def test_patches_are_drawn_as_if_they_were_shuffled(patch):
     assert torch.allclose(drawn_patches(layer, x, patch), F.pixel_shuffle(layer(x), patch), atol=1e-6)
 
 
-def test_one_channel_is_convolved_like_any():
-    layer, x = torch.nn.Conv2d(1, 7, 3, padding=1), noise(2, 1, 8, 12)
-    assert torch.allclose(patch_convolution(layer, x, 1), layer(x), atol=1e-6)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_one_channel_is_convolved_like_any(stride):
+    layer, x = convolution(1, 7, stride=stride), noise(2, 1, 8, 12)
+    expected = F.conv2d(x, layer.weight, layer.bias, stride, padding=1)
+    assert torch.allclose(layer(x), expected, atol=1e-6) and torch.allclose(patch_convolution(layer, x, 1), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("layered", [True, False])

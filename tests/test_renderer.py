@@ -16,7 +16,7 @@ from render_stage import (
     load_renderer,
 )
 from render_stage.between import run
-from render_stage.renderer import MOST_REFERENCES
+from render_stage.renderer import MOST_REFERENCES, save_network
 from tests.moving_faces import moved_face, still_face, swaying_face
 
 
@@ -124,17 +124,13 @@ def test_files_that_hold_no_renderer(tmp_path):
         load_renderer(save_weights(tmp_path / "b.safetensors", {"x": torch.ones(3)}, config=form))
 
 
-def saved(path, network):
-    return save_weights(path, network.state_dict(), config={"renderer": config_dict(network.settings)})
-
-
 def test_between_two_renderers_lies_a_third(renderer, tmp_path, capsys):
     other = copy.deepcopy(renderer.network)
     with torch.no_grad():
         for weights in other.parameters():
             weights.add_(torch.randn_like(weights))
     first, second, out = (tmp_path / f"{name}.safetensors" for name in ("first", "second", "out"))
-    saved(first, renderer.network), saved(second, other)
+    save_network(first, renderer.network, half=False), save_network(second, other, half=False)
     made = {}
     for share in (0, 0.25, 1):
         run([str(first), str(second), "--share", str(share), "--out", str(out)])
@@ -147,7 +143,7 @@ def test_between_two_renderers_lies_a_third(renderer, tmp_path, capsys):
 
 
 def test_nothing_lies_between_renderers_of_other_forms(renderer, tmp_path):
-    first = saved(tmp_path / "first.safetensors", renderer.network)
+    first = save_network(tmp_path / "first.safetensors", renderer.network, half=False)
     with pytest.raises(ValueError, match="different forms"):
         run([str(first), "small", "--share", "0.5", "--out", str(tmp_path / "out.safetensors")])
     with pytest.raises(ValueError, match="share must be in"):

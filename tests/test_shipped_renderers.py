@@ -5,9 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from landmarks import CANVAS_PX, extract, rotation_matrix
 from render_stage import load_renderer, read_references
+from render_stage.losses import gradient_loss
 from render_stage.renderer import MODELS
 
 PORTRAIT = Path(__file__).parents[1] / "examples/astronaut.jpg"
@@ -40,8 +42,8 @@ def frames(face, motion):
 
 def detail(pictures: np.ndarray) -> float:
     """Mean absolute difference of neighbouring pixels."""
-    pictures = pictures.astype(float)
-    return float(np.abs(np.diff(pictures, axis=1)).mean() + np.abs(np.diff(pictures, axis=2)).mean())
+    shown = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    return float(gradient_loss(shown, torch.zeros_like(shown)))
 
 
 @BOTH
