@@ -41,13 +41,12 @@ clean:
 	exit 2
 
 # torch first and pinned: a plain requirement, met later by another package's wish, can pull gigabytes of CUDA packages.
-# Compat: the whole folder is importable, so that packages added later need no new installation.
 .venv/.installed: .venv/.made setup.cfg pyproject.toml constraints.txt
 	$(PIP_INSTALL) $(TORCH_OPTIONS) torch
-	$(PIP_INSTALL) --config-settings editable_mode=compat --editable '.[train,eval,dev]'
+	$(PIP_INSTALL) --editable '.[train,eval,dev]'
 	touch $@
 
-# Machines without a display lack what OpenCV's desktop builds load; see setup_opencv.py.
-.venv/.ready: .venv/.installed setup_opencv.py
-	.venv/bin/python setup_opencv.py
+# Machines without a display lack what OpenCV's desktop builds load; see headsync/commands/setup_opencv.py.
+.venv/.ready: .venv/.installed headsync/commands/setup_opencv.py
+	.venv/bin/headsync-setup-opencv
 	touch $@

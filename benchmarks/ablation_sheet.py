@@ -13,7 +13,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from landmarks import rotation_matrix
+from headsync.landmarks import rotation_matrix
 from render_stage import load_renderer, read_references
 
 PORTRAIT = Path(__file__).parents[1] / "examples" / "astronaut.jpg"

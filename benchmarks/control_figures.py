@@ -16,25 +16,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from headsync.corpus import open_corpus
+from headsync.landmarks import RIGID17, RIGID27, rotation_matrix, rotation_vector, similarity_fit
+from headsync.landmarks.motion import anchored, compose_motion, head_track, looped, still_head
+from headsync.landmarks.motion.compose import TRANSITION_FRAMES, TREMBLE_TAPS
+from headsync.media import recut
 from landmark_stage import HeadReference, load_generator, load_head_motion
-from landmark_stage.data import read_tracks
-from landmark_stage.head_motion_generate import HeadStream, person_of
-from landmark_stage.validate import Piece, generated, pieces_of, synchrony
-from landmarks import (
-    RIGID17,
-    RIGID27,
-    anchored,
-    compose_motion,
-    head_track,
-    looped,
-    open_corpus,
-    rotation_matrix,
-    rotation_vector,
-    similarity_fit,
-    still_head,
-)
-from landmarks.compose import TRANSITION_FRAMES, TREMBLE_TAPS
-from media import recut
+from landmark_stage.head_motion.generate import HeadStream, person_of
+from landmark_stage.ms_sync.data import read_tracks
+from landmark_stage.ms_sync.validate import Piece, generated, pieces_of, synchrony
 from syncers import Talk, load_syncers
 
 CANVAS, SOURCE_FRAMES, BLOCK, FIT = 256, 40, 23, list(RIGID17)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import cv2
 
-import media
-from landmarks import contact_sheet, draw_landmarks, open_corpus
+from headsync import media
+from headsync.corpus import open_corpus
+from headsync.landmarks import contact_sheet, draw_landmarks
 
 
 def main() -> None:

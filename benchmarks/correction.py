@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landmarks import open_corpus
+from headsync.corpus import open_corpus
 
 
 def main() -> None:

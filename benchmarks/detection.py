@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))   # the benchmarks stand beside the tests, whose moving portrait they use
 
-import media  # noqa: E402
-from landmarks import extract, make_detector  # noqa: E402
+from headsync import media  # noqa: E402
+from headsync.landmarks.detection import extract, make_detector  # noqa: E402
 from tests.face_files import shaking  # noqa: E402
 
 

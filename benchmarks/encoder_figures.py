@@ -14,11 +14,11 @@ import argparse
 import numpy as np
 import torch
 
-from landmarks import Clip, Corpus, open_corpus
-from render_stage.encoder_data import read_faces, unseen_clips
-from render_stage.encoder_training import encoder_answers
-from render_stage.face_encoder import FaceEncoder, load_face_encoder
-from render_stage.verification import pair_cosines, verify
+from headsync.corpus import Clip, Corpus, open_corpus
+from headsync.metrics.verification import pair_cosines, verify
+from render_stage.identity.data import read_faces, unseen_clips
+from render_stage.identity.face_encoder import FaceEncoder, load_face_encoder
+from render_stage.identity.training import encoder_answers
 
 SHIPPED = ("perceptual=first", "identity=second")
 STRIDE = 3

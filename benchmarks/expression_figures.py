@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from headsync.corpus import open_corpus
 from landmark_stage import load_expression, load_generator, start_face
-from landmark_stage.data import read_tracks
-from landmark_stage.expression import Expression, padded
-from landmark_stage.expression_data import ExpressionClip, face_at_rest, mouth_opening, read_expressions
-from landmark_stage.expression_generate import own_face, spoken_faces
-from landmark_stage.expression_train import mouth_error, predicted_faces
-from landmark_stage.validate import Piece, generated, pieces_of, synchrony
-from landmarks import open_corpus
+from landmark_stage.expression.data import ExpressionClip, face_at_rest, mouth_opening, read_expressions
+from landmark_stage.expression.generate import own_face, spoken_faces
+from landmark_stage.expression.network import Expression, padded
+from landmark_stage.expression.train import mouth_error, predicted_faces
+from landmark_stage.ms_sync.data import read_tracks
+from landmark_stage.ms_sync.validate import Piece, generated, pieces_of, synchrony
 from syncers import load_syncers, static
 
 NEIGHBOURS, SEED = 20_000, 7        # windows of train people that are searched

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from headsync.media import SAMPLES_PER_FRAME, measure_level, write_flac
 from landmark_stage import LOOK_AHEAD_FRAMES, load_generator, start_face, stream_landmarks, write_landmarks
-from media import SAMPLES_PER_FRAME, measure_level, write_flac
 
 MINUTE = 60 * 16000
 

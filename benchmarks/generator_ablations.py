@@ -11,11 +11,11 @@ judged.
 import argparse
 from pathlib import Path
 
-from experiment import load_config
+from headsync.corpus import open_corpus
+from headsync.experiment import load_config
 from landmark_stage import TrainSettings, load_generator, train_landmarks
-from landmark_stage.data import read_tracks
-from landmark_stage.validate import Judge
-from landmarks import open_corpus
+from landmark_stage.ms_sync.data import read_tracks
+from landmark_stage.ms_sync.validate import Judge
 from syncers import load_syncers
 
 VARIANTS = {

@@ -16,16 +16,25 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from experiment import load_config
+from headsync.corpus import Corpus, open_corpus
+from headsync.experiment import load_config
+from headsync.landmarks import canonical_face
+from headsync.landmarks.motion import head_track, reposed
 from landmark_stage import load_generator, load_head_motion
-from landmark_stage.data import rows_around
-from landmark_stage.head_motion import TAU, HeadMotion
-from landmark_stage.head_motion_calm import calm
-from landmark_stage.head_motion_data import SMOOTHING_TAPS, HeadBatch, HeadClip, read_head_clips, stretch
-from landmark_stage.head_motion_judge import BASELINES, HeadDistances, head_distances, predicted, statistic_gaps, stretches_of
-from landmark_stage.head_motion_train import HeadMotionTraining, HeadTrainSettings
-from landmark_stage.validate import Piece, generated
-from landmarks import Corpus, canonical_face, head_track, open_corpus, reposed
+from landmark_stage.head_motion.calm import calm
+from landmark_stage.head_motion.data import SMOOTHING_TAPS, HeadBatch, HeadClip, read_head_clips, stretch
+from landmark_stage.head_motion.judge import (
+    BASELINES,
+    HeadDistances,
+    head_distances,
+    predicted,
+    statistic_gaps,
+    stretches_of,
+)
+from landmark_stage.head_motion.network import TAU, HeadMotion
+from landmark_stage.head_motion.train import HeadMotionTraining, HeadTrainSettings
+from landmark_stage.ms_sync.data import rows_around
+from landmark_stage.ms_sync.validate import Piece, generated
 from syncers import Talk, aligned, level_profiles, load_syncers
 
 SEEDS = (1, 2, 3, 4)

@@ -13,9 +13,10 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
+from headsync.landmarks import flip
+from headsync.landmarks.motion import anchored, compose_motion, head_track, looped, still_head
+from headsync.media import FPS
 from landmark_stage import MotionControl, generate_landmarks, load_generator, stream_heads
-from landmarks import anchored, compose_motion, flip, head_track, looped, still_head
-from media import FPS
 from render_stage import load_renderer, read_references
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

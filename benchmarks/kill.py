@@ -30,12 +30,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 
-import landmark_stage.train
-from experiment import config_dict, load_checkpoint, load_config, read_log, run_command, save_weights
+import landmark_stage.ms_sync.train
+from headsync.corpus import build_corpus, find_sources
+from headsync.experiment import config_dict, load_checkpoint, load_config, read_log, run_command, save_weights
 from landmark_stage import MotionChoice, MotionControl, load_speaker, write_motion
-from landmarks import build_corpus, find_sources
 from render_stage import RendererSettings, load_renderer, read_references, render_video, train_renderer
-from render_stage.data import read_frames
+from render_stage.rhythmic_head.data import read_frames
 from syncers import ChannelSettings, SyncerPyramid, SyncerSettings
 from syncers.model import EncoderSettings
 from tests.face_files import PORTRAIT, shaking, write_tone, write_video
@@ -69,9 +69,9 @@ def generator(place: Path) -> Kind:
     form = SyncerSettings(channels=ChannelSettings(faces=("shape",)), motion=encoder, audio=encoder, embedding=7)
     pyramid = save_weights(place / "loss.safetensors", SyncerPyramid([form] * 4).state_dict(),
                            config={"family": "loss", "levels": [config_dict(form)] * 4})
-    settings = load_config(landmark_stage.train.TrainSettings, stage="landmarks", preset="tiny",
+    settings = load_config(landmark_stage.ms_sync.train.TrainSettings, stage="landmarks", preset="tiny",
                            overrides=[*VALIDATED, f"syncers={pyramid}", f"judge={pyramid}"])
-    return Kind(lambda out: print(landmark_stage.train.train_landmarks(corpus, out, settings).loop), "*.safetensors")
+    return Kind(lambda out: print(landmark_stage.ms_sync.train.train_landmarks(corpus, out, settings).loop), "*.safetensors")
 
 
 def renderer(place: Path) -> Kind:

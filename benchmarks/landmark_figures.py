@@ -14,11 +14,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from headsync.corpus import open_corpus
+from headsync.landmarks.motion import face_shape_error, motion_statistics
+from headsync.landmarks.quality import lip_opening
+from headsync.metrics import motion_distances
 from landmark_stage import load_generator
-from landmark_stage.audio_pyramid import SILENT_ROW
-from landmark_stage.data import Track, read_tracks
-from landmark_stage.validate import Piece, generated, pieces_of, plane, synchrony
-from landmarks import face_shape_error, lip_opening, motion_distances, motion_statistics, open_corpus
+from landmark_stage.ms_sync.audio_pyramid import SILENT_ROW
+from landmark_stage.ms_sync.data import Track, read_tracks
+from landmark_stage.ms_sync.validate import Piece, generated, pieces_of, plane, synchrony
 from syncers import Talk, foreign, load_syncers, static
 
 CANVAS = 256

@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import cv2
 import numpy as np
 
-import media
-from landmarks import HeadPose, head_pose, open_corpus, rotation_matrix
+from headsync import media
+from headsync.corpus import open_corpus
+from headsync.landmarks import HeadPose, head_pose, rotation_matrix
 from render_stage import (
     KeyMesh,
     choose_key_frame,
@@ -35,7 +36,7 @@ from render_stage import (
     project,
     rasterise,
 )
-from render_stage.face_topology import LANDMARKS
+from render_stage.geometry.topology import LANDMARKS
 
 CANVAS = (256, 256)
 TRIED_FRAMES = 10       # of each validation clip

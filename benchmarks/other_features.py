@@ -7,9 +7,9 @@ import argparse
 import shutil
 from pathlib import Path
 
-import media
-from landmarks import open_corpus
-from landmarks.corpus import save_array
+from headsync import media
+from headsync.corpus import open_corpus
+from headsync.corpus.corpus import save_array
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from landmarks import minutes, open_corpus
+from headsync.corpus import minutes, open_corpus
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-import gen_landmarks
-from landmarks import LandmarkSequence, contact_sheet, plain_frames
-from media import FPS, SAMPLE_RATE_HZ, read_audio
+from headsync.commands import gen_landmarks
+from headsync.landmarks import LandmarkSequence, contact_sheet, plain_frames
+from headsync.media import FPS, SAMPLE_RATE_HZ, read_audio
 from render_stage import load_renderer, read_references
 
 ROOT = Path(__file__).parents[1]

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-import media
-from landmarks import Clip, Corpus, HeadPose, head_pose
+from headsync import media
+from headsync.corpus import Clip, Corpus
+from headsync.landmarks import HeadPose, head_pose
 from render_stage import deformed_vertices, key_mesh, load_topology, match, project
 from render_stage.references import Reference, pick_faces
 

@@ -32,12 +32,14 @@ from joblib import Parallel, delayed
 from render_baselines import Case, Copy, Mesh, read_case
 from tqdm import tqdm
 
-from evaluation import cpbd, frontal_distance, jitter_px, landmark_distance, psnr_db, squared_error
-from evaluation.flicker import flicker
-from evaluation.redetect import Detected, detect_again
-from evaluation.regions import hull_mask, mean_inside, ssim_map
-from landmarks import GROUPS, Clip, Corpus, contact_sheet, make_detector, open_corpus
-from render_stage.face_encoder import FaceEmbedder, load_face_encoder
+from headsync.corpus import Clip, Corpus, open_corpus
+from headsync.evaluation.redetect import Detected, detect_again
+from headsync.landmarks import GROUPS, contact_sheet
+from headsync.landmarks.detection import make_detector
+from headsync.metrics import cpbd, frontal_distance, jitter_px, landmark_distance, psnr_db, squared_error
+from headsync.metrics.flicker import flicker
+from headsync.metrics.regions import hull_mask, mean_inside, ssim_map
+from render_stage.identity.face_encoder import FaceEmbedder, load_face_encoder
 from render_stage.references import Reference
 from syncers import summarise
 
@@ -132,7 +134,7 @@ def load_methods(models: Sequence[str]) -> dict:
     """Baselines and renderers by name."""
     methods = {"copy": Copy(), "mesh": Mesh()}
     for model in models:
-        from render_stage.renderer import load_renderer
+        from render_stage.rhythmic_head.renderer import load_renderer
 
         name, _, source = model.rpartition("=")
         methods[name or Path(source).stem] = load_renderer(source)

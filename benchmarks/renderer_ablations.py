@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 import yaml
 
-from experiment import load_config
-from landmarks import open_corpus
+from headsync.corpus import open_corpus
+from headsync.experiment import load_config
 from render_stage import RendererNetwork, RendererSettings, train_renderer
-from render_stage.renderer import load_network, save_network
+from render_stage.rhythmic_head.renderer import load_network, save_network
 
 VARIANTS = ("full", "without_mesh", "without_hybrid", "without_nonlinear", "without_warping", "without_backdrop", "posed_mesh")
 FLOW_SHARE = 0.3        # of the steps, in which only flows learn
@@ -30,7 +30,7 @@ def overrides_of(variant: str) -> list[str]:
     """An ablation's preset as overrides, so that it can be laid over `small`."""
     if variant == "full":
         return []
-    tree = yaml.safe_load((files("configs") / "renderer" / f"{variant}.yaml").read_text())
+    tree = yaml.safe_load((files("headsync.configs") / "renderer" / f"{variant}.yaml").read_text())
     return list(_dotted(tree, ""))
 
 

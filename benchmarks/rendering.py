@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-import media
-from landmarks import LandmarkSequence, head_pose, rotation_matrix
+from headsync import media
+from headsync.landmarks import LandmarkSequence, head_pose, rotation_matrix
 from render_stage import deformed_vertices, key_mesh, load_topology, match, project
 from render_stage.references import read_references
-from render_stage.render import render_video
-from render_stage.renderer import Renderer, load_renderer
+from render_stage.rhythmic_head.renderer import Renderer, load_renderer
+from render_stage.video import render_video
 from tests.media_files import stream_ends
 
 PORTRAIT = Path(__file__).parents[1] / "examples" / "astronaut.jpg"

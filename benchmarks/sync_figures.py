@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from landmarks import open_corpus
+from headsync.corpus import open_corpus
 from syncers import Talk, foreign, level_profiles, load_syncers, separation, shifted, static, summarise
 from syncers.data import HALVES, of_half, read_talks
 

@@ -12,8 +12,8 @@ import argparse
 from pathlib import Path
 
 from benchmarks.sync_figures import piece
-from experiment import load_config
-from landmarks import open_corpus
+from headsync.corpus import open_corpus
+from headsync.experiment import load_config
 from syncers import TrainSettings, level_profiles, load_syncers, train_syncers
 from syncers.data import of_half, read_talks
 from syncers.train import usable

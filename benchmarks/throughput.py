@@ -25,9 +25,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from headsync.corpus import open_corpus
+from headsync.media import FPS, SAMPLE_RATE_HZ, read_audio, write_flac
 from landmark_stage import generate_landmarks, start_face
-from landmarks import open_corpus
-from media import FPS, SAMPLE_RATE_HZ, read_audio, write_flac
 
 ROOT = Path(__file__).parents[1]
 SPEECH, PHOTO = ROOT / "examples/speech.flac", ROOT / "examples/astronaut.jpg"

@@ -1,9 +1,7 @@
 """Stage one: sound and a first face to head and lip motion, as a landmark sequence."""
 
-from landmark_stage.adversary import Adversary, AdversarySettings
-from landmark_stage.audio_pyramid import LOOK_AHEAD_FRAMES
-from landmark_stage.explain import Explanation, explain_motion
-from landmark_stage.expression_generate import generate_expression, load_expression, stream_expression
+from landmark_stage.control import MotionChoice, add_motion_arguments, motion_from
+from landmark_stage.expression.generate import generate_expression, load_expression, stream_expression
 from landmark_stage.generate import (
     MODELS,
     MotionControl,
@@ -13,13 +11,15 @@ from landmark_stage.generate import (
     stream_landmarks,
     write_landmarks,
 )
-from landmark_stage.generator import Generator, GeneratorSettings
-from landmark_stage.head_motion_generate import load_head_motion, stream_heads
-from landmark_stage.motion import MotionChoice, add_motion_arguments, motion_from
+from landmark_stage.head_motion.generate import load_head_motion, stream_heads
+from landmark_stage.ms_sync.adversary import Adversary, AdversarySettings
+from landmark_stage.ms_sync.audio_pyramid import LOOK_AHEAD_FRAMES
+from landmark_stage.ms_sync.explain import Explanation, explain_motion
+from landmark_stage.ms_sync.generator import Generator, GeneratorSettings
+from landmark_stage.ms_sync.train import GeneratorTraining, TrainReport, TrainSettings, train_landmarks
 from landmark_stage.preview import write_preview
 from landmark_stage.reference import HeadReference
 from landmark_stage.speak import add_generator_arguments, load_speaker, motion_control, rewrite_motion, write_motion
-from landmark_stage.train import GeneratorTraining, TrainReport, TrainSettings, train_landmarks
 
 __all__ = ["LOOK_AHEAD_FRAMES", "MODELS", "Adversary", "AdversarySettings", "Explanation", "Generator", "GeneratorSettings",
            "GeneratorTraining", "HeadReference", "MotionChoice", "MotionControl", "TrainReport", "TrainSettings",

@@ -15,22 +15,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-import media
-from experiment import Kind, build_config, fingerprint, load_model
-from landmark_stage.generator import Generator, GeneratorSettings
-from landmark_stage.noise import NoiseSource
-from landmark_stage.stream import MotionStream
-from landmarks import (
-    CANVAS_PX,
-    IBUG68,
-    LandmarkSequence,
-    SequenceWriter,
-    canonical_face,
-    extract,
-    points_from_flat,
-    producer_json,
-    scale_motion,
-)
+from headsync import media
+from headsync.experiment import Kind, build_config, fingerprint, load_model
+from headsync.landmarks import IBUG68, LandmarkSequence, SequenceWriter, canonical_face, points_from_flat, producer_json
+from headsync.landmarks.detection import CANVAS_PX, extract
+from headsync.landmarks.motion import scale_motion
+from landmark_stage.ms_sync.generator import Generator, GeneratorSettings
+from landmark_stage.ms_sync.noise import NoiseSource
+from landmark_stage.ms_sync.stream import MotionStream
 
 MODELS = ("short", "long")
 KIND = Kind("landmark_stage", MODELS, frozenset(["generator"]), "generator", "landmark generator",

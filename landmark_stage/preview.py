@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-import media
-from landmarks import LandmarkSequence, plain_frames, read_blocks, read_header
+from headsync import media
+from headsync.landmarks import LandmarkSequence, plain_frames, read_blocks, read_header
 
 
 def write_preview(sequence: str | Path, out: str | Path, *, audio: str | Path) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-import media
-from experiment import fingerprint
-from landmark_stage.expression import Expression
-from landmark_stage.expression_generate import load_expression, stream_expression
+from headsync import media
+from headsync.experiment import fingerprint
+from headsync.landmarks import IBUG68, LandmarkSequence, SequenceWriter, producer_json, read_blocks, read_header
+from landmark_stage.control import MS_SYNC, MotionChoice, add_motion_arguments
+from landmark_stage.expression.generate import load_expression, stream_expression
+from landmark_stage.expression.network import Expression
 from landmark_stage.generate import (
     MotionControl,
     file_digest,
@@ -25,9 +27,7 @@ from landmark_stage.generate import (
     stream_landmarks,
     write_landmarks,
 )
-from landmark_stage.generator import Generator
-from landmark_stage.motion import MS_SYNC, MotionChoice, add_motion_arguments
-from landmarks import IBUG68, LandmarkSequence, SequenceWriter, producer_json, read_blocks, read_header
+from landmark_stage.ms_sync.generator import Generator
 
 GENERATORS = (MS_SYNC, "expression")
 

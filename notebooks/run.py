@@ -14,7 +14,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 from PIL import Image
 
-from media import write_whole
+from headsync.media import write_whole
 
 COLOURS = 256       # of a stored picture: less than half the bytes, and no difference to be seen
 

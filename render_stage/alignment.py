@@ -11,16 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from landmarks import (
-    CANVAS_PX,
-    RIGID17,
-    RIGID27,
-    Similarity,
-    canonical_face,
-    lip_opening,
-    rotation_vector,
-    similarity_fit,
-)
+from headsync.landmarks import RIGID17, RIGID27, Similarity, canonical_face, rotation_vector, similarity_fit
+from headsync.landmarks.detection import CANVAS_PX
+from headsync.landmarks.quality import lip_opening
 
 Crop = tuple[float, float, float, float]    # x0, y0, x1, y1 in a source picture's pixels
 

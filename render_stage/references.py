@@ -12,26 +12,17 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-import media
-from landmarks import (
-    CANVAS_PX,
-    Detector,
-    LandmarkSequence,
-    extract,
-    fixed_crop,
-    head_pose,
-    lip_opening,
-    make_detector,
-    producer_json,
-    to_canvas,
-)
-from landmarks.detectors import landmark_boxes
-from landmarks.extract import PIECE_FRAMES, track_video
-from landmarks.shots import scan_video
+from headsync import media
+from headsync.landmarks import LandmarkSequence, fixed_crop, head_pose, producer_json, to_canvas
+from headsync.landmarks.detection import CANVAS_PX, Detector, extract, make_detector
+from headsync.landmarks.detection.detectors import landmark_boxes
+from headsync.landmarks.detection.extract import PIECE_FRAMES, track_video
+from headsync.landmarks.detection.shots import scan_video
+from headsync.landmarks.quality import lip_opening
 from render_stage.alignment import Crop, Placement, crop_placement, face_placement
-from render_stage.face_topology import load_topology
-from render_stage.mesh import fit_mesh
-from render_stage.motion_matcher import pick_references
+from render_stage.geometry.mesh import fit_mesh
+from render_stage.geometry.motion_matcher import pick_references
+from render_stage.geometry.topology import load_topology
 
 MOST_REFERENCES = 32
 LEAST_SIDE, MOST_SIDE = 64, 1024

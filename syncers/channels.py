@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from landmarks import IBUG68, layout_size
+from headsync.landmarks import IBUG68, layout_size
 
 LANDMARKS = layout_size(IBUG68)
 SPEED_GAIN = 5.0            # brings velocities to the size of positions

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from landmarks import Corpus, SyncRow, record_sync
+from headsync.corpus import Corpus, SyncRow, record_sync
 from syncers.data import NamedTalk, fold_of, read_talks
 from syncers.measure import Talk, aligned, foreign, level_profiles
 from syncers.model import SyncerPyramid

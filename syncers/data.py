@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from landmarks import AugmentationRanges, Clip, Corpus, apply_augmentation, draw_augmentation
-from media import ROWS_PER_FRAME
+from headsync.corpus import Clip, Corpus
+from headsync.landmarks import AugmentationRanges, apply_augmentation, draw_augmentation
+from headsync.media import ROWS_PER_FRAME
 from syncers.channels import LANDMARKS, ChannelSettings
 from syncers.measure import Talk, aligned
 from syncers.windows import level_sequences

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from media import ROWS_PER_FRAME
+from headsync.media import ROWS_PER_FRAME
 from syncers.channels import ChannelSettings, channel_counts
 from syncers.convnext import ConvNextBlock
 from syncers.windows import check_inputs, climb, windows_of

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import media
-from experiment import Kind, build_config, load_model
-from landmarks import IBUG68, LandmarkSequence, extract
+from headsync import media
+from headsync.experiment import Kind, build_config, load_model
+from headsync.landmarks import IBUG68, LandmarkSequence
+from headsync.landmarks.detection import extract
 from syncers.measure import Mode, Talk, level_profiles
 from syncers.model import SyncerPyramid, SyncerSettings
 

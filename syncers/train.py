@@ -12,7 +12,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from experiment import (
+from headsync.corpus import Corpus
+from headsync.experiment import (
     LoopResult,
     LoopSettings,
     compute_together,
@@ -22,7 +23,7 @@ from experiment import (
     share_gradients,
     train_whole,
 )
-from landmarks import LEVELS, Corpus
+from headsync.landmarks import LEVELS
 from syncers.data import Batch, MaterialSettings, NamedTalk, build_material, draw_batch, draw_sequences, of_half, read_talks
 from syncers.losses import LEAST_WINDOWS, NEGATIVES, Contrast, info_nce, lag_contrast, negative_weights, triplet
 from syncers.model import LevelSyncer, SyncerSettings

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import torch.nn.functional as F
 from torch import Tensor
 
-from landmarks import halve_rate
-from media import ROWS_PER_FRAME
+from headsync.landmarks import halve_rate
+from headsync.media import ROWS_PER_FRAME
 from syncers.channels import ChannelSettings, audio_channels, motion_channels
 
 

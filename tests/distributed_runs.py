@@ -19,16 +19,16 @@ if __name__ == "__main__":
 
 import torch
 
-import render_stage.precision
-from experiment import LoopSettings, RunLog, config_dict, is_first, load_config, run_loop, run_training, save_weights
-from experiment.log import SilentLog
-from landmark_stage.expression_train import ExpressionTrainSettings, train_expression
-from landmark_stage.head_motion_train import HeadTrainSettings, train_head_motion
-from landmark_stage.train import TrainSettings as GeneratorSettings
-from landmark_stage.train import train_landmarks as train_generator
-from render_stage.data import read_frames
-from render_stage.encoder_training import EncoderTrainSettings, train_encoder
-from render_stage.train import RendererSettings, train_renderer
+import headsync.experiment.precision
+from headsync.experiment import LoopSettings, RunLog, config_dict, is_first, load_config, run_loop, run_training, save_weights
+from headsync.experiment.log import SilentLog
+from landmark_stage.expression.train import ExpressionTrainSettings, train_expression
+from landmark_stage.head_motion.train import HeadTrainSettings, train_head_motion
+from landmark_stage.ms_sync.train import TrainSettings as GeneratorSettings
+from landmark_stage.ms_sync.train import train_landmarks as train_generator
+from render_stage.identity.training import EncoderTrainSettings, train_encoder
+from render_stage.rhythmic_head.data import read_frames
+from render_stage.rhythmic_head.train import RendererSettings, train_renderer
 from syncers import ChannelSettings, SyncerPyramid, SyncerSettings, TrainSettings, train_syncers
 from syncers.model import EncoderSettings
 from tests.killing import warm_optimisers
@@ -124,7 +124,7 @@ def failing_run(how: str, out: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    render_stage.precision.has_cpu_units = lambda: False        # 16-bit numbers are equal to three digits only
+    headsync.experiment.precision.has_cpu_units = lambda: False        # 16-bit numbers are equal to three digits only
     warm_optimisers()
     told, trainings = {}, jobs(folder)
     for name in ("syncers", "generator", "expression", "head_motion", "encoder", "renderer"):

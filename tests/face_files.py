@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-import media
+from headsync import media
 
 PORTRAIT = Path(__file__).parents[1] / "examples" / "astronaut.jpg"
 

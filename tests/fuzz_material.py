@@ -13,23 +13,24 @@ import cv2
 import numpy as np
 import torch
 
-import evaluation.report
-import media
-import render_stage.train
-from configs import __file__ as configs
-from experiment import build_config, config_dict, load_config, save_weights
+import headsync.evaluation.report.page
+import render_stage.rhythmic_head.train
+from headsync import media
+from headsync.configs import __file__ as configs
+from headsync.corpus import open_corpus
+from headsync.corpus.corpus import Clip, write_table
+from headsync.corpus.frames import pack_frames
+from headsync.experiment import build_config, config_dict, load_config, save_weights
+from headsync.landmarks import LandmarkSequence, canonical_face
+from headsync.landmarks.detection.detectors import Face
+from headsync.media import VideoWriter
 from landmark_stage import Generator, GeneratorSettings
-from landmark_stage.expression import Expression, ExpressionSettings
-from landmark_stage.head_motion import HeadMotion, HeadMotionSettings
-from landmark_stage.stream import MotionStream
-from landmarks import LandmarkSequence, canonical_face, open_corpus
-from landmarks.corpus import Clip, write_table
-from landmarks.detectors import Face
-from media import VideoWriter
+from landmark_stage.expression.network import Expression, ExpressionSettings
+from landmark_stage.head_motion.network import HeadMotion, HeadMotionSettings
+from landmark_stage.ms_sync.stream import MotionStream
 from render_stage import RendererNetwork, RendererSettings
-from render_stage.face_encoder import FaceEncoder, FaceEncoderSettings
-from render_stage.frames import pack_frames
-from render_stage.renderer import Renderer
+from render_stage.identity.face_encoder import FaceEncoder, FaceEncoderSettings
+from render_stage.rhythmic_head.renderer import Renderer
 from syncers import TrainSettings
 from syncers.model import SyncerPyramid
 from syncers.train import LevelTraining
@@ -75,13 +76,14 @@ def stop(*_, **__):
 def stand_in() -> None:
     """Put the stand-ins in place wherever our modules hold what they stand for."""
     names = {"make_detector": lambda *_: StillDetector(), "run_loop": stop}
+    homes = ("headsync.landmarks.detection.detectors", "headsync.experiment.loop")
     for module in list(sys.modules.values()):
         for name, other in names.items():
-            if getattr(getattr(module, name, None), "__module__", "") in ("landmarks.detectors", "experiment.loop"):
+            if getattr(getattr(module, name, None), "__module__", "") in homes:
                 setattr(module, name, other)
     LevelTraining.step = stop
-    evaluation.report.report_page = lambda _: "the figures' page"
-    render_stage.train.Judge = lambda *_, **__: None
+    headsync.evaluation.report.page.report_page = lambda _: "the figures' page"
+    render_stage.rhythmic_head.train.Judge = lambda *_, **__: None
     Renderer.prepare = lambda self, references: references[0].picture
     Renderer.frames = lambda self, picture, points: np.repeat(picture[None], len(points), 0)
     MotionStream._make = still_frames

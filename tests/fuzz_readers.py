@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import media
-from evaluation.items import find_items
-from experiment import load_config, load_weights, run_command
+from headsync import media
+from headsync.corpus import find_sources, open_corpus
+from headsync.evaluation.items import find_items
+from headsync.experiment import load_config, load_weights, run_command
+from headsync.landmarks import LandmarkSequence, read_blocks, read_header
+from headsync.landmarks.detection import extract
 from landmark_stage import TrainSettings as LandmarksSettings
 from landmark_stage import load_expression, load_generator, load_head_motion
-from landmark_stage.expression_train import ExpressionTrainSettings
-from landmark_stage.head_motion_train import HeadTrainSettings
-from landmarks import LandmarkSequence, extract, find_sources, open_corpus, read_blocks, read_header
+from landmark_stage.expression.train import ExpressionTrainSettings
+from landmark_stage.head_motion.train import HeadTrainSettings
 from render_stage import RendererSettings, load_renderer
-from render_stage.encoder_training import EncoderTrainSettings
-from render_stage.face_encoder import load_face_encoder
+from render_stage.identity.face_encoder import load_face_encoder
+from render_stage.identity.training import EncoderTrainSettings
 from syncers import CorrectionSettings, load_syncers
 from syncers import TrainSettings as SyncersSettings
 from tests.fuzz_material import StillDetector

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import torch
 
-from experiment import config_dict, save_weights
+from headsync.experiment import config_dict, save_weights
+from headsync.landmarks import LandmarkSequence, canonical_face, rotation_matrix
+from headsync.media import write_flac
 from landmark_stage import Generator, GeneratorSettings
-from landmark_stage.audio_pyramid import AudioPyramidSettings
-from landmark_stage.expression import Expression, ExpressionSettings
-from landmark_stage.head_motion import HeadMotion, HeadMotionSettings
-from landmarks import LandmarkSequence, canonical_face, rotation_matrix
-from media import write_flac
+from landmark_stage.expression.network import Expression, ExpressionSettings
+from landmark_stage.head_motion.network import HeadMotion, HeadMotionSettings
+from landmark_stage.ms_sync.audio_pyramid import AudioPyramidSettings
 
 FRAMES, HEARD = 61, 57      # of a pose and of the sound
 

@@ -16,8 +16,8 @@ if __name__ == "__main__":
 import numpy as np
 import torch
 
-import experiment.atomic
-from experiment import LoopSettings, RunLog, run_loop
+import headsync.experiment.atomic
+from headsync.experiment import LoopSettings, RunLog, run_loop
 
 SETTINGS = {"log_every": 2, "validate_every": 5, "save_every": 3}
 
@@ -90,7 +90,7 @@ def kill_in_save(step):
             os.kill(os.getpid(), signal.SIGKILL)
         replace(source, target)
 
-    experiment.atomic.os.replace = dying
+    headsync.experiment.atomic.os.replace = dying
 
 
 def main(folder, steps, how="0"):

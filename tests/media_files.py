@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from media import VideoWriter
+from headsync.media import VideoWriter
 
 ODD_NAMES = ("with space", "quo'te\"d", "ha#sh", "ünïcödé 声", "-leading", "100%d of", "a:b", "file.with.dots")
 

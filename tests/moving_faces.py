@@ -9,9 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from landmarks import Clip, Corpus, LandmarkSequence, crop_picture, extract, open_corpus
-from landmarks.corpus import write_table
-from media import read_image
+from headsync.corpus import Clip, Corpus, open_corpus
+from headsync.corpus.corpus import write_table
+from headsync.landmarks import LandmarkSequence, crop_picture
+from headsync.landmarks.detection import extract
+from headsync.media import read_image
 from render_stage import Reference
 from tests.face_files import PORTRAIT, write_video
 

@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
-from landmarks import Clip, Corpus, LandmarkSequence, canonical_face, open_corpus, smooth
-from landmarks.corpus import write_table
+from headsync.corpus import Clip, Corpus, open_corpus
+from headsync.corpus.corpus import write_table
+from headsync.landmarks import LandmarkSequence, canonical_face, smooth
 from syncers import Talk
 from syncers.data import NamedTalk
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from landmark_stage.adversary import (
+from landmark_stage.ms_sync.adversary import (
     Adversary,
     AdversarySettings,
     CoordinateEncoder,

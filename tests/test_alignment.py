@@ -3,27 +3,20 @@
 import numpy as np
 import pytest
 
-from landmarks import (
+from headsync.landmarks import (
     RIGID17,
     RIGID27,
     HeadPose,
     Similarity,
     canonical_face,
-    face_shape_error,
-    lip_opening,
     pose_points,
     rotation_matrix,
     similarity_fit,
     to_canvas,
 )
-from render_stage.alignment import (
-    NEUTRAL_SHARE,
-    MotionSurvey,
-    carry_over,
-    closed_mouth,
-    crop_placement,
-    face_placement,
-)
+from headsync.landmarks.motion import face_shape_error
+from headsync.landmarks.quality import lip_opening
+from render_stage.alignment import NEUTRAL_SHARE, MotionSurvey, carry_over, closed_mouth, crop_placement, face_placement
 
 FIT = list(RIGID17)
 

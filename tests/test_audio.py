@@ -23,7 +23,7 @@ from media_files import (
     write_video,
 )
 
-from media import audio_info, frames_for_samples, read_audio, read_frames, stream_audio
+from headsync.media import audio_info, frames_for_samples, read_audio, read_frames, stream_audio
 
 AT_S = [0.5, 1.25, 2.0]
 SECONDS = 2.517
@@ -131,7 +131,7 @@ def test_blocks_hold_whole_frames_and_join_to_the_whole(tmp_path, block_frames):
 def test_streaming_is_lazy(tmp_path, monkeypatch):
     path = write_audio(tmp_path / "a.wav", noise(1_600_003, seed=4), rate_hz=16000, **WAV)
     pushed = []
-    monkeypatch.setattr("media.timeline.frame_time", lambda frame: pushed.append(frame.samples))
+    monkeypatch.setattr("headsync.media.timeline.frame_time", lambda frame: pushed.append(frame.samples))
     next(stream_audio(path, block_frames=2))
     assert sum(pushed) < 16_000
 

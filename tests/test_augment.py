@@ -4,17 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from landmarks.augment import (
-    IDENTITY,
-    Augmentation,
-    AugmentationRanges,
-    apply_augmentation,
-    draw_augmentation,
-    flip,
-)
-from landmarks.canonical import canonical_face
-from landmarks.geometry import rotation_vector
-from landmarks.layouts import MIRROR
+from headsync.landmarks.augment import IDENTITY, Augmentation, AugmentationRanges, apply_augmentation, draw_augmentation, flip
+from headsync.landmarks.canonical import canonical_face
+from headsync.landmarks.geometry import rotation_vector
+from headsync.landmarks.layouts import MIRROR
 
 STILL = AugmentationRanges(scale=(1.0, 1.0), shift=False, yaw_degrees=0, pitch_degrees=0, roll_degrees=0, flip=0)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from landmarks import PersonFinder
-from render_stage.backdrop import RIM_PX, backdrops, filled, widened
+from headsync.landmarks.detection import PersonFinder
+from render_stage.rhythmic_head.backdrop import RIM_PX, backdrops, filled, widened
 from tests.face_files import portrait
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from evaluation.blur import blur_probability, cpbd, edge_widths, sobel_edges, video_cpbd
+from headsync.metrics.blur import blur_probability, cpbd, edge_widths, sobel_edges, video_cpbd
 
 
 def ramp(steps: int, *, low: int = 40, high: int = 200, at: int = 30, size: int = 64) -> np.ndarray:

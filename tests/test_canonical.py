@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from landmarks import canonical, make_canonical
-from landmarks.canonical import build_canonical, canonical_face, symmetrised
-from landmarks.corpus import Clip, write_table
-from landmarks.geometry import rotation_matrix, similarity_fit
-from landmarks.layouts import GROUPS, MIRROR
-from landmarks.sequence import LandmarkSequence
+from headsync.corpus.corpus import Clip, write_table
+from headsync.landmarks import canonical, make_canonical
+from headsync.landmarks.canonical import build_canonical, canonical_face, symmetrised
+from headsync.landmarks.geometry import rotation_matrix, similarity_fit
+from headsync.landmarks.layouts import GROUPS, MIRROR
+from headsync.landmarks.sequence import LandmarkSequence
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import torch
 
-import experiment.atomic
-import experiment.checkpoint
-from experiment import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint
+import headsync.experiment.atomic
+import headsync.experiment.checkpoint
+from headsync.experiment import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint
 
 
 def state(number):
@@ -83,7 +83,7 @@ def test_impossible_wishes_are_refused(tmp_path, step, keep, extra):
 
 @pytest.fixture
 def two(tmp_path, caplog):
-    caplog.set_level(logging.ERROR, "experiment.checkpoint")
+    caplog.set_level(logging.ERROR, "headsync.experiment.checkpoint")
     save_checkpoint(tmp_path, state(1), step=1)
     return tmp_path, save_checkpoint(tmp_path, state(2), step=2)
 
@@ -105,7 +105,7 @@ def test_random_bytes_flipped(two):
     folder, newest = two
     good = newest.read_bytes()
     draw = random.Random(7)
-    places = [*range(experiment.checkpoint.HEADER.size), *(draw.randrange(len(good)) for _ in range(1009))]
+    places = [*range(headsync.experiment.checkpoint.HEADER.size), *(draw.randrange(len(good)) for _ in range(1009))]
     for place in places:
         damaged = bytearray(good)
         damaged[place] ^= draw.randrange(1, 256)
@@ -116,7 +116,7 @@ def test_random_bytes_flipped(two):
 
 def test_the_fall_back_is_logged_and_two_bad_ones_are_an_error(two, caplog):
     folder, newest = two
-    caplog.set_level(logging.WARNING, "experiment.checkpoint")
+    caplog.set_level(logging.WARNING, "headsync.experiment.checkpoint")
     newest.write_bytes(newest.read_bytes()[:101])
     assert load_checkpoint(folder)["step"] == 1
     assert [record.levelname for record in caplog.records] == ["WARNING"] and newest.name in caplog.text
@@ -135,8 +135,9 @@ def sealed(path, content):
     buffer = io.BytesIO()
     torch.save(content, buffer)
     payload = buffer.getvalue()
-    digest = experiment.checkpoint.hashlib.sha256(payload).digest()
-    path.write_bytes(experiment.checkpoint.HEADER.pack(experiment.checkpoint.MAGIC, len(payload), digest) + payload)
+    digest = headsync.experiment.checkpoint.hashlib.sha256(payload).digest()
+    header = headsync.experiment.checkpoint.HEADER.pack(headsync.experiment.checkpoint.MAGIC, len(payload), digest)
+    path.write_bytes(header + payload)
     return path
 
 
@@ -151,7 +152,7 @@ class Hostile:
 
 
 def test_a_right_checksum_does_not_let_code_in(tmp_path):
-    hostile = {"schema": experiment.checkpoint.SCHEMA, "step": 1, "state": {"value": Hostile(tmp_path / "ran")}}
+    hostile = {"schema": headsync.experiment.checkpoint.SCHEMA, "step": 1, "state": {"value": Hostile(tmp_path / "ran")}}
     assert "cannot be read" in one_line_error(sealed(tmp_path / "a.ckpt", hostile))
     assert not (tmp_path / "ran").exists()
     assert "cannot be read" in one_line_error(sealed(tmp_path / "b.ckpt", [1, 2]))
@@ -222,9 +223,9 @@ def test_a_full_disk_leaves_the_checkpoints_before(tmp_path, monkeypatch, where)
     for number in (3, 5):
         save_checkpoint(tmp_path, state(number), step=number)
     if where == "write":
-        monkeypatch.setattr(experiment.atomic, "open", lambda path, mode: FullFile(path, "w"), raising=False)
+        monkeypatch.setattr(headsync.experiment.atomic, "open", lambda path, mode: FullFile(path, "w"), raising=False)
     elif where == "open":
-        monkeypatch.setattr(experiment.atomic, "open", full_disk, raising=False)
+        monkeypatch.setattr(headsync.experiment.atomic, "open", full_disk, raising=False)
     else:
         monkeypatch.setattr(os, where, full_disk)
     with pytest.raises(OSError, match="No space left"):
@@ -257,14 +258,14 @@ def test_what_killed_programs_left_goes_after_a_while(tmp_path):
 
 def test_a_file_that_vanishes_while_it_is_looked_for_is_no_error(tmp_path, monkeypatch):
     save_checkpoint(tmp_path, state(3), step=3, keep=1)
-    read = experiment.checkpoint.read_checkpoint
+    read = headsync.experiment.checkpoint.read_checkpoint
 
     def replaced(path):
         if path.name == "step-000000003.ckpt":
             save_checkpoint(tmp_path, state(5), step=5, keep=1)
         return read(path)
 
-    monkeypatch.setattr(experiment.checkpoint, "read_checkpoint", replaced)
+    monkeypatch.setattr(headsync.experiment.checkpoint, "read_checkpoint", replaced)
     assert load_checkpoint(tmp_path)["step"] == 5
 
 

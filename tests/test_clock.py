@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from media import (
+from headsync.media import (
     FPS,
     ROWS_PER_FRAME,
     SAMPLE_RATE_HZ,

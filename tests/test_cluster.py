@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import landmarks.preprocess
-import preprocess
-from landmarks import PreprocessSettings, build_corpus, cluster_workers, find_sources
-from landmarks.clips import SourceResult
+import headsync.corpus.preprocess
+from headsync.commands import preprocess
+from headsync.corpus import PreprocessSettings, build_corpus, cluster_workers, find_sources
+from headsync.corpus.clips import SourceResult
 from tests.face_files import shaking, write_video
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +32,7 @@ def digests(corpus):
 @pytest.mark.filterwarnings("ignore")       # other people's, on both ends
 def test_dask_workers_make_the_same_corpus(videos, tmp_path, monkeypatch):
     distributed = pytest.importorskip("dask.distributed")
-    monkeypatch.setattr(landmarks.preprocess, "BATCH_SOURCES", 1)
+    monkeypatch.setattr(headsync.corpus.preprocess, "BATCH_SOURCES", 1)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     build_corpus(find_sources([videos]), tmp_path / "here")
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
@@ -64,12 +64,12 @@ def test_other_addresses_are_refused(address):
 
 @pytest.mark.parametrize(("address", "package"), [("dask://somewhere:8786", "dask"), ("ray://somewhere:10001", "ray")])
 def test_a_missing_package_is_named(address, package, videos, tmp_path, monkeypatch, capsys):
-    import landmarks.cluster
+    import headsync.corpus.cluster
 
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(landmarks.cluster.importlib, "import_module", missing)
+    monkeypatch.setattr(headsync.corpus.cluster.importlib, "import_module", missing)
     assert preprocess.main(["--videos", str(videos), "--out", str(tmp_path / "c"), "--cluster", address]) == 2
     said = capsys.readouterr().err.strip()
     assert f"needs {package}, which is not installed" in said and "headsync[cluster]" in said and "\n" not in said
@@ -88,12 +88,12 @@ def test_a_full_disk_ends_the_run_and_is_no_fault_of_the_video(videos, tmp_path,
         except OSError as error:
             raise ValueError("clip.mp4: could not be written") from error
 
-    monkeypatch.setattr(landmarks.preprocess, "make_detector", lambda name: NoDetector())
-    monkeypatch.setattr(landmarks.preprocess, "cut_source", full)
+    monkeypatch.setattr(headsync.corpus.preprocess, "make_detector", lambda name: NoDetector())
+    monkeypatch.setattr(headsync.corpus.preprocess, "cut_source", full)
     with pytest.raises(OSError, match=r"cannot be written: .*; make room and run the same again"):
         build_corpus(find_sources([videos]), tmp_path)
     assert not list((tmp_path / ".sources").glob("*.json"))
-    monkeypatch.setattr(landmarks.preprocess, "cut_source", lambda *_: SourceResult([], []))
+    monkeypatch.setattr(headsync.corpus.preprocess, "cut_source", lambda *_: SourceResult([], []))
     assert build_corpus(find_sources([videos]), tmp_path).processed == 2
 
 
@@ -101,7 +101,7 @@ def test_a_bad_video_is_still_only_its_own_fault(videos, tmp_path, monkeypatch):
     def bad(*_):
         raise OSError(errno.EIO, "the source cannot be read")
 
-    monkeypatch.setattr(landmarks.preprocess, "make_detector", lambda name: NoDetector())
-    monkeypatch.setattr(landmarks.preprocess, "cut_source", bad)
+    monkeypatch.setattr(headsync.corpus.preprocess, "make_detector", lambda name: NoDetector())
+    monkeypatch.setattr(headsync.corpus.preprocess, "cut_source", bad)
     report = build_corpus(find_sources([videos]), tmp_path, settings=PreprocessSettings())
     assert [one.failed for one in report.rejections] == [True, True]

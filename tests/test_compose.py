@@ -6,25 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from landmarks import (
-    RIGID17,
+from headsync.landmarks import RIGID17, canonical_face, rotation_matrix, rotation_vector, similarity_fit
+from headsync.landmarks.motion import (
     anchored,
-    canonical_face,
     compose_motion,
     head_track,
     lid_closures,
-    lip_opening,
     looped,
     natural_blinks,
     reposed,
-    rotation_matrix,
-    rotation_vector,
-    similarity_fit,
     still_head,
 )
-from landmarks.blinks import LID_PAIRS, PROFILE, blinked
-from landmarks.compose import TRANSITION_FRAMES, transition
-from media import recut
+from headsync.landmarks.motion.blinks import LID_PAIRS, PROFILE, blinked
+from headsync.landmarks.motion.compose import TRANSITION_FRAMES, transition
+from headsync.landmarks.quality import lip_opening
+from headsync.media import recut
 
 FIT = list(RIGID17)
 

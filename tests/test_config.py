@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from experiment import LoopSettings, build_config, config_dict, load_config, save_config
+from headsync.experiment import LoopSettings, build_config, config_dict, load_config, save_config
 
 
 class Colour(enum.Enum):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from landmarks.corpus import Clip, open_corpus, read_table, save_array, write_table
-from media import write_whole
+from headsync.corpus.corpus import Clip, open_corpus, read_table, save_array, write_table
+from headsync.media import write_whole
 
 ROW = Clip(clip="a,\"b\" #ü", identity="anna", split="val", frames=97, source="x/a.mp4", start_s=1.24, has_audio=True,
            av_offset=-2, face_rate=0.99, face_height_px=131.0, rival=0.0, lip_audio_corr=0.4, lip_audio_lag=-1,

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from landmarks.crop import crop_picture, fixed_crop, to_canvas
+from headsync.landmarks.crop import crop_picture, fixed_crop, to_canvas
 
 
 @pytest.mark.parametrize("size", [(720, 1280), (1280, 720), (300, 300)])

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from experiment import load_checkpoint, load_weights, read_log
-from experiment.batch_norm import SharedBatchNorm
+from headsync.experiment import load_checkpoint, load_weights, read_log
+from headsync.experiment.batch_norm import SharedBatchNorm
 
 PROGRAM = Path(__file__).with_name("distributed_runs.py")
 TRAININGS = ("syncers", "generator", "expression", "head_motion", "encoder", "renderer")

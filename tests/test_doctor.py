@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import doctor
-from installation import MISSING, OK, OPTIONAL, Finding, examine, machine, parts
+from headsync.commands.doctor import MISSING, OK, OPTIONAL, Finding, examine, machine, parts
+from headsync.commands.doctor import command as doctor
 
 ROOT = Path(__file__).parents[1]
 GOOD, SPARE, BAD = Finding("a", OK, "1.0"), Finding("b", OPTIONAL, "none"), Finding("c", MISSING, "gone", "fetch c")
@@ -55,7 +55,7 @@ def test_only_what_is_needed_decides(monkeypatch, capsys, findings, code, error)
 def test_every_shipped_weight_file_is_looked_at():
     shipped = {f"{path.parts[-3]}/{path.stem}" for path in ROOT.glob("*/weights/*.safetensors")}
     listed = [f"{package}/{name}" for package, _, names in parts.WEIGHTS for name in names]
-    assert sorted(shipped) == sorted(listed), "name each file in installation/parts.py"
+    assert sorted(shipped) == sorted(listed), "name each file in headsync/commands/doctor/parts.py"
 
 
 def test_a_damaged_and_a_missing_weight_file(tmp_path):
@@ -104,7 +104,7 @@ def test_without_opencv_or_an_encoder_or_a_place_for_compiled_code(monkeypatch):
     assert machine.opencv().state == MISSING and "headsync-setup-opencv" in machine.opencv().remedy
     monkeypatch.setattr(av, "codecs_available", {"aac", "png"})
     assert machine.encoders().state == MISSING and "no encoder libx264" in machine.encoders().told
-    monkeypatch.setitem(sys.modules, "render_stage.rasteriser", None)
+    monkeypatch.setitem(sys.modules, "render_stage.geometry.rasteriser", None)
     assert machine.folders()[0].state == MISSING and "again" in machine.folders()[0].remedy and machine.folders()[1].state == OK
 
     def refuse(name):
@@ -124,7 +124,7 @@ def test_no_room_for_temporary_files(monkeypatch, tmp_path):
 def test_a_detector_that_sees_something_else(monkeypatch, faces):
     found = [SimpleNamespace(box=np.array([x0, 0, x1, 50])) for x0, x1 in faces]
     detector = SimpleNamespace(faces=lambda picture: found, close=lambda: None)
-    monkeypatch.setattr("landmarks.make_detector", lambda name: detector)
+    monkeypatch.setattr("headsync.landmarks.detection.make_detector", lambda name: detector)
     finding = parts.embedded_detector()
     assert finding.state == MISSING and f"found {len(faces)} faces" in finding.told
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from landmarks.augment import flip
-from landmarks.canonical import canonical_face
-from landmarks.draw import (
+from headsync.landmarks.augment import flip
+from headsync.landmarks.canonical import canonical_face
+from headsync.landmarks.draw import (
     LABEL_PX,
     LOST_COLOUR,
     POINT_COLOUR,
@@ -14,7 +14,7 @@ from landmarks.draw import (
     overlay_frames,
     plain_frames,
 )
-from landmarks.sequence import LandmarkSequence
+from headsync.landmarks.sequence import LandmarkSequence
 
 
 def black(height: int = 256, width: int = 256) -> np.ndarray:

@@ -12,14 +12,15 @@ import cv2
 import numpy as np
 import pytest
 
-import evaluate
-from evaluation.anchors import FOREIGN, REAL, SHIFTED, STILL, Shift
-from evaluation.evaluate import EvaluationSettings, evaluate_videos
-from evaluation.report import write_report
-from evaluation.summary import as_json, calibration, scores, summaries
-from experiment import read_log
-from landmarks import Clip, LandmarkSequence
-from landmarks.corpus import write_table
+from headsync.commands import evaluate
+from headsync.corpus import Clip
+from headsync.corpus.corpus import write_table
+from headsync.evaluation.anchors import FOREIGN, REAL, SHIFTED, STILL, Shift
+from headsync.evaluation.evaluate import EvaluationSettings, evaluate_videos
+from headsync.evaluation.report.page import write_report
+from headsync.evaluation.summary import as_json, calibration, scores, summaries
+from headsync.experiment import read_log
+from headsync.landmarks import LandmarkSequence
 from syncers import load_syncers
 from tests.face_files import write_tone
 from tests.talking import made_up_people, write_corpus

@@ -5,16 +5,17 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from evaluation.behaviour import silent_frames
-from evaluation.blur import cpbd
-from evaluation.clip import clip_profiles, landmark_figures, motion_figures, picture_figures
-from evaluation.flicker import flicker
-from evaluation.items import Item, Material
-from evaluation.landmark_error import landmark_errors
-from evaluation.regions import hull_mask
-from evaluation.sides import Reference, Side, open_generated, sound_rows
-from landmarks import GROUPS, LandmarkSequence, canonical_face, lip_opening, rotation_matrix
-from media import extract_features, samples_for_frames, write_flac
+from headsync.evaluation.clip import clip_profiles, landmark_figures, motion_figures, picture_figures
+from headsync.evaluation.items import Item, Material
+from headsync.evaluation.sides import Reference, Side, open_generated, sound_rows
+from headsync.landmarks import GROUPS, LandmarkSequence, canonical_face, rotation_matrix
+from headsync.landmarks.quality import lip_opening
+from headsync.media import extract_features, samples_for_frames, write_flac
+from headsync.metrics.behaviour import silent_frames
+from headsync.metrics.blur import cpbd
+from headsync.metrics.flicker import flicker
+from headsync.metrics.landmark_error import landmark_errors
+from headsync.metrics.regions import hull_mask
 from syncers import load_syncers
 from tests.talking import made_up_talk
 

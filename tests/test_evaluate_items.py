@@ -2,9 +2,9 @@
 
 import pytest
 
-from evaluation.items import find_items, named_methods
-from landmarks import Clip
-from landmarks.corpus import write_table
+from headsync.corpus import Clip
+from headsync.corpus.corpus import write_table
+from headsync.evaluation.items import find_items, named_methods
 
 
 def touch(folder, *names):

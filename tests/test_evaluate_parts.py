@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.anchors import FOREIGN, REAL, SHIFTED, STILL, Anchors, FaceCollection
-from evaluation.catalogue import FIGURES, badness, groups
-from evaluation.clip import clip_profiles
-from evaluation.curves import Curves
-from evaluation.motion_sets import LENGTHS, FeatureSet, MotionSet, embedded_motion, flat_motion, motion_picture
-from evaluation.sides import Reference, Side
-from evaluation.worst import ranking_figure
-from landmarks import canonical_face
+from headsync.evaluation.anchors import FOREIGN, REAL, SHIFTED, STILL, Anchors, FaceCollection
+from headsync.evaluation.catalogue import FIGURES, badness, groups
+from headsync.evaluation.clip import clip_profiles
+from headsync.evaluation.curves import Curves
+from headsync.evaluation.motion_sets import LENGTHS, FeatureSet, MotionSet, embedded_motion, flat_motion, motion_picture
+from headsync.evaluation.sides import Reference, Side
+from headsync.evaluation.worst import ranking_figure
+from headsync.landmarks import canonical_face
 from syncers import load_syncers, separation
 from tests.talking import made_up_talk
 

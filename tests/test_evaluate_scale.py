@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-import media
-from evaluation.evaluate import EvaluationSettings, evaluate_videos
-from landmarks import canonical_face
-from landmarks.detectors import Face
+from headsync import media
+from headsync.evaluation.evaluate import EvaluationSettings, evaluate_videos
+from headsync.landmarks import canonical_face
+from headsync.landmarks.detection.detectors import Face
 from syncers import load_syncers
 from tests.face_files import write_tone, write_video
 

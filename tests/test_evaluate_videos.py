@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from evaluation.anchors import REAL, STILL
-from evaluation.evaluate import EvaluationSettings, evaluate_videos
-from evaluation.summary import summaries
-from landmarks import make_detector
+from headsync.evaluation.anchors import REAL, STILL
+from headsync.evaluation.evaluate import EvaluationSettings, evaluate_videos
+from headsync.evaluation.summary import summaries
+from headsync.landmarks.detection import make_detector
 from syncers import load_syncers
 from tests.face_files import blank, shaking, write_tone, write_video
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-import train_expression
-from experiment import load_checkpoint, load_config
+from headsync.commands import train_expression
+from headsync.experiment import load_checkpoint, load_config
+from headsync.landmarks import RIGID17, canonical_face, rotation_matrix
 from landmark_stage import generate_expression, load_expression, start_face, stream_expression
-from landmark_stage.expression import COMPONENTS, Expression, ExpressionSettings, padded
-from landmark_stage.expression_data import (
+from landmark_stage.expression.data import (
     ExpressionClip,
     ExpressionMaterialSettings,
     draw_expressions,
@@ -21,9 +21,9 @@ from landmark_stage.expression_data import (
     mouth_opening,
     with_noise,
 )
-from landmark_stage.expression_generate import ExpressionStream
-from landmark_stage.expression_train import ExpressionTraining, ExpressionTrainSettings, mouth_error, predicted_faces
-from landmarks import RIGID17, canonical_face, rotation_matrix
+from landmark_stage.expression.generate import ExpressionStream
+from landmark_stage.expression.network import COMPONENTS, Expression, ExpressionSettings, padded
+from landmark_stage.expression.train import ExpressionTraining, ExpressionTrainSettings, mouth_error, predicted_faces
 from tests.talking import made_up_people, made_up_talk, write_corpus
 
 SMALL = dict(channels=(7, 11), hidden=13, shapes=3)

@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-import extract_landmarks
-import media
-from landmarks import LandmarkSequence, extract, make_detector
-from landmarks.fan_detector import FanDetector, load_fan_detector
+from headsync import media
+from headsync.commands import landmarks as extract_landmarks
+from headsync.landmarks import LandmarkSequence
+from headsync.landmarks.detection import extract, make_detector
+from headsync.landmarks.detection.fan_detector import FanDetector, load_fan_detector
 from tests.face_files import PORTRAIT, blank, portrait, shaking, write_tone, write_video
 
 

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-import train_encoder as command
-from experiment import load_config, load_weights, read_log, save_weights
-from landmarks import GROUPS, Clip, LandmarkSequence, canonical_face, head_pose, open_corpus
-from landmarks.corpus import write_table
-from media import VideoWriter
-from render_stage.encoder_data import (
+from headsync.commands import train_encoder as command
+from headsync.corpus import Clip, open_corpus
+from headsync.corpus.corpus import write_table
+from headsync.experiment import load_config, load_weights, read_log, save_weights
+from headsync.landmarks import GROUPS, LandmarkSequence, canonical_face, head_pose
+from headsync.media import VideoWriter
+from headsync.metrics.verification import pair_cosines, verify
+from render_stage.identity.data import (
     NOBODY,
     AugmentationSettings,
     Faces,
@@ -25,8 +27,7 @@ from render_stage.encoder_data import (
     read_faces,
     unseen_clips,
 )
-from render_stage.encoder_training import EncoderTraining, EncoderTrainSettings, identity_loss, save_encoder, train_encoder
-from render_stage.face_encoder import (
+from render_stage.identity.face_encoder import (
     ENCODER_WEIGHTS,
     FaceEmbedder,
     FaceEncoder,
@@ -36,8 +37,8 @@ from render_stage.face_encoder import (
     seen_picture,
     view_matrix,
 )
-from render_stage.perceptual import PerceptualLoss
-from render_stage.verification import pair_cosines, verify
+from render_stage.identity.training import EncoderTraining, EncoderTrainSettings, identity_loss, save_encoder, train_encoder
+from render_stage.nn.perceptual import PerceptualLoss
 
 TINY = load_config(EncoderTrainSettings, stage="encoder", preset="tiny")
 FACE = FaceEncoderSettings(view="face", side_px=53, width=3, embedding=7)

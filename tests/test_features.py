@@ -5,7 +5,7 @@ import pytest
 import python_speech_features
 from media_files import noise
 
-from media import Level, extract_features, frames_for_samples, measure_level, pad_waveform, stream_features
+from headsync.media import Level, extract_features, frames_for_samples, measure_level, pad_waveform, stream_features
 
 KINDS = ["logfbank", "mfcc"]
 LENGTHS = [1, 624, 640, 656, 7919, 16_001]   # one sample, 39 ms, one frame, 41 ms, primes

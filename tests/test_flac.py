@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import media
+from headsync import media
 
 
 @pytest.mark.parametrize("samples", [1, 639, 4096, 10007])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.flicker import flicker
+from headsync.metrics.flicker import flicker
 
 FRAMES, HEIGHT, WIDTH = 7, 23, 29
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from evaluation.frechet import Gaussian, compare_features, feature_distance, fit_gaussian, frechet_distance, shrinkage
+from headsync.metrics.frechet import Gaussian, compare_features, feature_distance, fit_gaussian, frechet_distance, shrinkage
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

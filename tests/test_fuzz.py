@@ -17,10 +17,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import media
-from experiment import load_config, load_weights
-from landmarks import LandmarkSequence, extract, open_corpus
-from landmarks.corpus import Clip, read_table
+from headsync import media
+from headsync.corpus import open_corpus
+from headsync.corpus.corpus import Clip, read_table
+from headsync.experiment import load_config, load_weights
+from headsync.landmarks import LandmarkSequence
+from headsync.landmarks.detection import extract
 from syncers import TrainSettings as SyncersSettings
 from tests.fuzz_commands import COMMANDS, MODULES, READ_SHARE, READER, SLOTS, WITHOUT_FILES, shares
 from tests.fuzz_material import StillDetector, make_weights, sequence

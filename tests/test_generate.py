@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-import gen_landmarks
-from experiment import config_dict, save_weights
+from headsync.commands import gen_landmarks
+from headsync.experiment import config_dict, save_weights
+from headsync.landmarks import LandmarkSequence, canonical_face
+from headsync.landmarks.motion import motion_statistics
+from headsync.media import measure_level, read_frames, recut, write_flac
 from landmark_stage import (
     LOOK_AHEAD_FRAMES,
     Generator,
@@ -19,9 +22,7 @@ from landmark_stage import (
     stream_landmarks,
     write_landmarks,
 )
-from landmark_stage.audio_pyramid import AudioPyramidSettings
-from landmarks import LandmarkSequence, canonical_face, motion_statistics
-from media import measure_level, read_frames, recut, write_flac
+from landmark_stage.ms_sync.audio_pyramid import AudioPyramidSettings
 
 SMALL = dict(widen=1, coordinate=11, audio=AudioPyramidSettings((5, 7, 7), 7), hidden=13, trunk=(17, 11), expansion=1)
 

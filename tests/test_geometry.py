@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from landmarks.canonical import canonical_face
-from landmarks.geometry import (
+from headsync.landmarks.canonical import canonical_face
+from headsync.landmarks.geometry import (
     HeadPose,
     frontalise,
     head_pose,
@@ -14,7 +14,7 @@ from landmarks.geometry import (
     rotation_vector,
     similarity_fit,
 )
-from landmarks.layouts import GROUPS, MIRROR, RIGID17, RIGID27
+from headsync.landmarks.layouts import GROUPS, MIRROR, RIGID17, RIGID27
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from landmarks import canonical_face, rotation_matrix
-from render_stage.face_topology import LANDMARKS, load_topology
-from render_stage.guide import (
+from headsync.landmarks import canonical_face, rotation_matrix
+from render_stage.geometry.topology import LANDMARKS, load_topology
+from render_stage.rhythmic_head.guide import (
     CANVAS,
     COARSE,
     FEATHER_PX,
@@ -66,7 +66,7 @@ def test_the_flow_is_exact_on_a_turned_head(topology):
     """The teacher against the rotation itself: where a point of the turned surface was before it turned."""
     mesh, moved = topology.average, turned(topology.average, 17.0)
     guide = maker_of([mesh], topology).guide(moved[LANDMARKS], 0)
-    from render_stage.rasteriser import interpolate, rasterise
+    from render_stage.geometry.rasteriser import interpolate, rasterise
 
     raster = rasterise(moved, topology.triangles, size=(CANVAS, CANVAS))
     was = interpolate(raster, topology.triangles, (mesh - moved)[:, :2])          # exact displacement of every pixel

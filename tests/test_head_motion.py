@@ -6,17 +6,24 @@ import numpy as np
 import pytest
 import torch
 
-import train_head_motion
-from experiment import load_checkpoint, load_config
+from headsync.commands import train_head_motion
+from headsync.experiment import load_checkpoint, load_config
+from headsync.landmarks import canonical_face, smooth
 from landmark_stage import HeadReference, load_head_motion, stream_heads
-from landmark_stage.head_motion import NUMBERS, HeadMotion, HeadMotionSettings, Reference, last_pose, trajectories
-from landmark_stage.head_motion_data import HeadClip, HeadMaterialSettings, draw_heads, stretch
-from landmark_stage.head_motion_generate import HeadStream, person_of
-from landmark_stage.head_motion_judge import head_distances, mirrored_loop, repeated_last, stretches_of
-from landmark_stage.head_motion_train import HeadMotionTraining, HeadTrainSettings
-from landmark_stage.head_statistics import band_amplitudes, judged_statistics, masked_deviation, motion_hints
-from landmark_stage.tones import TONES_HZ, ToneSource
-from landmarks import canonical_face, smooth
+from landmark_stage.head_motion.data import HeadClip, HeadMaterialSettings, draw_heads, stretch
+from landmark_stage.head_motion.generate import HeadStream, person_of
+from landmark_stage.head_motion.judge import head_distances, mirrored_loop, repeated_last, stretches_of
+from landmark_stage.head_motion.network import (
+    NUMBERS,
+    HeadMotion,
+    HeadMotionSettings,
+    Reference,
+    last_pose,
+    trajectories,
+)
+from landmark_stage.head_motion.statistics import band_amplitudes, judged_statistics, masked_deviation, motion_hints
+from landmark_stage.head_motion.tones import TONES_HZ, ToneSource
+from landmark_stage.head_motion.train import HeadMotionTraining, HeadTrainSettings
 from tests.talking import made_up_people, write_corpus
 
 SMALL = dict(rows_per_frame=1, planes=(2, 2), pooled=7, sound_hidden=5, features=5, motion_hidden=5, reference=7)

@@ -2,8 +2,8 @@
 
 import torch
 
-from landmark_stage.head_motion import BANDS, NUMBERS, HeadMotion, HeadMotionSettings, Reference, trajectories
-from landmark_stage.head_motion_calm import BIAS_SHARE, SOUND_SHARE, TONES, WAY_SHARE, calm
+from landmark_stage.head_motion.calm import BIAS_SHARE, SOUND_SHARE, TONES, WAY_SHARE, calm
+from landmark_stage.head_motion.network import BANDS, NUMBERS, HeadMotion, HeadMotionSettings, Reference, trajectories
 
 
 def learner(*, tones):

@@ -6,20 +6,11 @@ import json
 import numpy as np
 import pytest
 
-import gen_landmarks
-import landmark_stage.head_motion_generate
-import render
-import talk
-from landmarks import (
-    RIGID17,
-    LandmarkSequence,
-    head_track,
-    lid_closures,
-    lip_opening,
-    rotation_matrix,
-    rotation_vector,
-    similarity_fit,
-)
+import landmark_stage.head_motion.generate
+from headsync.commands import gen_landmarks, render, talk
+from headsync.landmarks import RIGID17, LandmarkSequence, rotation_matrix, rotation_vector, similarity_fit
+from headsync.landmarks.motion import head_track, lid_closures
+from headsync.landmarks.quality import lip_opening
 from render_stage import read_references
 from tests.face_files import PORTRAIT, blank, shaking, write_video
 from tests.head_files import HEARD, turning, write_head_files
@@ -69,8 +60,8 @@ def folder(tmp_path_factory, references):
 @pytest.fixture(autouse=True)
 def small(folder, references, monkeypatch):
     """Untrained heads, one reading of the portrait, and no rendering."""
-    load, weights = landmark_stage.head_motion_generate.load_head_motion, folder / "head_motion.safetensors"
-    monkeypatch.setattr(landmark_stage.head_motion_generate, "load_head_motion", lambda: load(weights))
+    load, weights = landmark_stage.head_motion.generate.load_head_motion, folder / "head_motion.safetensors"
+    monkeypatch.setattr(landmark_stage.head_motion.generate, "load_head_motion", lambda: load(weights))
     renderer = Watching()
     for script in (render, talk):
         monkeypatch.setattr(script, "read_references", lambda *sources, **how: references)

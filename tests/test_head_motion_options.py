@@ -6,12 +6,13 @@ import json
 import numpy as np
 import pytest
 
-import gen_landmarks
-import landmark_stage.motion
+import landmark_stage.control
+from headsync.commands import gen_landmarks
+from headsync.landmarks import RIGID17, LandmarkSequence, canonical_face
+from headsync.landmarks.motion import head_track
+from headsync.landmarks.motion.lips import front_opening
 from landmark_stage import add_motion_arguments, load_speaker, motion_from, rewrite_motion
-from landmark_stage.motion import open_pose
-from landmarks import RIGID17, LandmarkSequence, canonical_face, head_track
-from landmarks.lips import front_opening
+from landmark_stage.control import open_pose
 from tests.head_files import FRAMES, turning, write_head_files
 
 
@@ -23,9 +24,9 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small_heads(folder, monkeypatch):
     """Learned heads come from the untrained weights, whatever is shipped."""
-    load = landmark_stage.head_motion_generate.load_head_motion
+    load = landmark_stage.head_motion.generate.load_head_motion
     weights = folder / "head_motion.safetensors"
-    monkeypatch.setattr(landmark_stage.head_motion_generate, "load_head_motion", lambda: load(weights))
+    monkeypatch.setattr(landmark_stage.head_motion.generate, "load_head_motion", lambda: load(weights))
     monkeypatch.chdir(folder)
 
 

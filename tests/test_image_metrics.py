@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import pytest
 
-from evaluation.image import ImageComparison, compare_videos, psnr_db, squared_error, ssim
+from headsync.metrics.image import ImageComparison, compare_videos, psnr_db, squared_error, ssim
 
 
 def picture(*, seed: int = 0, size: tuple[int, int] = (41, 53)) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import media
+from headsync import media
 
 
 def test_a_picture_comes_back_in_its_colours():

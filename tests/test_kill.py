@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 import torch
 
-import render_stage.train
-from experiment import LoopSettings, RunLog, checkpoints, load_checkpoint, load_config, read_log, run_loop
+import render_stage.rhythmic_head.train
+from headsync.experiment import LoopSettings, RunLog, checkpoints, load_checkpoint, load_config, read_log, run_loop
 from render_stage import RendererSettings, RendererTraining
 from tests.killing import Extent, draw_moments, limit_files, run
 from tests.loop_trainee import Regression, train
@@ -88,7 +88,7 @@ WORKED = """
 import os, signal, sys
 sys.path.insert(0, {root!r})
 from torch.utils.data import DataLoader
-from render_stage.train import _deaf_to_signals
+from render_stage.rhythmic_head.train import _deaf_to_signals
 from tests.loop_trainee import Regression, train
 
 class Fed(Regression):
@@ -125,8 +125,8 @@ def test_feeding_the_renderer_leaves_random_numbers_alone(monkeypatch):
     training.settings, training.clips = load_config(RendererSettings, stage="renderer", preset="tiny"), []
     training.steps, training._batches, training.device = 5, None, torch.device("cpu")
     training.network = SimpleNamespace(step_px=16)
-    monkeypatch.setattr(render_stage.train.DrawnBatches, "__getitem__", lambda self, number: (number, "window"))
-    monkeypatch.setattr(render_stage.train, "moved_to", lambda batch, device: batch)
+    monkeypatch.setattr(render_stage.rhythmic_head.train.DrawnBatches, "__getitem__", lambda self, number: (number, "window"))
+    monkeypatch.setattr(render_stage.rhythmic_head.train, "moved_to", lambda batch, device: batch)
     before = torch.get_rng_state()
     assert [training._next() for _ in range(2)] == [(5, "window"), (6, "window")]
     assert torch.equal(torch.get_rng_state(), before)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from landmark_stage.data import MaterialSettings, Track, draw_stretches, read_tracks, rows_around
-from landmark_stage.validate import pieces_of
+from landmark_stage.ms_sync.data import MaterialSettings, Track, draw_stretches, read_tracks, rows_around
+from landmark_stage.ms_sync.validate import pieces_of
 from tests.talking import made_up_people, made_up_talk, write_corpus
 
 

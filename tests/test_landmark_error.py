@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from evaluation.behaviour import count_blinks, eye_aspect_ratio, jitter_px, lips_in_silence, silent_frames
-from evaluation.landmark_error import (
+from headsync.landmarks import GROUPS, LandmarkSequence, canonical_face, head_pose, rotation_matrix
+from headsync.metrics.behaviour import count_blinks, eye_aspect_ratio, jitter_px, lips_in_silence, silent_frames
+from headsync.metrics.landmark_error import (
     aligned_mouth_distance,
     frontal_distance,
     landmark_distance,
@@ -16,7 +17,6 @@ from evaluation.landmark_error import (
     turned_mouth,
     turned_mouth_distance,
 )
-from landmarks import GROUPS, LandmarkSequence, canonical_face, head_pose, rotation_matrix
 
 MOUTH, JAW = list(GROUPS["mouth"]), list(GROUPS["jaw"])
 EYES_PX = float(np.linalg.norm(canonical_face()[45] - canonical_face()[36]))

@@ -3,17 +3,17 @@
 import pytest
 import torch
 
-from landmark_stage.audio_pyramid import (
+from headsync.landmarks import canonical_face
+from landmark_stage.ms_sync.audio_pyramid import (
     LOOK_AHEAD_FRAMES,
     MARGIN_FRAMES,
     AudioPyramid,
     AudioPyramidSettings,
     with_margins,
 )
-from landmark_stage.generator import STEP, Generator, GeneratorSettings, MultiScaleModule, head_motions
-from landmark_stage.grouped import GroupedBlock
-from landmark_stage.noise import NoiseSource, draw_noise
-from landmarks import canonical_face
+from landmark_stage.ms_sync.generator import STEP, Generator, GeneratorSettings, MultiScaleModule, head_motions
+from landmark_stage.ms_sync.grouped import GroupedBlock
+from landmark_stage.ms_sync.noise import NoiseSource, draw_noise
 
 SMALL = dict(widen=1, coordinate=11, audio=AudioPyramidSettings((5, 7, 7), 7), hidden=13, trunk=(17, 11), expansion=1)
 

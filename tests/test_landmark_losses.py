@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from landmark_stage.losses import lip_loss, position_loss, rest_loss, rigid_loss, spread_loss, sync_loss
-from landmarks import GROUPS, rotation_matrix
+from headsync.landmarks import GROUPS, rotation_matrix
+from landmark_stage.ms_sync.losses import lip_loss, position_loss, rest_loss, rigid_loss, spread_loss, sync_loss
 from syncers import SyncerPyramid, SyncerSettings
 from tests.talking import made_up_talk
 

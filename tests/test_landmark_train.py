@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-import train_landmarks
-from experiment import config_dict, load_checkpoint, load_config, save_weights
+from headsync.commands import train_landmarks
+from headsync.experiment import config_dict, load_checkpoint, load_config, save_weights
 from landmark_stage import GeneratorTraining, TrainSettings, generate_landmarks, load_generator
-from landmark_stage.calibrate import calibrate_sway
-from landmark_stage.data import Track
-from landmark_stage.train import LossWeights
-from landmark_stage.validate import Judge
+from landmark_stage.ms_sync.calibrate import calibrate_sway
+from landmark_stage.ms_sync.data import Track
+from landmark_stage.ms_sync.train import LossWeights
+from landmark_stage.ms_sync.validate import Judge
 from syncers import ChannelSettings, SyncerPyramid, SyncerSettings, load_syncers
 from syncers.model import EncoderSettings
 from tests.talking import made_up_people, made_up_talk, write_corpus

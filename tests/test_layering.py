@@ -8,36 +8,58 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-MAY_IMPORT = {
-    "media": set(),
-    "experiment": set(),
-    "landmarks": {"media"},
-    "syncers": {"media", "landmarks", "experiment"},
-    "landmark_stage": {"media", "landmarks", "experiment", "syncers"},
-    "render_stage": {"media", "landmarks", "experiment"},
-    "evaluation": {"media", "landmarks", "syncers"},
-    "installation": {"media", "landmarks", "experiment", "syncers", "landmark_stage", "render_stage", "configs"},
-    "configs": set(),
+TOP = ("headsync", "landmark_stage", "render_stage", "syncers")
+ROOMS = {                                   # each may import itself and these, and whatever they hold
+    "headsync.configs": (),
+    "headsync.media": (),
+    "headsync.experiment": ("headsync.media", "headsync.configs"),
+    "headsync.landmarks": ("headsync.media",),
+    "headsync.corpus": ("headsync.media", "headsync.landmarks"),
+    "headsync.metrics": ("headsync.media", "headsync.landmarks"),
+    "syncers": ("headsync.media", "headsync.experiment", "headsync.landmarks", "headsync.corpus", "headsync.metrics"),
+    "landmark_stage": ("headsync.media", "headsync.experiment", "headsync.landmarks", "headsync.corpus", "headsync.metrics",
+                       "syncers"),
+    "render_stage": ("headsync.media", "headsync.experiment", "headsync.landmarks", "headsync.corpus", "headsync.metrics"),
+    "headsync.evaluation": ("headsync.media", "headsync.experiment", "headsync.landmarks", "headsync.corpus",
+                            "headsync.metrics", "syncers"),
+    "headsync.commands": ("headsync", "syncers", "landmark_stage", "render_stage"),
+    "headsync": ("headsync",),              # the lazy list of public verbs
 }
-SCRIPTS = {path.stem for path in ROOT.glob("*.py")}
-OURS = {*MAY_IMPORT, *SCRIPTS, "tests", "benchmarks", "notebooks"}
-PACKAGES = {path.parent.name for path in ROOT.glob("*/*.py")} - {"tests", "benchmarks", "notebooks"}
+STUBS = {path.stem for path in ROOT.glob("*.py")}
+NOT_INSTALLED = {*STUBS, "tests", "benchmarks", "notebooks"}
+
+
+def packages() -> list[str]:
+    """Every package of the tree by its dotted name; configs/ is installed as headsync.configs."""
+    files = [path for name in (*TOP, "configs") for path in (ROOT / name).rglob("__init__.py")]
+    found = [".".join(path.parent.relative_to(ROOT).parts) for path in files]
+    return sorted(name.replace("configs", "headsync.configs") for name in found)
+
+
+def room_of(name: str) -> str | None:
+    """The room that a dotted name lies in; None for what is not ours."""
+    if name.split(".")[0] in NOT_INSTALLED:
+        return name.split(".")[0]
+    inside = [room for room in ROOMS if name == room or name.startswith(room + ".")]
+    return max(inside, key=len) if inside else None
 
 
 def imported_names(source: str) -> Iterator[str]:
-    """Top-level names that the source imports, by statement or by importlib with a literal name."""
+    """Dotted names that the source imports, by statement or by importlib with a literal name."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.module.split(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
-            yield from (str(name.value).split(".")[0] for name in node.args[:1] if isinstance(name, ast.Constant))
+            yield from (str(name.value) for name in node.args[:1] if isinstance(name, ast.Constant))
 
 
-def wrong_imports(package: str, source: str) -> list[str]:
-    """Names of ours that a file of this package imports and may not, sorted."""
-    return sorted((set(imported_names(source)) & OURS) - MAY_IMPORT[package] - {package})
+def wrong_imports(room: str, source: str) -> list[str]:
+    """Rooms that a file of this room imports from and may not, sorted."""
+    allowed = {room, *ROOMS[room]}
+    found = {room_of(name) for name in imported_names(source)} - {None}
+    return sorted(one for one in found if not any(one == may or one.startswith(may + ".") for may in allowed))
 
 
 def foreign_statements(source: str) -> list[str]:
@@ -58,39 +80,34 @@ def setup_list(section: str, option: str) -> set[str]:
     return set(settings[section][option].split())
 
 
-@pytest.mark.parametrize("package", sorted(MAY_IMPORT))
+@pytest.mark.parametrize("package", [name for name in packages()])
 def test_imports_follow_the_data(package):
+    folder = ROOT / package.replace("headsync.configs", "configs").replace(".", "/")
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
-        for path in sorted((ROOT / package).rglob("*.py"))
-        for name in wrong_imports(package, path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*.py"))
+        for name in wrong_imports(room_of(package), path.read_text(encoding="utf-8"))
     ]
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_package_has_its_place():
-    assert PACKAGES <= set(MAY_IMPORT), f"name {PACKAGES - set(MAY_IMPORT)} in MAY_IMPORT, and in setup.cfg"
-    bare = [name for name in MAY_IMPORT if (ROOT / name).is_dir() and not (ROOT / name / "__init__.py").exists()]
-    assert not bare, f"{bare} have no __init__.py: setup.cfg would not install them"
-
-
 def test_the_order_has_no_cycle():
+    rooms = {room: set(may) - {room} for room, may in ROOMS.items() if room not in ("headsync", "headsync.commands")}
     placed = set()
-    while ready := {name for name, allowed in MAY_IMPORT.items() if name not in placed and allowed <= placed}:
+    while ready := {name for name, allowed in rooms.items() if name not in placed and allowed <= placed}:
         placed |= ready
-    assert placed == set(MAY_IMPORT)
+    assert placed == set(rooms)
 
 
-def test_setup_installs_every_package_and_script():
-    included = setup_list("options.packages.find", "include")
-    assert included == {name + end for name in MAY_IMPORT for end in ("", ".*")}
-    assert setup_list("options", "py_modules") == SCRIPTS
+def test_setup_installs_every_package():
+    assert setup_list("options", "packages") == set(packages()), "name every package in setup.cfg"
+    assert {path.parent.name for path in ROOT.glob("*/*.py")} == {*TOP, *NOT_INSTALLED, "configs"} - STUBS
 
 
 def test_packages_list_their_public_names_and_nothing_else():
     wrong = [
         f"{path.relative_to(ROOT)} {line}"
-        for package in sorted(MAY_IMPORT)
+        for package in sorted(TOP)
         for path in sorted((ROOT / package).rglob("__init__.py"))
         for line in foreign_statements(path.read_text(encoding="utf-8"))
     ]
@@ -109,23 +126,24 @@ def test_packages_list_their_public_names_and_nothing_else():
     ],
 )
 def test_a_planted_import_is_found(planted):
-    assert wrong_imports("landmarks", planted) == ["syncers"]
+    assert wrong_imports("headsync.landmarks", planted) == ["syncers"]
     assert wrong_imports("landmark_stage", planted) == []
 
 
 def test_packages_may_not_import_scripts_or_tests():
-    assert wrong_imports("media", "import setup_opencv\nfrom tests import conftest") == ["setup_opencv", "tests"]
+    assert wrong_imports("headsync.media", "import render\nfrom tests import conftest") == ["render", "tests"]
 
 
 def test_own_relative_and_foreign_imports_are_nobodys_business():
-    assert wrong_imports("media", "from media.clock import FPS\nfrom .landmarks import x\nimport numpy as np") == []
+    source = "from headsync.media.clock import FPS\nfrom .landmarks import x\nimport numpy as np"
+    assert wrong_imports("headsync.media", source) == []
 
 
-@pytest.mark.parametrize("planted", ["from media.clock import *", "FPS = 25", "def f():\n    pass", "import a\na.b()"])
+@pytest.mark.parametrize("planted", ["from headsync.media.clock import *", "FPS = 25", "def f():\n    pass", "import a\na.b()"])
 def test_code_in_a_package_list_is_found(planted):
     assert len(foreign_statements(f'"""Doc."""\n\n{planted}\n')) == 1
 
 
 def test_a_package_list_passes():
-    assert foreign_statements('"""Doc."""\n\nfrom media.clock import FPS\n\n__all__ = ["FPS"]\n') == []
+    assert foreign_statements('"""Doc."""\n\nfrom headsync.media.clock import FPS\n\n__all__ = ["FPS"]\n') == []
     assert foreign_statements("") == []

@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from landmarks.canonical import canonical_face
-from landmarks.layouts import CONTOURS, GROUPS, IBUG68, MEDIAPIPE_TO_IBUG68, MIRROR, RIGID17, RIGID27, layout_size
+from headsync.landmarks.canonical import canonical_face
+from headsync.landmarks.layouts import CONTOURS, GROUPS, IBUG68, MEDIAPIPE_TO_IBUG68, MIRROR, RIGID17, RIGID27, layout_size
 
 SIDES = {"right_brow": "left_brow", "right_eye": "left_eye"}
 OWN_MIRROR = ("jaw", "bridge", "nostrils", "outer_lip", "inner_lip", "mouth")

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from landmarks import RIGID17, canonical_face, compose_motion, rotation_matrix, still_head
-from landmarks.lips import BEGIN_FRAMES, INNER_PAIRS, closed_lips, front_opening, opening_after
-from media import recut
+from headsync.landmarks import RIGID17, canonical_face, rotation_matrix
+from headsync.landmarks.motion import compose_motion, still_head
+from headsync.landmarks.motion.lips import BEGIN_FRAMES, INNER_PAIRS, closed_lips, front_opening, opening_after
+from headsync.media import recut
 
 LOWER = [*range(55, 60), *range(65, 68)]
 STAYS = [index for index in range(68) if index < 4 or 12 < index < 49 or index in (54, 60, 64)]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiment import RunLog, read_log
+from headsync.experiment import RunLog, read_log
 
 ROOT = Path(__file__).parents[1]
 

@@ -17,12 +17,12 @@ import av
 import numpy as np
 import pytest
 
-import media
+from headsync import media
+from headsync.landmarks import SequenceWriter, canonical_face, read_header
 from landmark_stage import start_face, stream_landmarks, write_landmarks, write_preview
-from landmark_stage.stream import MotionStream
-from landmarks import SequenceWriter, canonical_face, read_header
+from landmark_stage.ms_sync.stream import MotionStream
 from render_stage.references import ReferenceSet, SeenFace, SeenSource
-from render_stage.render import render_video
+from render_stage.video import render_video
 from tests.fuzz_material import sequence, still_frames
 from tests.fuzz_mutations import npy, png_file
 from tests.media_files import noise, stream_ends, write_audio, write_picture, written
@@ -129,8 +129,9 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 import media
-from landmarks import LandmarkSequence, read_blocks, read_header
-from experiment import load_weights, run_command
+from headsync.landmarks import LandmarkSequence, read_blocks, read_header
+from headsync.experiment import load_weights
+from headsync.experiment import run_command
 size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + (700 << 20),) * 2)
 readers = {"picture": media.read_image, "video": lambda path: sum(1 for _ in media.read_frames(path)),

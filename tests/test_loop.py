@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-import experiment.loop
-from experiment import LoopSettings, RunLog, checkpoints, load_checkpoint, read_log, run_loop
+import headsync.experiment.loop
+from headsync.experiment import LoopSettings, RunLog, checkpoints, load_checkpoint, read_log, run_loop
 from tests.loop_trainee import Regression, train
 
 PROGRAM = Path(__file__).with_name("loop_trainee.py")
@@ -208,8 +208,8 @@ def test_impossible_settings_are_refused(wrong, words):
 def test_the_progress_bar_is_for_terminals(tmp_path, monkeypatch, terminal, wanted, shown):
     screen = io.StringIO()
     screen.isatty = lambda: terminal
-    bar = experiment.loop.tqdm
-    monkeypatch.setattr(experiment.loop, "tqdm", lambda **options: bar(file=screen, **options))
+    bar = headsync.experiment.loop.tqdm
+    monkeypatch.setattr(headsync.experiment.loop, "tqdm", lambda **options: bar(file=screen, **options))
     with RunLog(tmp_path) as log:
         run_loop(Scripted([0.0]), tmp_path, LoopSettings(steps=1), log=log, progress=wanted)
     assert bool(screen.getvalue()) == shown
@@ -219,8 +219,8 @@ def test_the_progress_bar_is_for_terminals(tmp_path, monkeypatch, terminal, want
 def test_random_numbers_of_the_gpu_come_back(tmp_path):
     torch.cuda.manual_seed(5)
     torch.rand(3, device="cuda")
-    state = experiment.random_state()
-    experiment.save_checkpoint(tmp_path, {"random": state}, step=1)
+    state = headsync.experiment.random_state()
+    headsync.experiment.save_checkpoint(tmp_path, {"random": state}, step=1)
     expected = torch.rand(7, device="cuda")
-    experiment.restore_random_state(load_checkpoint(tmp_path)["random"])
+    headsync.experiment.restore_random_state(load_checkpoint(tmp_path)["random"])
     assert torch.equal(torch.rand(7, device="cuda"), expected)

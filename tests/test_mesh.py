@@ -10,9 +10,20 @@ import cv2
 import numpy as np
 import pytest
 
-import render_stage.face_topology
-from landmarks import GROUPS, MIRROR, RIGID27, HeadPose, canonical_face, head_pose, rotation_matrix
-from render_stage.face_topology import (
+import render_stage.geometry.topology
+from headsync.landmarks import GROUPS, MIRROR, RIGID27, HeadPose, canonical_face, head_pose, rotation_matrix
+from render_stage.geometry.make_face_mesh import average_mesh, closed_triangles
+from render_stage.geometry.mesh import (
+    choose_key_frame,
+    correspondence_flow,
+    deformed_vertices,
+    fit_mesh,
+    key_mesh,
+    posed_vertices,
+    project,
+)
+from render_stage.geometry.rasteriser import interpolate, rasterise
+from render_stage.geometry.topology import (
     EYE,
     EYE_CORNERS,
     JAW_WEIGHT,
@@ -28,17 +39,6 @@ from render_stage.face_topology import (
     mirror_pairs,
     triangles_of,
 )
-from render_stage.make_face_mesh import average_mesh, closed_triangles
-from render_stage.mesh import (
-    choose_key_frame,
-    correspondence_flow,
-    deformed_vertices,
-    fit_mesh,
-    key_mesh,
-    posed_vertices,
-    project,
-)
-from render_stage.rasteriser import interpolate, rasterise
 
 SIZE = (257, 251)
 LOWER_LIP = [*range(55, 60), *range(65, 68)]
@@ -140,7 +140,7 @@ def test_lids_are_joined_to_the_lids_that_they_meet(topology):
 
 
 def test_a_changed_file_is_refused(monkeypatch):
-    monkeypatch.setattr(render_stage.face_topology, "DIGEST", "0" * 64)
+    monkeypatch.setattr(render_stage.geometry.topology, "DIGEST", "0" * 64)
     with pytest.raises(ValueError, match="install headsync again"):
         load_topology()
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from landmarks.canonical import canonical_face
-from landmarks.geometry import rotation_matrix
-from landmarks.motion_distance import (
+from headsync.landmarks.canonical import canonical_face
+from headsync.landmarks.geometry import rotation_matrix
+from headsync.landmarks.smoothing import smooth
+from headsync.metrics.motion_distance import (
     MotionDistances,
     distance_interval,
     frechet,
@@ -14,7 +15,6 @@ from landmarks.motion_distance import (
     motion_distances,
     motion_features,
 )
-from landmarks.smoothing import smooth
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

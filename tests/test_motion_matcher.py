@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from render_stage.motion_matcher import SPREAD, WORST_SHARE, match, match_hard, motion_distance, pick_references
+from render_stage.geometry.motion_matcher import SPREAD, WORST_SHARE, match, match_hard, motion_distance, pick_references
 
 
 def motions(frames: int, *, seed: int = 0) -> np.ndarray:

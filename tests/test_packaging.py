@@ -37,7 +37,7 @@ for point in metadata.distribution("headsync").entry_points:
         except SystemExit as stop:
             code = stop.code
     told["commands"][point.name] = [code, out.getvalue()]
-from installation import parts
+from headsync.commands.doctor import parts
 told["findings"] = [[one.name, one.state, one.told] for one in [parts.data(), *parts.weights()]]
 told["files"] = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
 print(json.dumps(told))

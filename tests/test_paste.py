@@ -4,18 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-import media
-from landmarks import canonical_face
-from render_stage.paste import (
-    MOST_PIXELS,
-    Blend,
-    PasteBack,
-    backgrounds,
-    border_ramp,
-    head_hull,
-    soft_mask,
-    to_and_fro,
-)
+from headsync import media
+from headsync.landmarks import canonical_face
+from render_stage.compositing import MOST_PIXELS, Blend, PasteBack, backgrounds, border_ramp, head_hull, soft_mask, to_and_fro
 from tests.media_files import frame_number, numbered_frame, write_picture, write_video
 
 FACE = canonical_face()
@@ -137,7 +128,7 @@ def test_pasting_into_a_picture_and_a_video(tmp_path):
 
 
 def test_a_frame_no_player_shows_is_reduced(tmp_path, monkeypatch):
-    monkeypatch.setattr("render_stage.paste.MOST_PIXELS", 132 * 158 // 4)
+    monkeypatch.setattr("render_stage.compositing.MOST_PIXELS", 132 * 158 // 4)
     picture = scenery(132, 158)
     paste = PasteBack(write_picture(tmp_path / "p.png", picture), frames=1, size=(132, 158), crop=(20.0, 10.0, 120.0, 110.0),
                       outline=FACE[:, :2] * 100 / 256 + [20, 10], length=5)

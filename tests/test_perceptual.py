@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from render_stage.perceptual import PUBLISHED_WEIGHTS, VGG19_STAGES, PerceptualLoss, load_vgg19
+from render_stage.nn.perceptual import PUBLISHED_WEIGHTS, VGG19_STAGES, PerceptualLoss, load_vgg19
 
 WIDTHS = (3, 5, 7, 11, 13)      # of the five stages
 

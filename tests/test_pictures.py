@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from media_files import ODD_NAMES, assert_refused, near, noise_frame, quadrants, truncate, write_picture, write_video
 
-from media import is_image, read_image
+from headsync.media import is_image, read_image
 
 FILM = [quadrants((32, 48)), noise_frame(1), noise_frame(2)]
 
@@ -52,7 +52,7 @@ def test_photos_are_upright(tmp_path, orientation, turns):
 
 PROFILED = """
 import gc, sys
-from media import read_frames, read_image
+from headsync.media import read_frames, read_image
 for _ in range(7):
     read_image(sys.argv[1])
     sum(len(frame) for frame in read_frames(sys.argv[2]))

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import media
-import preprocess
-from landmarks import PreprocessSettings, build_corpus, find_sources
+from headsync import media
+from headsync.commands import preprocess
+from headsync.corpus import PreprocessSettings, build_corpus, find_sources
 from tests.face_files import blank, shaking, write_tone, write_video
 
 ROOT = Path(__file__).parents[1]

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiment import load_config
+from headsync.experiment import load_config
 from landmark_stage import GeneratorTraining
 from landmark_stage import TrainSettings as GeneratorTrainSettings
-from landmark_stage.data import Track
+from landmark_stage.ms_sync.data import Track
 from render_stage import RendererSettings
-from render_stage.encoder_training import EncoderTrainSettings
+from render_stage.identity.training import EncoderTrainSettings
 from syncers import CorrectionSettings, SyncerPyramid, TrainSettings, load_syncers
 from syncers.train import LevelTraining
 from tests.talking import made_up_people, made_up_talk

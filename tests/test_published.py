@@ -15,27 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from evaluation.frechet import feature_distance
-from evaluation.published import (
-    PublishedNetwork,
-    csim,
-    fid,
-    fvd,
-    i3d_features,
-    inception_features,
-    lpips,
-    sync_figures,
-    temporal_fid,
-)
-from evaluation.published_files import (
-    load_arcface,
-    load_i3d,
-    load_inception,
-    load_lpips,
-    load_syncnet,
-)
-from evaluation.published_inception import BLOCK_E, I3d, InceptionV3, MixedBlock, Unit3d
-from evaluation.published_inputs import (
+from headsync.evaluation.networks.files import load_arcface, load_i3d, load_inception, load_lpips, load_syncnet
+from headsync.evaluation.networks.inception import BLOCK_E, I3d, InceptionV3, MixedBlock, Unit3d
+from headsync.evaluation.networks.inputs import (
     ARCFACE_POINTS,
     arcface_crop,
     arcface_faces,
@@ -49,7 +31,19 @@ from evaluation.published_inputs import (
     syncnet_rows,
     temporal_picture,
 )
-from evaluation.published_nets import IResBlock, IResNet, Lpips, SyncNet
+from headsync.evaluation.networks.nets import IResBlock, IResNet, Lpips, SyncNet
+from headsync.evaluation.networks.published import (
+    PublishedNetwork,
+    csim,
+    fid,
+    fvd,
+    i3d_features,
+    inception_features,
+    lpips,
+    sync_figures,
+    temporal_fid,
+)
+from headsync.metrics.frechet import feature_distance
 
 
 def frames(count: int, size: tuple[int, int] = (37, 41), *, seed: int = 0) -> list[np.ndarray]:

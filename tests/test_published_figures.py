@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from evaluation import published_figures
-from evaluation.items import Material
-from evaluation.published_figures import FILES, PublishedJudge, PublishedNetworks, face_boxes, load_published
-from evaluation.published_files import PublishedNetwork
-from evaluation.sides import Side
-from landmarks import canonical_face
-from media import samples_for_frames, write_flac
+from headsync.evaluation import published_figures
+from headsync.evaluation.items import Material
+from headsync.evaluation.networks.files import PublishedNetwork
+from headsync.evaluation.published_figures import FILES, PublishedJudge, PublishedNetworks, face_boxes, load_published
+from headsync.evaluation.sides import Side
+from headsync.landmarks import canonical_face
+from headsync.media import samples_for_frames, write_flac
 
 FRAMES, SIDE_PX = 43, 96
 CROP = (0.0, 0.0, float(SIDE_PX), float(SIDE_PX))

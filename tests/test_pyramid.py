@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from landmarks.pyramid import LEVELS, halve_rate, time_pyramid
+from headsync.landmarks.pyramid import LEVELS, halve_rate, time_pyramid
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from landmarks.quality import level_dbfs, lip_audio_agreement, lip_opening
+from headsync.landmarks.quality import level_dbfs, lip_audio_agreement, lip_opening
 
 
 def talking(frames, *, seed=7):

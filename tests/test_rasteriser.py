@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from render_stage.rasteriser import View, interpolate, look_up, rasterise
+from render_stage.geometry.rasteriser import View, interpolate, look_up, rasterise
 
 CORNER = np.array([[0, 0, 0], [0, 4, 0], [4, 0, 0]], np.float64)    # counter-clockwise on a screen whose y points down
 FACE = np.array([[0, 1, 2]])

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from landmarks.augment import flip
-from landmarks.canonical import canonical_face
-from landmarks.geometry import rotation_matrix
-from landmarks.rasters import dot_raster, landmark_image, upper_face
+from headsync.landmarks.augment import flip
+from headsync.landmarks.canonical import canonical_face
+from headsync.landmarks.geometry import rotation_matrix
+from headsync.landmarks.rasters import dot_raster, landmark_image, upper_face
 
 CHANNEL = np.repeat([0, 1, 2], [17, 31, 20])
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from evaluation.redetect import detect_again
-from landmarks import Face, canonical_face
+from headsync.evaluation.redetect import detect_again
+from headsync.landmarks import canonical_face
+from headsync.landmarks.detection import Face
 
 SHIFTS = [0.0, 30.0, 90.0]
 

@@ -4,11 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-import media
-from landmarks import canonical_face, crop_picture, extract, lip_opening, make_detector, pose_points
-from landmarks.detectors import Face
-from landmarks.geometry import HeadPose
-from render_stage.face_topology import LANDMARKS
+from headsync import media
+from headsync.landmarks import canonical_face, crop_picture, pose_points
+from headsync.landmarks.detection import extract, make_detector
+from headsync.landmarks.detection.detectors import Face
+from headsync.landmarks.geometry import HeadPose
+from headsync.landmarks.quality import lip_opening
+from render_stage.geometry.topology import LANDMARKS
 from render_stage.references import OPEN_MOUTH, pick_faces, read_references
 from tests.face_files import blank, portrait, shaking, write_tone, write_video
 from tests.media_files import write_picture

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from evaluation import ssim
-from evaluation.regions import REACH_PX, hull_mask, mean_inside, ssim_map
+from headsync.metrics import ssim
+from headsync.metrics.regions import REACH_PX, hull_mask, mean_inside, ssim_map
 
 HEIGHT, WIDTH = 67, 83
 

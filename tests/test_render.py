@@ -4,11 +4,12 @@ import av
 import numpy as np
 import pytest
 
-import media
-from landmarks import LandmarkSequence, canonical_face, crop_picture, extract, make_detector
+from headsync import media
+from headsync.landmarks import LandmarkSequence, canonical_face, crop_picture
+from headsync.landmarks.detection import extract, make_detector
 from render_stage.alignment import crop_placement
 from render_stage.references import Reference, ReferenceSet, SeenFace, SeenSource, read_references
-from render_stage.render import SURVEY_FRAMES, align, canvas_blocks, open_motion, render_video, shown_frames
+from render_stage.video import SURVEY_FRAMES, align, canvas_blocks, open_motion, render_video, shown_frames
 from tests.face_files import shaking, write_tone, write_video
 from tests.media_files import seconds, write_audio, write_picture
 

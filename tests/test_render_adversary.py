@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from render_stage.adversary import Adversary, AdversarySettings, fooling_loss, hinge_loss, matching_loss
+from render_stage.nn.adversary import Adversary, AdversarySettings, fooling_loss, hinge_loss, matching_loss
 
 TINY = AdversarySettings(scales=2, width=5, layers=2, conditions=2, rate=3e-3)
 HIGH, WIDE = 37, 29

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-import render
-import talk
-from experiment import config_dict, save_weights
+from headsync.commands import render, talk
+from headsync.experiment import config_dict, save_weights
+from headsync.landmarks import LandmarkSequence
+from headsync.landmarks.detection import extract, make_detector
+from headsync.media import read_frames, video_info
 from landmark_stage import Generator, GeneratorSettings
-from landmark_stage.audio_pyramid import AudioPyramidSettings
-from landmarks import LandmarkSequence, extract, make_detector
-from media import read_frames, video_info
+from landmark_stage.ms_sync.audio_pyramid import AudioPyramidSettings
 from tests.face_files import blank, portrait, write_tone, write_video
 from tests.media_files import write_picture
 

@@ -5,17 +5,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from evaluation.image import ssim
-from landmarks import canonical_face
-from render_stage.losses import (
-    flow_loss,
-    gradient_loss,
-    mask_loss,
-    mouth_weight,
-    reconstruction_loss,
-    ssim_loss,
-    warp_loss,
-)
+from headsync.landmarks import canonical_face
+from headsync.metrics.image import ssim
+from render_stage.nn.losses import flow_loss, gradient_loss, mask_loss, mouth_weight, reconstruction_loss, ssim_loss, warp_loss
 
 HIGH, WIDE = 31, 23
 

@@ -4,15 +4,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from experiment import load_config
+from headsync.experiment import load_config
 from render_stage import Guides, RendererSettings
-from render_stage.composition import CompositionSettings, ParallelSpade
-from render_stage.flow_network import REST_PX, FlowNetwork, FlowSettings, Moved
-from render_stage.guide import CANVAS, COARSE
-from render_stage.hybrid_embedding import EmbeddingSettings, HybridEmbedding
-from render_stage.layers import Pointwise, convolution, drawn_patches, patch_convolution, resized, warp
-from render_stage.network import NetworkSettings, RendererNetwork, without_mesh
-from render_stage.placing import WHOLE, Window, place
+from render_stage.nn.layers import Pointwise, convolution, drawn_patches, patch_convolution, resized, warp
+from render_stage.rhythmic_head.composition import CompositionSettings, ParallelSpade
+from render_stage.rhythmic_head.flow_network import REST_PX, FlowNetwork, FlowSettings, Moved
+from render_stage.rhythmic_head.guide import CANVAS, COARSE
+from render_stage.rhythmic_head.hybrid_embedding import EmbeddingSettings, HybridEmbedding
+from render_stage.rhythmic_head.network import NetworkSettings, RendererNetwork, without_mesh
+from render_stage.rhythmic_head.placing import WHOLE, Window, place
 
 PRESETS = ("tiny", "small", "base", "without_mesh", "without_backdrop", "without_hybrid", "without_nonlinear",
            "without_warping", "posed_mesh")

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-import media
-from experiment import load_config, load_weights
-from landmarks import open_corpus
+from headsync import media
+from headsync.corpus import open_corpus
+from headsync.corpus.frames import FrameStore, last_reference, pack_frames, people_path, store_path
+from headsync.experiment import load_config, load_weights
+from headsync.experiment.precision import has_cpu_units, mixed_precision
 from render_stage import RendererSettings, RendererTraining, load_renderer, load_topology, train_renderer
-from render_stage.data import MaterialSettings, draw_batch, read_frames
-from render_stage.frames import FrameStore, last_reference, pack_frames, people_path, store_path
-from render_stage.guide import CANVAS, COARSE, GuideSettings
-from render_stage.losses import ssim_loss
-from render_stage.objective import FLOW_TERMS, JUDGED_TERMS, LossWeights, load_perceptual
-from render_stage.placing import WHOLE
-from render_stage.precision import has_cpu_units, mixed_precision
-from render_stage.validate import Judge
+from render_stage.nn.losses import ssim_loss
+from render_stage.rhythmic_head.data import MaterialSettings, draw_batch, read_frames
+from render_stage.rhythmic_head.guide import CANVAS, COARSE, GuideSettings
+from render_stage.rhythmic_head.objective import FLOW_TERMS, JUDGED_TERMS, LossWeights, load_perceptual
+from render_stage.rhythmic_head.placing import WHOLE
+from render_stage.rhythmic_head.validate import Judge
 from tests.moving_faces import moved_face, write_moving_corpus
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiment import config_dict, load_config, save_weights
+from headsync.experiment import config_dict, load_config, save_weights
 from render_stage import (
     Reference,
     Renderer,
@@ -15,8 +15,8 @@ from render_stage import (
     layer_contributions,
     load_renderer,
 )
-from render_stage.between import run
-from render_stage.renderer import MOST_REFERENCES, save_network
+from render_stage.rhythmic_head.interpolation import run
+from render_stage.rhythmic_head.renderer import MOST_REFERENCES, save_network
 from tests.moving_faces import moved_face, still_face, swaying_face
 
 

@@ -50,7 +50,7 @@ def long_functions(name: str, source: str) -> list[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     over = sorted((label for label in lengths if lengths[label] > FUNCTION_LINES), key=lengths.get)
-    if over and Path(name).name in ("train.py", "render.py") and lengths[over[-1]] <= ORCHESTRATION_LINES:
+    if over and Path(name).name in ("train.py", "video.py") and lengths[over[-1]] <= ORCHESTRATION_LINES:
         over.pop()
     return [f"{label} has {lengths[label]} lines" for label in over]
 
@@ -144,7 +144,7 @@ def test_no_file_is_a_drawer():
 def test_no_benchmark_hides_a_package():
     """A script's own folder comes first on its path: benchmarks/media.py would be imported instead of media."""
     ours = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {path.stem for path in ROOT.glob("*.py")}
-    assert len(ours) > 10 and not ours & {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    assert len(ours) == 8 and not ours & {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
 
 
 def test_no_file_names_a_place_of_one_machine():
@@ -188,7 +188,8 @@ def function_of(lines: int, name: str = "job") -> str:
 
 
 @pytest.mark.parametrize(("name", "lines", "wrong"), [
-    ("media/audio.py", 40, 0), ("media/audio.py", 41, 1), ("syncers/train.py", 120, 0), ("syncers/train.py", 121, 1),
+    ("headsync/media/audio.py", 40, 0), ("headsync/media/audio.py", 41, 1), ("syncers/train.py", 120, 0),
+    ("syncers/train.py", 121, 1),
 ])
 def test_a_planted_long_function_is_found(name, lines, wrong):
     assert len(long_functions(name, function_of(lines))) == wrong

@@ -14,22 +14,27 @@ import numpy as np
 import pytest
 import torch
 
-import correct_sync
-import extract_landmarks
-import gen_landmarks
-import media
-import preprocess
-import render
-import sync
-import train_expression
-import train_syncers
-from evaluation.published_files import read_weights
-from experiment import load_checkpoint, load_config, load_weights, lock, only_run, report_failures, run_command
-from experiment.atomic import write_whole as write_run_file
-from experiment.checkpoint import HEADER, MAGIC
+from headsync import media
+from headsync.commands import (
+    correct_sync,
+    gen_landmarks,
+    preprocess,
+    render,
+    report_failures,
+    run_command,
+    sync,
+    train_expression,
+    train_syncers,
+)
+from headsync.commands import landmarks as extract_landmarks
+from headsync.corpus import open_corpus
+from headsync.corpus.frames import FrameStore
+from headsync.evaluation.networks.files import read_weights
+from headsync.experiment import load_checkpoint, load_config, load_weights, lock, only_run
+from headsync.experiment.atomic import write_whole as write_run_file
+from headsync.experiment.checkpoint import HEADER, MAGIC
+from headsync.landmarks import LandmarkSequence, SequenceWriter, read_blocks, read_header
 from landmark_stage import load_generator
-from landmarks import LandmarkSequence, SequenceWriter, open_corpus, read_blocks, read_header
-from render_stage.frames import FrameStore
 from syncers import TrainSettings
 from tests.fuzz_material import StillDetector, make_weights, sequence
 from tests.media_files import ODD_NAMES, noise, written
@@ -110,7 +115,7 @@ def good(tmp_path_factory):
 def test_odd_names_are_names(name, good, tmp_path, monkeypatch, capsys):
     """As values after `=`, and as positionals after `--` or `./`."""
     monkeypatch.chdir(tmp_path)
-    for place in ("landmarks.extract", "render_stage.references"):
+    for place in ("headsync.landmarks.detection.extract", "render_stage.references"):
         monkeypatch.setattr(sys.modules[place], "make_detector", lambda *_: StillDetector())
     for suffix in (".flac", ".npz", ".mp4"):
         os.link(good / f"a{suffix}", tmp_path / f"{name}{suffix}")

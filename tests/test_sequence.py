@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landmarks.sequence import FIELDS, SCHEMA, LandmarkSequence, points_from_flat, producer_json
+from headsync.landmarks.sequence import FIELDS, SCHEMA, LandmarkSequence, points_from_flat, producer_json
 
 
 def sequence(frames: int = 5, *, seed: int = 0, **fields) -> LandmarkSequence:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landmarks.sequence import FIELDS, LandmarkSequence, producer_json
-from landmarks.stream import SequenceWriter, read_blocks, read_header
+from headsync.landmarks.sequence import FIELDS, LandmarkSequence, producer_json
+from headsync.landmarks.stream import SequenceWriter, read_blocks, read_header
 
 HEADER = {"fps": 29.97, "size": (211, 199), "crop": (-3.5, 7.25, 101.0, 113.0), "layout": "ibug68",
           "producer": producer_json(program="test", audio="Grüße.wav")}

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-import setup_opencv
+from headsync.commands import setup_opencv
 
 NO_LIBGL = "Traceback ...\nImportError: libGL.so.1: cannot open shared object file: No such file or directory"
 DESKTOP = {"opencv-python": "5.0.0.93", "opencv-contrib-python": "5.0.0.93", "numpy": "2.4.6"}

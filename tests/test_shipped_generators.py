@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from headsync.landmarks.motion import face_shape_error, motion_statistics
+from headsync.landmarks.quality import lip_opening
+from headsync.media import read_audio
 from landmark_stage import MODELS, MotionControl, generate_landmarks, load_generator, start_face, stream_landmarks
-from landmarks import face_shape_error, lip_opening, motion_statistics
-from media import read_audio
 from syncers import as_talk, level_profiles, load_syncers, static
 
 SPEECH = Path(__file__).parents[1] / "examples/speech.flac"

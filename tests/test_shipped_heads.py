@@ -5,6 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from headsync.landmarks import RIGID17, canonical_face, rotation_matrix, smooth
+from headsync.landmarks.motion import head_track
+from headsync.landmarks.quality import lip_opening
+from headsync.media import read_audio
 from landmark_stage import (
     HeadReference,
     generate_expression,
@@ -14,9 +18,7 @@ from landmark_stage import (
     stream_expression,
     stream_heads,
 )
-from landmark_stage.head_motion_data import SMOOTHING_TAPS
-from landmarks import RIGID17, canonical_face, head_track, lip_opening, rotation_matrix, smooth
-from media import read_audio
+from landmark_stage.head_motion.data import SMOOTHING_TAPS
 from syncers import as_talk, level_profiles, load_syncers, static
 
 SPEECH = Path(__file__).parents[1] / "examples/speech.flac"

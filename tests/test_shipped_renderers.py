@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from landmarks import CANVAS_PX, extract, rotation_matrix
+from headsync.landmarks import rotation_matrix
+from headsync.landmarks.detection import CANVAS_PX, extract
 from render_stage import load_renderer, read_references
-from render_stage.losses import gradient_loss
-from render_stage.renderer import MODELS
+from render_stage.nn.losses import gradient_loss
+from render_stage.rhythmic_head.renderer import MODELS
 
 PORTRAIT = Path(__file__).parents[1] / "examples/astronaut.jpg"
 TURN_DEGREES = 15.0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import sync
+from headsync.commands import sync
 from syncers import as_talk, foreign, level_profiles, load_syncers, shifted, static, talk_offsets
 
 CORPUS = Path(os.environ.get("HEADSYNC_CORPUS", Path(__file__).parents[1] / "../shared/corpus"))

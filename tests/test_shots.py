@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from landmarks.shots import Probe, Scan, find_cuts, find_shots
+from headsync.landmarks.detection.shots import Probe, Scan, find_cuts, find_shots
 
 LEFT, RIGHT = (10.0, 10.0, 50.0, 50.0), (150.0, 60.0, 210.0, 120.0)
 

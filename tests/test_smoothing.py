@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from landmarks.smoothing import smooth
+from headsync.landmarks.smoothing import smooth
 
 WINDOWS = ("box", "hanning")
 

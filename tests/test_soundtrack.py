@@ -18,8 +18,8 @@ from media_files import (
     written,
 )
 
-from media import audio_info, frames_for_samples, read_audio, video_info
-from media.soundtrack import copies_sound
+from headsync.media import audio_info, frames_for_samples, read_audio, video_info
+from headsync.media.soundtrack import copies_sound
 
 SIZE = (31, 47)
 WAV = {"codec": "pcm_s16le", "sample_format": "s16"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from landmarks.corpus import split_of
-from landmarks.sources import find_sources
+from headsync.corpus.corpus import split_of
+from headsync.corpus.sources import find_sources
 
 # a changed hash would move people between splits
 PEOPLE = {"person 3": "test", "person 0": "train", "person 9": "val"}

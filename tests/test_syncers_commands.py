@@ -5,12 +5,11 @@ import shutil
 import pytest
 import torch
 
-import correct_sync
-import media
-import preprocess
-import sync
-from experiment import load_config
-from landmarks import LandmarkSequence, open_corpus
+from headsync import media
+from headsync.commands import correct_sync, preprocess, sync
+from headsync.corpus import open_corpus
+from headsync.experiment import load_config
+from headsync.landmarks import LandmarkSequence
 from syncers import TrainSettings, similarity_matrix, sync_offset, train_syncers
 from syncers.sync import as_talk, load_syncers
 from tests.face_files import shaking, write_tone, write_video

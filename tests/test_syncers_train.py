@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-import train_syncers as command
-from experiment import load_checkpoint, load_config, save_weights
-from landmarks import open_corpus
+from headsync.commands import train_syncers as command
+from headsync.corpus import open_corpus
+from headsync.experiment import load_checkpoint, load_config, save_weights
 from syncers import (
     CorrectionSettings,
     TrainSettings,
@@ -88,7 +88,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(corpus, tmp_path):
     one_level = replace(TINY, levels=1)
     train_syncers(corpus, tmp_path / "straight", one_level)
     halfway = replace(one_level, loop=replace(TINY.loop, steps=40))
-    from experiment import RunLog, run_loop
+    from headsync.experiment import RunLog, run_loop
     from syncers.data import read_talks
     from syncers.train import LevelTraining, usable
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from landmarks.detectors import Face
-from landmarks.shots import Shot
-from landmarks.tracking import Track, face_runs, fill_gaps, follow_shots
+from headsync.landmarks.detection.detectors import Face
+from headsync.landmarks.detection.shots import Shot
+from headsync.landmarks.detection.tracking import Track, face_runs, fill_gaps, follow_shots
 
 
 class ScriptedDetector:

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from experiment import load_weights, save_weights
+from headsync.experiment import load_weights, save_weights
 from render_stage import Guides
-from render_stage.flow_network import Moved
-from render_stage.guide import CANVAS, COARSE
-from render_stage.layers import warp
-from render_stage.placing import WHOLE, place
-from render_stage.renderer import load_network
+from render_stage.nn.layers import warp
+from render_stage.rhythmic_head.flow_network import Moved
+from render_stage.rhythmic_head.guide import CANVAS, COARSE
+from render_stage.rhythmic_head.placing import WHOLE, place
+from render_stage.rhythmic_head.renderer import load_network
 from tests.fuzz_material import make_weights
 
 ODD = (float("nan"), float("inf"), -float("inf"), 1e30, -1e30, 2.0**31, -(2.0**31), 2.0**63)

@@ -24,8 +24,8 @@ from media_files import (
     write_video,
 )
 
-from media import FPS, read_frames, video_info
-from media.containers import decoded, open_media, video_stream
+from headsync.media import FPS, read_frames, video_info
+from headsync.media.containers import decoded, open_media, video_stream
 
 READERS = (lambda file: next(read_frames(file)), video_info)
 CORPUS = Path(os.environ.get("HEADSYNC_CORPUS", Path(__file__).parents[1] / "../shared/corpus"))
@@ -160,7 +160,7 @@ def test_frames_shown_twice_are_separate(tmp_path):
 def test_reading_is_lazy(tmp_path, monkeypatch):
     path = write_video(tmp_path / "a.mp4", frames(499, size=(16, 16)))
     decoded = []
-    monkeypatch.setattr("media.video.frame_time", lambda frame: decoded.append(1) or frame.pts * frame.time_base)
+    monkeypatch.setattr("headsync.media.video.frame_time", lambda frame: decoded.append(1) or frame.pts * frame.time_base)
     stream = read_frames(path)
     next(stream)
     assert len(decoded) <= 2

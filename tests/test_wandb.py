@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-import train_expression
-from experiment import read_log
+from headsync.commands import train_expression
+from headsync.experiment import read_log
 from tests.talking import made_up_people, write_corpus
 from tests.wandb_files import recorded
 

@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from experiment import build_config, config_dict, load_weights, save_weights
+from headsync.experiment import build_config, config_dict, load_weights, save_weights
 
 CONFIG = {"width": 7, "windows": [5, 11], "name": "é\n\"x\"", "rate": 0.1, "none": None}
 

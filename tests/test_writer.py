@@ -23,7 +23,7 @@ from media_files import (
     written,
 )
 
-from media import SYNTHETIC_COMMENT, VideoWriter, read_frames, video_info
+from headsync.media import SYNTHETIC_COMMENT, VideoWriter, read_frames, video_info
 
 ROOT = Path(__file__).parents[1]
 SIZE = (31, 47)
@@ -77,7 +77,7 @@ def test_memory_does_not_grow_with_length(tmp_path):
         audio = write_audio(tmp_path / f"{frame_count}.wav", noise(640 * frame_count, seed=4), rate_hz=16000,
                             codec="pcm_s16le", sample_format="s16")
         code = ("import sys, numpy as np\n"
-                "from media import VideoWriter, read_frames, stream_audio, stream_features, Level\n"
+                "from headsync.media import VideoWriter, read_frames, stream_audio, stream_features, Level\n"
                 "frame, (audio, out, count) = np.zeros((48, 48, 3), np.uint8), sys.argv[1:]\n"
                 "with VideoWriter(out, size=(48, 48), audio=audio, preset='ultrafast') as writer:\n"
                 "    for _ in range(int(count)): writer.write(frame)\n"

@@ -1,0 +1,1 @@
+"""The sub-commands of `headsync`: each module parses, calls one public function, saves."""

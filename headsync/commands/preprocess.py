@@ -1,0 +1,59 @@
+"""Videos -> a corpus of landmark, audio and frame clips."""
+
+import argparse
+
+from headsync.corpus import PreprocessSettings, build_corpus, cluster_workers, find_sources, minutes
+from headsync.experiment import only_run, report_failures, run_command
+from headsync.landmarks.detection import DETECTORS
+from syncers import correct_corpus, load_syncers
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="headsync-preprocess", description=__doc__)
+    parser.add_argument("--videos", nargs="+", required=True, metavar="DIR", help="folders of videos, searched through")
+    parser.add_argument("--out", required=True, metavar="DIR", help="the corpus; run again to resume or to add videos")
+    parser.add_argument("--manifest", nargs="+", default=(), metavar="CSV",
+                        help="clip names with identity and split; else folders are people and a hash splits them")
+    parser.add_argument("--jobs", type=int, help="videos worked on at once (default 1; of a cluster as many as it can)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="dask://HOST:PORT or ray://HOST:PORT whose workers do it")
+    parser.add_argument("--detector", choices=DETECTORS, default="mediapipe")
+    parser.add_argument("--face", default="largest", help="largest, centre or an index from the left (default largest)")
+    parser.add_argument("--features", choices=("logfbank", "mfcc"), default="logfbank", help="26-dim audio features")
+    parser.add_argument("--sync-correct", nargs="?", const="metric", metavar="SYNCERS",
+                        help="find early and late sound by these syncers (default metric), note it, flag doubtful clips")
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    """Build the corpus; 0 when every source could be read, 1 when some could not."""
+    options = arguments().parse_args(argv)
+    if options.jobs is not None and options.jobs < 1:
+        raise ValueError(f"--jobs {options.jobs} is less than 1; give the number of videos to work on at once")
+    settings = PreprocessSettings(detector=options.detector, face=options.face, features=options.features)
+    sources = find_sources(options.videos, manifests=options.manifest)
+    pyramid = load_syncers(options.sync_correct) if options.sync_correct else None
+    with only_run(options.out), cluster_workers(options.cluster):
+        report = build_corpus(sources, options.out, settings=settings, jobs=options.jobs or (-1 if options.cluster else 1))
+        found = correct_corpus(report.corpus, pyramid) if pyramid is not None else None
+    if found is not None:
+        sure = [one.frames for one in found.values() if one.sure]
+        print(f"{len(sure)} clips are sure of their synchrony, {sum(map(bool, sure))} of them were early or late")
+    clips = report.corpus.clips
+    for split in ("train", "val", "test"):
+        chosen = report.corpus.select(split)
+        people = len({clip.identity for clip in chosen})
+        print(f"{split}: {len(chosen)} clips, {people} people, {minutes(chosen):.1f} min")
+    left_out = [one for one in report.rejections if not one.failed]
+    print(f"{len(clips)} clips, {minutes(clips):.1f} min in {options.out}; {len(left_out)} stretches left out "
+          f"(rejected.csv); {report.processed} videos processed, {report.skipped} finished before")
+    return report_failures([f"{one.source}: {one.reason}" for one in report.rejections if one.failed])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of `headsync-preprocess`."""
+    return run_command(run, argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

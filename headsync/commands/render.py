@@ -1,0 +1,60 @@
+"""Landmark sequences and reference pictures of a face -> videos of that face, with their sound."""
+
+import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from headsync.experiment import named, run_command, run_each
+from landmark_stage import add_motion_arguments, motion_from, rewrite_motion
+from render_stage import load_renderer, read_references, render_video
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="headsync-render", description=__doc__)
+    parser.add_argument("--landmarks", required=True, nargs="+", metavar="S.npz", help="sequences; several share a model")
+    parser.add_argument("--audio", nargs="+", metavar="A", help="the sound of each sequence (default: silent)")
+    parser.add_argument("--out", required=True, metavar="V.mp4", help="the video; with several sequences a folder")
+    add_motion_arguments(parser, blink="off", noise=False)
+    add_picture_arguments(parser)
+    return parser
+
+
+def add_picture_arguments(parser: argparse.ArgumentParser) -> None:
+    """Who is to be seen, and how."""
+    parser.add_argument("--refs", required=True, nargs="+", metavar="IMAGE_OR_VIDEO", help="pictures and clips of one person")
+    parser.add_argument("--references", type=int, default=8, metavar="K", help="frames used of each clip (default 8)")
+    parser.add_argument("--face", default="largest", help="largest, centre or an index from the left (default largest)")
+    parser.add_argument("--size", type=int, default=256, help="side of the rendered square in pixels (default 256)")
+    parser.add_argument("--paste-back", action="store_true", help="put the head back into the first reference in full size")
+    parser.add_argument("--model", default="small", help="small (default), sharp or a weight file")
+
+
+def run(argv: list[str]) -> int:
+    """Render each sequence; 1 when some of several failed."""
+    options = arguments().parse_args(argv)
+    sounds = options.audio or [None] * len(options.landmarks)
+    if len(sounds) != len(options.landmarks):
+        raise ValueError(f"{len(options.landmarks)} sequences and {len(sounds)} sounds; give one sound each, in their order")
+    choice, renderer = motion_from(options), load_renderer(options.model)
+    references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
+
+    def render(landmarks, audio, out) -> None:
+        with TemporaryDirectory() as folder:
+            shown = landmarks if choice.unchanged else Path(folder) / "motion.npz"
+            if not choice.unchanged:
+                rewrite_motion(landmarks, shown, motion=choice, audio=audio)
+            made = render_video(shown, references, out, audio=audio, renderer=renderer, paste_back=options.paste_back)
+        print(f"{out}: {made.frames} frames, {made.frames / max(made.wall_s, 1e-3):.1f} a second")
+
+    outs = named(options.out, options.landmarks, ".mp4")
+    return run_each(render, list(zip(options.landmarks, sounds, outs, strict=True)))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of `headsync-render`."""
+    return run_command(run, argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,13 @@
+"""A corpus of clips of people: preprocessing, manifest, splits, quality, frames for training."""
+
+from headsync.corpus.clips import PreprocessSettings
+from headsync.corpus.cluster import cluster_workers
+from headsync.corpus.corpus import Clip, Corpus, Rejection, SyncRow, open_corpus, record_sync, split_of
+from headsync.corpus.preprocess import BuildReport, build_corpus, minutes
+from headsync.corpus.sources import Source, find_sources
+
+__all__ = [
+    "PreprocessSettings", "cluster_workers", "Clip", "Corpus", "Rejection", "SyncRow", "open_corpus", "record_sync",
+    "split_of", "BuildReport", "build_corpus", "minutes", "Source",
+    "find_sources",
+]

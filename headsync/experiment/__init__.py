@@ -1,0 +1,33 @@
+"""One run of a program: its configuration, checkpoints, log and loop; knows no model."""
+
+from headsync.experiment.batch_norm import share_batch_norms
+from headsync.experiment.checkpoint import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint
+from headsync.experiment.command import named, report_failures, run_command, run_each, training_parser
+from headsync.experiment.config import build_config, config_dict, load_config, save_config
+from headsync.experiment.distributed import (
+    compute_together,
+    equal_share,
+    first_before_others,
+    is_first,
+    own_device,
+    own_rows,
+    process_mean,
+    run_training,
+    share_gradients,
+)
+from headsync.experiment.lock import only_run
+from headsync.experiment.log import RunLog, read_log
+from headsync.experiment.loop import LoopResult, LoopSettings, Trainee, run_loop
+from headsync.experiment.model import Kind, check_loss_weights, counting_weights, fingerprint, follow, load_model, weighted_sum
+from headsync.experiment.training import Trained, TrainReport, half_cosine, train_whole
+from headsync.experiment.weights import Weights, load_weights, save_weights
+
+__all__ = [
+    "named", "report_failures", "run_command", "run_each", "training_parser",
+    "share_batch_norms", "checkpoints", "load_checkpoint", "random_state", "restore_random_state", "save_checkpoint",
+    "build_config", "config_dict", "load_config", "save_config", "compute_together", "equal_share", "first_before_others",
+    "is_first", "own_device", "own_rows", "process_mean", "run_training", "share_gradients", "only_run", "RunLog",
+    "read_log", "LoopResult", "LoopSettings", "Trainee", "run_loop", "Kind", "check_loss_weights", "counting_weights",
+    "fingerprint", "follow", "load_model", "weighted_sum", "Trained", "TrainReport", "half_cosine", "train_whole", "Weights",
+    "load_weights", "save_weights",
+]

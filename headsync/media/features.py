@@ -1,0 +1,138 @@
+"""26 numbers for every 10 ms of sound: log mel energies or MFCCs, 4 rows for each video frame, whole or streamed.
+
+Shapes: N samples, T video frames; 4T feature rows.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import python_speech_features
+
+from headsync.media.clock import (
+    HOP_SAMPLES,
+    ROW_RATE_HZ,
+    ROWS_PER_FRAME,
+    SAMPLE_RATE_HZ,
+    SAMPLES_PER_FRAME,
+    WINDOW_SAMPLES,
+    frames_for_samples,
+    pad_waveform,
+)
+
+FEATURES = 26
+KINDS = ("logfbank", "mfcc")
+PRE_EMPHASIS = 0.97
+FFT_SAMPLES = 512
+SILENCE_PEAK = 2 / 32768           # two steps of a 16-bit sample: dither, which must not be blown up to full scale
+_OVERLAP_SAMPLES = WINDOW_SAMPLES - HOP_SAMPLES   # 240, what two neighbouring windows share
+_CHUNK_FRAMES = 250                # frames worked on at once: bounds the memory of an hour-long waveform
+
+
+class Level(NamedTuple):
+    mean: float   # of all samples
+    peak: float   # largest distance of a sample from the mean; 0 for silence and for a constant
+
+
+def measure_level(blocks: Iterable[np.ndarray]) -> Level:
+    """Returns the mean and the peak around it over all blocks (n,) of a waveform, in constant memory.
+
+    The peak is 0 when nothing but silence, 16-bit dither or a constant is there. ValueError when there are no samples
+    or some are not finite.
+    """
+    sums, samples, lowest, highest = [], 0, math.inf, -math.inf
+    for block in blocks:
+        if len(block):
+            block = _checked(block)
+            sums.append(float(block.sum()))
+            samples += len(block)
+            lowest, highest = min(lowest, float(block.min())), max(highest, float(block.max()))
+    if not samples:
+        raise ValueError("there are no samples to measure; give at least one")
+    mean = math.fsum(sums) / samples
+    peak = max(highest - mean, mean - lowest)
+    return Level(mean, 0.0 if peak <= SILENCE_PEAK else peak)
+
+
+def extract_features(waveform: np.ndarray, *, kind: str = "logfbank") -> np.ndarray:
+    """Returns (4T, 26) float32 features of a 16 kHz `waveform` (N,), T = ceil(N / 640).
+
+    Mean removed, divided by the peak, pre-emphasis 0.97, 25 ms windows every 10 ms, FFT 512, 26 mel bands (MS-Sync,
+    section 4.1, as its code does it: log energies; kind="mfcc" is what its text says). ValueError when the waveform
+    is empty, not one channel or not finite, or the kind is unknown.
+    """
+    _check_kind(kind)
+    waveform = _checked(waveform)
+    step = _CHUNK_FRAMES * SAMPLES_PER_FRAME
+    blocks = [waveform[start:start + step] for start in range(0, len(waveform), step)]   # each (<= step,)
+    return np.concatenate(list(stream_features(blocks, measure_level(blocks), kind=kind)))   # (4T, 26)
+
+
+def stream_features(blocks: Iterable[np.ndarray], level: Level, *, kind: str = "logfbank") -> Iterator[np.ndarray]:
+    """Returns an iterator of (4t, 26) float32 pieces that together equal `extract_features` of the joined blocks.
+
+    Blocks (n,) may have any sizes; `level` comes from `measure_level` over the same sound (a first pass), or from
+    what is known of the speaker when it is live. Memory does not grow with length. ValueError as `extract_features`.
+    """
+    _check_kind(kind)
+    return _stream(blocks, level, kind)
+
+
+def _stream(blocks: Iterable[np.ndarray], level: Level, kind: str) -> Iterator[np.ndarray]:
+    pending: list[np.ndarray] = []   # normalised samples that no finished frame has used up yet
+    waiting, taken, last = 0, 0, 0.0
+    for block in blocks:
+        block = normalise(_checked(block), level)
+        pending.append(block)
+        waiting += len(block)
+        taken += len(block)
+        if waiting < SAMPLES_PER_FRAME + _OVERLAP_SAMPLES:
+            continue
+        samples = np.concatenate(pending)
+        used = (waiting - _OVERLAP_SAMPLES) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME
+        yield _rows(samples[:used + _OVERLAP_SAMPLES], last, kind)
+        last = samples[used - 1]
+        pending, waiting = [samples[used:]], waiting - used
+    if not taken:
+        raise ValueError("there are no samples to make features of; give at least one")
+    samples = np.concatenate(pending)
+    frames_left = frames_for_samples(taken) - (taken - waiting) // SAMPLES_PER_FRAME
+    if frames_left:
+        yield _rows(pad_waveform(samples, frames_left), last, kind)
+
+
+def normalise(waveform: np.ndarray, level: Level) -> np.ndarray:
+    """Returns `waveform` (N,) as float64 with its mean removed and its peak at 1; zeros when the level's peak is 0."""
+    if level.peak <= 0:
+        return np.zeros(len(waveform))
+    return (waveform.astype(np.float64) - level.mean) / level.peak
+
+
+def _rows(samples: np.ndarray, before: float, kind: str) -> np.ndarray:
+    """(640 t + 240,) samples, and the one before them, to (4t, 26) float32."""
+    emphasised = samples - PRE_EMPHASIS * np.concatenate([[before], samples[:-1]])   # the library's own filter, carried
+    shared = dict(samplerate=SAMPLE_RATE_HZ, winlen=WINDOW_SAMPLES / SAMPLE_RATE_HZ, winstep=1 / ROW_RATE_HZ,
+                  nfilt=FEATURES, nfft=FFT_SAMPLES, preemph=0)
+    if kind == "mfcc":
+        rows = python_speech_features.mfcc(emphasised, numcep=FEATURES, **shared)
+    else:
+        rows = python_speech_features.logfbank(emphasised, **shared)
+    assert len(rows) % ROWS_PER_FRAME == 0
+    return rows.astype(np.float32)
+
+
+def _checked(waveform: np.ndarray) -> np.ndarray:
+    waveform = np.asarray(waveform)
+    if waveform.ndim != 1:
+        raise ValueError(f"a waveform must have the shape (samples,), got {waveform.shape}; mix it down to one channel")
+    waveform = waveform.astype(np.float64)
+    if not np.isfinite(waveform).all():
+        raise ValueError(f"{np.count_nonzero(~np.isfinite(waveform))} samples are not finite; read the sound with "
+                         "read_audio, which silences them")
+    return waveform
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"there are no features called {kind!r}; choose one of {', '.join(KINDS)}")

@@ -1,0 +1,79 @@
+"""Turns a decoded frame of any pixel format into an upright RGB picture with square pixels.
+
+Shapes: H W pixels.
+"""
+
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from headsync.media.orientation import frame_orientation, turned
+
+MOST_PIXELS = 2**27   # 134 megapixels, four times 8K; a larger picture is refused before it fills the memory
+_SQUARE = Fraction(1)
+
+
+class Size(NamedTuple):
+    height: int
+    width: int
+
+
+class PictureMaker:
+    """Turns the decoded frames of one file into pictures; kept between frames, as its scaler is costly to set up."""
+
+    def __init__(self, name: str, *, max_side: int | None = None, pixel: Fraction = _SQUARE):
+        """`pixel` is the width of a stored pixel over its height; `name` is what errors call the file."""
+        self._name, self._max_side, self._pixel = name, max_side, pixel
+        self._scaler = VideoReformatter()
+
+    def picture(self, frame: VideoFrame) -> np.ndarray:
+        """Returns a decoded frame as uint8 RGB (H, W, 3), upright, contiguous, what is transparent laid on white.
+
+        The longer side is reduced to `max_side` when it is larger. ValueError when the picture is absurdly large.
+        """
+        if frame.width * frame.height > MOST_PIXELS:
+            raise ValueError(f"{self._name}: {frame.width} x {frame.height} pixels are more than the limit of "
+                             f"{MOST_PIXELS}; make the picture smaller first")
+        orientation = frame_orientation(frame)
+        height, width = shown_size(frame, self._pixel)
+        if self._max_side is not None and max(height, width) > self._max_side:
+            scale = Fraction(self._max_side, max(height, width))
+            height, width = max(1, round(height * scale)), max(1, round(width * scale))
+        if orientation.transposed:
+            height, width = width, height
+        smaller = width < frame.width or height < frame.height
+        transparent = frame.format.has_palette or _has_alpha(frame)
+        picture = self._scaler.reformat(
+            frame, width=width, height=height, format="rgba" if transparent else "rgb24",
+            interpolation=Interpolation.AREA if smaller else Interpolation.BICUBIC,
+            threads=1).to_ndarray()   # (H, W, 3 or 4); more threads wait for each other on a busy machine
+        return turned(_on_white(picture) if transparent else picture, orientation)
+
+
+def shown_size(frame: VideoFrame, pixel: Fraction = _SQUARE) -> Size:
+    """Returns height and width of a frame as it is to be seen: upright, with square pixels, never made smaller."""
+    height, width = frame.height, frame.width
+    if pixel > 1:
+        width = round(width * pixel)
+    else:
+        height = round(height / pixel)
+    return Size(width, height) if frame_orientation(frame).transposed else Size(height, width)
+
+
+def check_side(max_side: int | None) -> None:
+    """Raises ValueError when `max_side` cannot be the longer side of a picture."""
+    if max_side is not None and max_side < 1:
+        raise ValueError(f"max_side must be at least 1 pixel, got {max_side}")
+
+
+def _has_alpha(frame: VideoFrame) -> bool:
+    return any(component.is_alpha for component in frame.format.components)
+
+
+def _on_white(picture: np.ndarray) -> np.ndarray:
+    """(H, W, 4) to (H, W, 3)."""
+    alpha = picture[..., 3:].astype(np.uint16)   # (H, W, 1)
+    return ((picture[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

@@ -1,0 +1,203 @@
+"""Which motion is asked for: the head's source, its size, lips, blinks; one set of options for every command that moves a face.
+
+Shapes: T frames, t frames of a block, L = 68 landmarks.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from headsync import media
+from headsync.landmarks import IBUG68, LandmarkSequence
+from headsync.landmarks.detection import extract
+from headsync.landmarks.motion import anchored, compose_motion, head_track, lid_closures, looped, natural_blinks, still_head
+from headsync.landmarks.motion.blinks import NATURAL_PER_MINUTE
+from headsync.landmarks.motion.compose import TREMBLE_TAPS
+from landmark_stage.head_motion.generate import stream_heads
+from landmark_stage.head_motion.statistics import LEAST_FRAMES
+from landmark_stage.reference import HeadReference
+
+HEADS = ("landmarks", "learned", "still")
+BLINKS = ("off", "natural", "video")
+MS_SYNC = "ms-sync"             # the generator whose lips are closed without being asked
+_SECOND_SEED = 1 << 32          # blinks and heads do not share random numbers with the face
+
+
+class PoseSource(NamedTuple):
+    """A clip that heads and lids are copied from."""
+
+    name: str
+    points: np.ndarray          # (T, 68, 3), frames without a face interpolated
+    missing: np.ndarray         # (M,) numbers of those frames
+
+
+@dataclass(frozen=True, eq=False)
+class MotionChoice:
+    """What `motion_from` read. `applied` makes it so."""
+
+    head: str = "landmarks"                     # landmarks, learned, still, or copied
+    head_scale: float = 1.0
+    lip_scale: float = 1.0
+    lip_closure: float = 0.0
+    blink: str = "off"                          # off, natural, or video
+    blinks_per_minute: float = NATURAL_PER_MINUTE
+    seed: int = 0
+    pose: PoseSource | None = None              # of copied heads, and of lids from a video
+    reference: HeadReference | None = None      # of learned heads and of the expression learner
+
+    @property
+    def plain(self) -> bool:
+        """Whether faces keep their own heads, lids and closed lips; scales may still change them."""
+        return self.head == "landmarks" and self.blink == "off" and not self.lip_closure
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether nothing is asked for: motions stay as they are, bit for bit."""
+        return self.plain and self.head_scale == 1 and self.lip_scale == 1
+
+    def applied(self, blocks: Iterable[np.ndarray], start: np.ndarray, *, audio: str | Path | np.ndarray | None,
+                frames: int | None) -> Iterator[np.ndarray]:
+        """Blocks (t, 68, 3) of a motion that begins with `start` (68, 3), changed as was asked for; see `compose_motion`.
+
+        `audio` is what the face says: learned heads hear it. `frames` is their number, where it is known.
+        """
+        heads = {"landmarks": lambda: None, "still": lambda: still_head(start), "copied": lambda: looped(
+            anchored(head_track(self.pose.points, taps=TREMBLE_TAPS))), "learned": lambda: self._learned(start, audio)}
+        lids = {"off": lambda: None, "video": lambda: looped(lid_closures(self.pose.points)), "natural": lambda: natural_blinks(
+            torch.Generator().manual_seed(self.seed ^ _SECOND_SEED), per_minute=self.blinks_per_minute)}
+        return compose_motion(blocks, start, head=heads[self.head](), lids=lids[self.blink](), head_scale=self.head_scale,
+                              lip_scale=self.lip_scale, lip_closure=self.lip_closure, frames=frames)
+
+    def _learned(self, start: np.ndarray, audio: str | Path | np.ndarray | None) -> Iterator[np.ndarray]:
+        if audio is None:
+            raise ValueError("--head-motion learned follows the sound; give --audio, or choose still or a video")
+        return _held(stream_heads(audio, start, reference=self.reference, seed=self.seed))
+
+    def told(self) -> dict[str, str | float]:
+        """What a producer field says of it."""
+        name = self.pose.name if self.head == "copied" else self.head
+        blink = f"{self.blinks_per_minute:g} a minute" if self.blink == "natural" else self.blink
+        return {"head_motion": name, "head_scale": self.head_scale, "lip_scale": self.lip_scale,
+                "lip_closure": self.lip_closure, "blink": blink}
+
+
+def _held(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The blocks (t, ...), and their last item once more: a motion may be a frame longer than its sound."""
+    last = np.zeros((0, 6))
+    for block in blocks:
+        last = block[-1:] if len(block) else last
+        yield block
+    yield last
+
+
+def add_motion_arguments(parser: argparse.ArgumentParser, *, blink: str = "natural", noise: bool = True) -> None:
+    """How heads, lips and lids are to move; `motion_from` reads it back.
+
+    `blink` is that option's default; `noise` says whether there is a generator that it is for.
+    """
+    parser.add_argument("--seed", type=int, default=0, help="another seed, another motion")
+    if noise:
+        parser.add_argument("--noise", type=float, default=1.0, help="how different seeds are; 0: the mean path (default 1)")
+    parser.add_argument("--head-motion", default="landmarks", metavar="SOURCE",
+                        help="landmarks (default): as generated; learned: a person's own; still; or a video or .npz to copy")
+    parser.add_argument("--head-reference", metavar="VIDEO_OR_NPZ", help="whose head motion is learned (default: of --refs)")
+    parser.add_argument("--head-scale", type=float, default=1.0, help="0: the head stands still (default 1)")
+    parser.add_argument("--lip-scale", type=float, default=1.0, help="of the lips' motion (default 1)")
+    parser.add_argument("--lip-closure", type=float, metavar="X",
+                        help="how much lips close, 0: as generated (default 1 for ms-sync's, which close too seldom; else 0)")
+    parser.add_argument("--blink", default=blink, metavar="HOW",
+                        help=f"natural, off, video: as in the one of --head-motion, or blinks a minute (default {blink})")
+
+
+def motion_from(options: argparse.Namespace) -> MotionChoice:
+    """What `add_motion_arguments` asked for, its files read; frames without a face in them are reported on stderr.
+
+    ValueError, one line, for anything that cannot be had.
+    """
+    closure = options.lip_closure
+    if closure is None:
+        closure = float(getattr(options, "generator", "") == MS_SYNC)
+    for option, scale in (("--head-scale", options.head_scale), ("--lip-scale", options.lip_scale), ("--lip-closure", closure)):
+        if not (np.isfinite(scale) and scale >= 0):
+            raise ValueError(f"{option} must be 0 or more, got {scale:g}")
+    if not -(1 << 63) <= options.seed < 1 << 63:
+        raise ValueError(f"--seed must fit 64 bits, got {options.seed}")
+    blink, rate = _blink(options.blink)
+    copied = options.head_motion not in HEADS
+    if blink == "video" and not copied:
+        raise ValueError(f"--blink video copies the lids of the video in --head-motion, which is {options.head_motion!r}; "
+                         "give a video there, or choose natural")
+    if options.head_reference and options.head_motion != "learned":
+        raise ValueError("--head-reference is for --head-motion learned; give that too, or leave it out")
+    pose = open_pose(options.head_motion) if copied else None
+    personal = options.head_motion == "learned" or getattr(options, "generator", "") == "expression"
+    reference = _reference(options) if personal else None
+    return MotionChoice("copied" if copied else options.head_motion, options.head_scale, options.lip_scale, closure, blink,
+                        rate, options.seed, pose, reference)
+
+
+def _blink(asked: str) -> tuple[str, float]:
+    if asked in BLINKS:
+        return asked, NATURAL_PER_MINUTE
+    try:
+        rate = float(asked)
+    except ValueError:
+        raise ValueError(f"--blink takes {', '.join(BLINKS)} or a number of blinks a minute, got {asked!r}") from None
+    natural_blinks(torch.Generator(), per_minute=rate)      # refuses what is out of range
+    return "natural", rate
+
+
+def open_pose(source: str | Path, *, option: str = "--head-motion", face: str = "largest") -> PoseSource:
+    """The landmarks of a video, a picture or an .npz to copy from; where no face was found they are interpolated, and
+    how many frames that were is said on stderr. ValueError, one line, for what cannot be read or shows no face.
+    """
+    path, names = Path(source), f"{', '.join(HEADS)} or " if option == "--head-motion" else ""
+    if not path.is_file():
+        raise ValueError(f"{option} takes {names}a video or .npz, and there is no file {path}")
+    sequence = LandmarkSequence.load(path) if path.suffix == ".npz" else extract(path, face=face).sequence
+    if sequence.layout != IBUG68 or (sequence.fps != media.FPS and len(sequence) > 1):
+        raise ValueError(f"{path}: heads are copied from {IBUG68} landmarks at {media.FPS} frames per second, got "
+                         f"{sequence.layout} at {sequence.fps:g}; extract them anew")
+    missing = np.flatnonzero(~sequence.visible)
+    if len(missing):
+        print(f"headsync: {path}: no face in {len(missing)} of {len(sequence)} frames (the first is {missing[0]}); "
+              "interpolated", file=sys.stderr)
+    return PoseSource(path.name, sequence.points, missing)
+
+
+def _reference(options: argparse.Namespace) -> HeadReference | None:
+    """The clip whose head motion is learned: --head-reference, else the first of --refs or --start that lasts two seconds.
+
+    None where there is no such clip.
+    """
+    if options.head_reference:
+        reference = _read_reference(options.head_reference, "--head-reference")
+        if len(reference.points) < LEAST_FRAMES:
+            raise ValueError(f"--head-reference {options.head_reference} has {len(reference.points)} frames; at least "
+                             f"{LEAST_FRAMES} (two seconds) are needed")
+        return reference
+    refs = getattr(options, "refs", None) or []
+    given = [refs] if isinstance(refs, str) else [*refs]
+    given += [options.start] if getattr(options, "start", None) else []
+    for path in given:
+        if Path(path).suffix == ".npz" or not media.is_image(path):
+            reference = _read_reference(path, "--refs", getattr(options, "face", "largest"))
+            if len(reference.points) >= LEAST_FRAMES:
+                return reference
+    return None
+
+
+def _read_reference(path: str | Path, option: str, face: str = "largest") -> HeadReference:
+    points = open_pose(path, option=option, face=face).points
+    if Path(path).suffix == ".npz":
+        return HeadReference(points)
+    try:
+        return HeadReference(points, media.read_audio(path))
+    except ValueError:          # a clip without sound still shows how its head moves
+        return HeadReference(points)

@@ -1,0 +1,184 @@
+"""Training material of the expression learner: frontal faces of people about their own face at rest, and noisy sound.
+
+Shapes: B stretches, T frames, L = 68 landmarks, P = 20 components, R = 4T feature rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from headsync.corpus import Corpus
+from headsync.landmarks import MIRROR, RIGID17, canonical_face, similarity_fit, smooth
+from headsync.media import pad_waveform, read_audio, samples_for_frames
+from landmark_stage.expression.network import COMPONENTS, LANDMARKS, SIDE_FRAMES, Expression, padded
+from syncers import ChannelSettings, audio_channels
+from syncers.data import read_talks
+
+SMOOTHING_TAPS = 5                  # Hanning
+REST_SHARE = 0.05                   # of a clip's frames, those with the mouth closed most, are its face at rest
+OPENING_PAIRS = ((61, 67), (62, 66), (63, 65))
+LEAST_FRAMES = 12
+LEAST_SNR_DB, MOST_SNR_DB, SNR_STEP_DB = 6, 30, 3
+DECIBEL = float(np.log(10) / 10)    # of power, in natural logarithms
+
+
+@dataclass(frozen=True)
+class ExpressionMaterialSettings:
+    """How stretches are drawn."""
+
+    frames: int = 24
+    noisy: float = 0.7              # share of stretches with noise added, at 6 to 30 dB
+    loudness: float = 0.5           # jitter of a stretch's level, standard deviation in log energy
+    any_rest: float = 0.5           # share whose face to start from is any of the clip's, not the one at rest
+    flip: float = 0.5
+
+    def __post_init__(self):
+        if self.frames < 2 or not all(0 <= share <= 1 for share in (self.noisy, self.any_rest, self.flip)):
+            raise ValueError(f"frames must be 2 or more and noisy, any_rest and flip shares, got {self}")
+
+
+class ExpressionClip(NamedTuple):
+    """One talking clip."""
+
+    name: str
+    identity: str
+    faces: Tensor           # (T, 3 L) frontal, canonical pixels
+    rest: Tensor            # (3 L,) the clip's own face at rest
+    sound: Tensor           # (4T, 26) rows or (640 T,) samples
+
+
+class ExpressionBatch(NamedTuple):
+    """Stretches."""
+
+    sound: Tensor           # (B, steps of T + 6 frames, 26 or 1), standard
+    shape: Tensor           # (B, S)
+    real: Tensor            # (B, T, 3 L) expressions
+
+
+def frontal_faces(points: np.ndarray, *, taps: int = SMOOTHING_TAPS) -> np.ndarray:
+    """Landmarks (T, 68, 3) with the head's motion and growth taken out (T, 3 L): 17 rigid points on the canonical ones.
+
+    A similarity for every frame: under one size for the clip a head that comes nearer counted as an expression.
+    """
+    chosen = list(RIGID17)
+    front = similarity_fit(points[:, chosen], canonical_face()[chosen]).apply(points).astype(np.float32)
+    return smooth(front, taps, window="hanning").reshape(len(points), -1)  # (T, 3 L)
+
+
+def mouth_opening(faces: np.ndarray) -> np.ndarray:
+    """How far the inner lips of faces (T, 3 L) are apart (T,), in their unit."""
+    points = faces.reshape(len(faces), LANDMARKS, 3)
+    return np.mean([np.linalg.norm(points[:, a, :2] - points[:, b, :2], axis=1) for a, b in OPENING_PAIRS], axis=0)
+
+
+def face_at_rest(faces: np.ndarray) -> np.ndarray:
+    """The mean (3 L,) of the faces (T, 3 L) whose mouth is closed most."""
+    count = max(1, round(REST_SHARE * len(faces)))
+    return faces[np.argsort(mouth_opening(faces), kind="stable")[:count]].mean(0)  # (3 L,)
+
+
+def read_expressions(corpus: Corpus, split: str, *, sound: Literal["rows", "wave"] = "rows") -> list[ExpressionClip]:
+    """The split's talking clips of 12 frames and more, in sync; doubtful ones are left out. ValueError without any."""
+    sure = {clip.clip: clip for clip in corpus.select(split, talking=True) if clip.sync != "unsure"}
+    clips = []
+    for one in read_talks(corpus, list(sure.values())):
+        if len(one.talk.flat) < LEAST_FRAMES:
+            continue
+        faces = frontal_faces(256 * one.talk.flat.unflatten(1, (LANDMARKS, 3)).numpy())
+        heard = one.talk.rows
+        if sound == "wave":
+            late = sure[one.name].av_offset
+            waveform = read_audio(corpus.audio_path(sure[one.name]))[samples_for_frames(max(late, 0)) :]
+            heard = torch.from_numpy(pad_waveform(waveform, len(faces))[: samples_for_frames(len(faces))])
+        rest = torch.from_numpy(face_at_rest(faces))
+        clips.append(ExpressionClip(one.name, one.identity, torch.from_numpy(faces), rest, heard))
+    if not clips:
+        raise ValueError(f"{corpus.folder} has no talking clip of {LEAST_FRAMES} frames in its {split} split")
+    return clips
+
+
+@torch.no_grad()
+def measure(model: Expression, clips: Sequence[ExpressionClip]) -> None:
+    """Fit what is known in closed form, on train people: components of expressions and of shapes, scales of sound."""
+    faces = torch.cat([one.faces - one.rest for one in clips])
+    model.middle.copy_(faces.mean(0))
+    basis, spread = _principal(faces - faces.mean(0), COMPONENTS)
+    model.basis.copy_(basis)
+    model.spread.copy_(spread)
+    shapes = torch.stack([one.rest for one in clips])
+    model.shape_middle.copy_(shapes.mean(0))
+    basis, spread = _principal(shapes - shapes.mean(0), model.settings.shapes)
+    model.shape_basis[: len(basis)].copy_(basis)
+    model.shape_spread[: len(basis)].copy_(spread.clamp(min=1e-2))
+    sound = torch.cat([one.sound for one in clips])
+    heard = audio_channels(sound[None], ChannelSettings())[0] if model.settings.sound == "rows" else sound[:, None]
+    model.sound_mean.copy_(heard.mean(0))
+    model.sound_scale.copy_(heard.std(0).clamp(min=1e-3))
+
+
+def _principal(centred: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The first principal axes (count, D) of samples (N, D), and their deviations."""
+    values, vectors = torch.linalg.eigh(centred.double().T @ centred.double() / len(centred))
+    order = values.argsort(descending=True)[:count]
+    return vectors[:, order].T.float(), values[order].clamp(min=1e-12).sqrt().float()
+
+
+def draw_expressions(clips: Sequence[ExpressionClip], count: int, model: Expression, *, settings: ExpressionMaterialSettings,
+                     generator: torch.Generator) -> ExpressionBatch:
+    """`count` random stretches, long clips more often. ValueError when no clip is long enough."""
+    room = torch.tensor([max(len(one.faces) - settings.frames + 1.0, 0.0) for one in clips])
+    if not room.any():
+        raise ValueError(f"no clip has the {settings.frames} frames of a stretch; lower material.frames")
+    chosen = torch.multinomial(room, count, replacement=True, generator=generator).tolist()
+    others = torch.randint(0, len(clips), (count,), generator=generator).tolist()
+    drawn = [_drawn(clips[one], clips[other], model, settings, generator) for one, other in zip(chosen, others)]
+    sound, rest, real = (torch.stack(parts) for parts in zip(*drawn))
+    return ExpressionBatch(sound, model.shape_code(rest), real)
+
+
+def _drawn(clip: ExpressionClip, other: ExpressionClip, model: Expression, settings: ExpressionMaterialSettings,
+           generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Standard sound, rest and expressions of one stretch."""
+    begin = int(torch.randint(0, len(clip.faces) - settings.frames + 1, (), generator=generator))
+    draw = torch.rand(4, generator=generator)
+    sound = clip.sound
+    if draw[0] < settings.noisy:
+        steps = (MOST_SNR_DB - LEAST_SNR_DB) // SNR_STEP_DB + 1
+        decibels = LEAST_SNR_DB + SNR_STEP_DB * int(draw[1] * steps)
+        sound = with_noise(sound, other.sound, decibels)
+    if model.settings.sound == "rows":
+        sound = sound + settings.loudness * torch.randn((), generator=generator)
+    around = padded(model.standard_sound(sound)[None], model)[0]                        # (steps, 26 or 1)
+    around = around[model.per_frame * begin : model.per_frame * (begin + settings.frames + 2 * SIDE_FRAMES)]
+    rest = clip.rest
+    if draw[2] < settings.any_rest:
+        rest = clip.faces[int(torch.randint(0, len(clip.faces), (), generator=generator))]
+    real = clip.faces[begin : begin + settings.frames]
+    if draw[3] < settings.flip:
+        rest, real = mirrored(rest), mirrored(real)
+    return around, rest, real - rest
+
+
+def mirrored(faces: Tensor) -> Tensor:
+    """Frontal faces (..., 3 L) seen in a mirror: left and right change places about the canonical face's middle."""
+    points = faces.unflatten(-1, (LANDMARKS, 3))[..., torch.from_numpy(MIRROR.copy()), :].clone()
+    points[..., 0] = 2 * float(canonical_face()[:, 0].mean()) - points[..., 0]
+    return points.flatten(-2)  # (..., 3 L)
+
+
+def with_noise(sound: Tensor, noise: Tensor, decibels: float) -> Tensor:
+    """`sound` with `noise` (repeated as needed) truly added, `decibels` softer: samples add; of log energies the powers do.
+
+    Both are rows (n, 26) or samples (n,). What is added to log energies is exact for the mean over phases.
+    """
+    times = -(-len(sound) // len(noise))
+    noise = noise.repeat(times, *[1] * (noise.ndim - 1))[: len(sound)]
+    if sound.ndim == 1:
+        power = (sound.square().mean() / noise.square().mean().clamp(min=1e-12)).clamp(min=1e-12)
+        return sound + noise * (power * 10 ** (-decibels / 10)).sqrt()
+    power = sound.exp().sum(1).mean().clamp(min=1e-12).log() - noise.exp().sum(1).mean().clamp(min=1e-12).log()
+    return torch.logaddexp(sound, noise + power - DECIBEL * decibels)

@@ -1,0 +1,159 @@
+"""Training material of the head-motion learner: stretches of people's head motion, a reference and what came after it.
+
+Shapes: B stretches, T frames, n reference frames, C = 6 numbers of a head.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from headsync.corpus import Corpus
+from headsync.landmarks.motion import head_track
+from headsync.media import pad_waveform, read_audio, samples_for_frames
+from landmark_stage.head_motion.network import HeadMotion, Reference
+from landmark_stage.head_motion.statistics import LEAST_FRAMES, masked_mean
+from syncers import Talk, aligned
+
+SMOOTHING_TAPS = 11         # Hanning, as in the paper: what is faster is the detector's tremble
+MIRRORED = (1.0, -1.0, -1.0, -1.0, 1.0, 1.0)    # signs of a head's numbers seen in a mirror
+TYPICAL_STRIDE = 32
+
+
+@dataclass(frozen=True)
+class HeadMaterialSettings:
+    """How stretches are drawn."""
+
+    reference: tuple[int, int] = (48, 96)       # frames, least and most
+    driven: tuple[int, int] = (48, 96)
+    deaf_reference: float = 0.3                 # share of references whose sound is not given
+    deaf: float = 0.1                           # share whose driving sound is not given
+    flip: float = 0.5
+    silent_clips: bool = True                   # clips without sound are material too
+
+    def __post_init__(self):
+        for name in ("reference", "driven"):
+            low, high = getattr(self, name)
+            if not LEAST_FRAMES <= low <= high:
+                raise ValueError(f"{name} must be a rising pair of {LEAST_FRAMES} frames or more, got {low} and {high}")
+
+
+class HeadClip(NamedTuple):
+    """One clip."""
+
+    name: str
+    identity: str
+    head: Tensor            # (T, C), smoothed, as `head_track` has it
+    sound: Tensor | None    # (4T, 26) rows or (640 T,) samples; None where there is none
+
+
+class HeadBatch(NamedTuple):
+    """Stretches, padded to one length."""
+
+    reference: Reference
+    sound: Tensor           # (B, T, 104 or 640), standard, zeros where unknown
+    real: Tensor            # (B, T, C), standard, about the reference's mean
+    lengths: Tensor         # (B,) frames of `real` that are there
+
+
+def read_head_clips(corpus: Corpus, split: str, *, sound: Literal["rows", "wave"] = "rows", silent: bool = True,
+                    least_frames: int = 2 * LEAST_FRAMES) -> list[HeadClip]:
+    """The split's clips of `least_frames` frames or more, sound and motion in sync. ValueError when there is none."""
+    clips = []
+    for clip in corpus.select(split, talking=not silent):
+        if clip.frames < least_frames:
+            continue
+        points = corpus.landmarks(clip).points
+        heard = None
+        if clip.has_audio:
+            heard = torch.from_numpy(corpus.features(clip).copy())
+            moved = aligned(Talk(torch.from_numpy(points).flatten(1), heard), clip.av_offset)
+            points, heard = moved.flat.unflatten(1, (-1, 3)).numpy(), moved.rows
+            if sound == "wave":
+                heard = _samples(read_audio(corpus.audio_path(clip)), clip.av_offset, len(points))
+        if len(points) >= least_frames:
+            head = torch.from_numpy(head_track(points, taps=SMOOTHING_TAPS)).float()
+            clips.append(HeadClip(clip.clip, clip.identity, head, heard))
+    if not clips:
+        raise ValueError(f"{corpus.folder} has no clip of {least_frames} frames in its {split} split; head motion needs some")
+    return clips
+
+
+def _samples(waveform: np.ndarray, late_frames: int, frames: int) -> Tensor:
+    """The samples (640 T,) that belong to the frames of a clip put in sync."""
+    begun = waveform[samples_for_frames(max(late_frames, 0)) :]
+    return torch.from_numpy(pad_waveform(begun, frames)[: samples_for_frames(frames)])
+
+
+def draw_heads(clips: Sequence[HeadClip], count: int, model: HeadMotion, *, settings: HeadMaterialSettings,
+               generator: torch.Generator) -> HeadBatch:
+    """`count` random stretches, long clips more often; lengths are drawn for the batch, and what a clip lacks is padding."""
+    n, T = (int(torch.randint(low, high + 1, (), generator=generator)) for low, high in (settings.reference, settings.driven))
+    room = torch.tensor([max(len(one.head) - 2 * LEAST_FRAMES + 1.0, 1.0) for one in clips])
+    chosen = torch.multinomial(room, count, replacement=True, generator=generator)
+    drawn = [_drawn(clips[number], n, T, model, settings, generator) for number in chosen.tolist()]
+    return join(drawn)
+
+
+def _drawn(clip: HeadClip, n: int, T: int, model: HeadMotion, settings: HeadMaterialSettings,
+           generator: torch.Generator) -> HeadBatch:
+    """One stretch of at most n + T frames, begun at random."""
+    n = min(n, len(clip.head) - LEAST_FRAMES)
+    T = min(T, len(clip.head) - n)
+    begin = int(torch.randint(0, len(clip.head) - n - T + 1, (), generator=generator))
+    drawn = torch.rand(3, generator=generator)
+    one = stretch(clip, begin, n, T, model, deaf_reference=bool(drawn[0] < settings.deaf_reference),
+                  deaf=bool(drawn[1] < settings.deaf))
+    if drawn[2] >= settings.flip:
+        return one
+    signs = torch.tensor(MIRRORED)
+    return one._replace(reference=one.reference._replace(motion=signs * one.reference.motion), real=signs * one.real)
+
+
+def stretch(clip: HeadClip, begin: int, n: int, T: int, model: HeadMotion, *, deaf_reference: bool = False,
+            deaf: bool = False) -> HeadBatch:
+    """The stretch, as a batch of one, whose reference are n frames from `begin` on, and whose T frames follow them."""
+    motion = (clip.head[begin : begin + n + T] / model.motion_scale)[None]                      # (1, n + T, C)
+    motion = motion - motion[:, :n].mean(1, keepdim=True)
+    heard = heard_by(model, clip, begin, n + T)
+    silence = torch.zeros_like(heard)
+    reference = Reference(motion[:, :n], (silence if deaf_reference else heard)[:, :n], torch.tensor([n]))
+    return HeadBatch(reference, (silence if deaf else heard)[:, n:], motion[:, n:], torch.tensor([T]))
+
+
+def heard_by(model: HeadMotion, clip: HeadClip, begin: int, frames: int) -> Tensor:
+    """The sound (1, frames, 104 or 640) of a clip's frames as the model hears it, zeros where there is none."""
+    per_frame = 104 if model.settings.sound == "rows" else 640
+    if clip.sound is None:
+        return torch.zeros(1, frames, per_frame)
+    step = len(clip.sound) // len(clip.head)
+    return model.standard_sound(clip.sound[step * begin : step * (begin + frames)])[None]
+
+
+def join(parts: Sequence[HeadBatch]) -> HeadBatch:
+    """Batches as one, padded with zeros to the longest."""
+    references = [one.reference for one in parts]
+    reference = Reference(_padded([one.motion for one in references]), _padded([one.sound for one in references]),
+                          torch.cat([one.lengths for one in references]))
+    return HeadBatch(reference, _padded([one.sound for one in parts]), _padded([one.real for one in parts]),
+                     torch.cat([one.lengths for one in parts]))
+
+
+def _padded(parts: Sequence[Tensor]) -> Tensor:
+    longest = max(one.shape[1] for one in parts)
+    return torch.cat([torch.nn.functional.pad(one, (0, 0, 0, longest - one.shape[1])) for one in parts])
+
+
+def references_of(clips: Sequence[HeadClip], model: HeadMotion, *, frames: int) -> Reference:
+    """References of `frames` frames (or the whole of a shorter clip), every 32 frames of every clip."""
+    parts = [stretch(clip, begin, min(frames, len(clip.head)), 0, model) for clip in clips
+             for begin in range(0, max(len(clip.head) - frames, 0) + 1, TYPICAL_STRIDE)]
+    return join(parts).reference
+
+
+def about_mean(motion: Tensor, lengths: Tensor) -> Tensor:
+    """Motions (B, n, C) about their own means."""
+    return motion - masked_mean(motion, lengths)[:, None]

@@ -1,0 +1,137 @@
+"""Sound, and a few seconds of a person, to head motion of any length, block by block.
+
+Shapes: T frames, t frames of a block, n reference frames, C = 6 numbers of a head (`landmarks.head_track`).
+Source: Rhythmic Head section 3.3.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from headsync import media
+from headsync.experiment import Kind, build_config, load_model
+from headsync.landmarks.motion import head_track
+from landmark_stage.expression.generate import whole_frames
+from landmark_stage.generate import BLOCK_FRAMES, listen
+from landmark_stage.head_motion.data import SMOOTHING_TAPS
+from landmark_stage.head_motion.network import NUMBERS, REACH_FRAMES, TAU, HeadMotion, HeadMotionSettings, Reference
+from landmark_stage.head_motion.statistics import LEAST_FRAMES
+from landmark_stage.head_motion.tones import ToneSource
+from landmark_stage.reference import HeadReference
+
+REFERENCE_STEP = TAU // 2       # between the references that a longer one is cut into
+KIND = Kind("landmark_stage", ("head_motion",), frozenset(["head_motion"]), "head-motion", "head-motion learner",
+            "headsync-train-head-motion", "a file that headsync-train-head-motion wrote")
+
+
+def load_head_motion(source: str | Path = "head_motion") -> HeadMotion:
+    """A frozen head-motion learner in evaluation mode: the shipped one, or a weight file's. ValueError for a file without."""
+    return load_model(source, lambda config: HeadMotion(build_config(HeadMotionSettings, config["head_motion"])), KIND)
+
+
+class Person(NamedTuple):
+    """What a reference says of a person."""
+
+    code: Tensor        # (1, Q)
+    last: Tensor        # (1, C) the last pose, standard, about the mean
+    turned: np.ndarray | None   # (3,) the mean rotation, as a vector; None: the start's
+
+
+def person_of(model: HeadMotion, reference: HeadReference | None) -> Person:
+    """The person in a reference, by windows of 64 frames that overlap by half; without one the mean of train people.
+
+    ValueError for a reference under 48 frames.
+    """
+    if reference is None:
+        return Person(model.typical[None], torch.zeros(1, NUMBERS), None)
+    if len(reference.points) < LEAST_FRAMES:
+        raise ValueError(f"a head-motion reference needs at least {LEAST_FRAMES} frames (two seconds), got "
+                         f"{len(reference.points)}; give a longer clip")
+    head = torch.from_numpy(head_track(reference.points, taps=SMOOTHING_TAPS)).float()          # (n, C)
+    motion = (head - head.mean(0)) / model.motion_scale
+    sound = _reference_sound(model, reference.sound, len(head))
+    window = min(TAU, len(head))
+    starts = [*range(0, len(head) - window, REFERENCE_STEP), len(head) - window]
+    motions = torch.stack([motion[start : start + window] for start in starts])
+    sounds = torch.stack([sound[start : start + window] for start in starts])
+    windows = Reference(motions - motions.mean(1, keepdim=True), sounds, torch.full((len(starts),), window))
+    with torch.no_grad():
+        code = model.encode(windows).mean(0, keepdim=True)
+    return Person(code, motion[-1:], head[:, :3].mean(0).double().numpy())
+
+
+def _reference_sound(model: HeadMotion, waveform: np.ndarray | None, frames: int) -> Tensor:
+    """The sound of a reference's frames as the model hears it (n, 104 or 640), zeros where there is none."""
+    if waveform is None or not len(waveform):
+        return torch.zeros(frames, 104 if model.settings.sound == "rows" else media.SAMPLES_PER_FRAME)
+    if model.settings.sound == "rows":
+        heard = model.standard_sound(torch.from_numpy(media.extract_features(waveform)))[:frames]
+    else:
+        heard = model.standard_sound(torch.from_numpy(np.concatenate(list(whole_frames([waveform])))))[:frames]
+    return torch.nn.functional.pad(heard, (0, 0, 0, frames - len(heard)))
+
+
+class HeadStream:
+    """Head motion that grows with its sound: frame t comes out once the sound of frame t + 5 is in, the rest at the end.
+
+    What comes out does not depend on how the sound is cut.
+    """
+
+    def __init__(self, model: HeadMotion, person: Person, *, generator: torch.Generator):
+        self.model, self.person = model, person
+        self._written = model.write(person.code)
+        self._tones = None
+        if model.settings.tones:
+            self._tones = ToneSource(generator=generator).begin(self._written.tones, self._written.bias, person.last)
+        self._sound = torch.zeros(1, 0, 0)      # what later frames need, from frame `_begin` on
+        self._begin = self._made = 0
+        self._first: Tensor | None = None       # (1, C) the motion of frame 0 before it is led to the last pose
+
+    def push(self, sound: Tensor) -> Tensor:
+        """The frames (t, C), standard, that can be made after rows (4n, 26) or samples (640 n,) more."""
+        heard = self.model.standard_sound(sound)[None]                                          # (1, n, 104 or 640)
+        self._sound = torch.cat([self._sound, heard], 1) if self._sound.numel() else heard
+        return self._make(self._begin + self._sound.shape[1] - REACH_FRAMES)
+
+    def finish(self) -> Tensor:
+        """The last frames (t, C)."""
+        return self._make(self._begin + self._sound.shape[1])
+
+    @torch.no_grad()
+    def _make(self, stop: int) -> Tensor:
+        if stop <= self._made:
+            return torch.zeros(0, NUMBERS)
+        heard = self.model.sound(self._sound)[:, self._made - self._begin : stop - self._begin]
+        tones = None if self._tones is None else self._tones.draw(stop - self._made)
+        motion = self.model.predict(self._written, heard, tones)                                # (1, t, C)
+        self._first = motion[:, 0] if self._first is None else self._first
+        motion = self.model.continued(motion, self.person.last, self._first, torch.arange(self._made, stop))
+        self._made = stop
+        forgotten = max(stop - 2 * REACH_FRAMES - self._begin, 0)
+        self._sound, self._begin = self._sound[:, forgotten:], self._begin + forgotten
+        return motion[0]
+
+
+def stream_heads(audio: str | Path | np.ndarray, start: np.ndarray, *, model: HeadMotion | None = None,
+                 reference: HeadReference | None = None, seed: int = 0) -> Iterator[np.ndarray]:
+    """Blocks (t, 6) of the head of whoever says `audio` (a file or a 16 kHz waveform), for `landmarks.compose_motion`.
+
+    With a `reference` it moves as that person does and goes on from its last pose; without, as train people do on
+    average, round the pose of `start` (68, 3). The same arguments give the same motion, however it is cut; memory does
+    not grow. ValueError, one line, for a sound without samples and a reference that is too short.
+    """
+    model = model or load_head_motion()
+    person, sound = person_of(model, reference), listen(audio)
+    turned = head_track(start[None])[0, :3] if person.turned is None else person.turned
+    stream = HeadStream(model, person, generator=torch.Generator().manual_seed(seed))
+    blocks = sound.blocks(BLOCK_FRAMES)
+    heard: Iterable[np.ndarray] = media.stream_features(blocks, sound.level) if model.settings.sound == "rows" \
+        else whole_frames(blocks)
+    scale, middle = model.motion_scale.double().numpy(), np.array([*turned, 0, 0, 0])
+    pieces = chain((stream.push(torch.from_numpy(one)) for one in heard), (last() for last in [stream.finish]))
+    return (middle + scale * piece.double().numpy() for piece in pieces)

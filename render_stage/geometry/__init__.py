@@ -1,0 +1,1 @@
+"""Geometry of rendering: face mesh, topology, rasteriser, motion matcher."""

@@ -1,0 +1,1 @@
+"""Face encoders: whose face it is, for the perceptual loss and the identity metric."""

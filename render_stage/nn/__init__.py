@@ -1,0 +1,1 @@
+"""Network parts that renderers share: layers, discriminators, losses, perceptual loss."""

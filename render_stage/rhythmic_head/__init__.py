@@ -1,0 +1,1 @@
+"""Rhythmic Head (Chen et al. 2020): the default renderer and its training."""

@@ -1,0 +1,49 @@
+"""A renderer between two that one training led to: a share of the way, weight by weight, from one's to the other's.
+
+    python -m render_stage.rhythmic_head.interpolation SHARP.safetensors SMOOTH.safetensors --share 0.4 --out MIDDLE.safetensors
+
+What judges teach (sharp, at the price of SSIM) and what comes of going on without them (near on average, and soft) is a choice
+for whoever ships the weights; this makes it after training. Source: Wang et al. 2019, Deep Network Interpolation.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from headsync.experiment import run_command
+from render_stage.rhythmic_head.network import RendererNetwork
+from render_stage.rhythmic_head.renderer import load_network, save_network
+
+
+def between(first: RendererNetwork, second: RendererNetwork, share: float) -> RendererNetwork:
+    """`first` with weights a `share` of the way to `second`'s; changes `first`. ValueError for other forms, or shares not in
+    [0, 1]. Only networks of which one began with the other's weights, or both with a third's, have something between them.
+    """
+    if first.settings != second.settings:
+        raise ValueError("the two renderers have different forms; give two of the same training")
+    if not 0 <= share <= 1:
+        raise ValueError(f"the share must be in [0, 1], got {share}")
+    aims = second.state_dict()
+    with torch.no_grad():
+        for name, one in first.state_dict().items():
+            if one.is_floating_point():     # but for the counters of the batch norms
+                one.lerp_(aims[name], share)
+    return first
+
+
+def run(argv: list[str]) -> None:
+    """Write the weights between two files."""
+    parser = argparse.ArgumentParser(prog="python -m render_stage.rhythmic_head.interpolation",
+                                     description=__doc__.splitlines()[0])
+    parser.add_argument("first", metavar="FILE", help="weights of a renderer, small or sharp")
+    parser.add_argument("second", metavar="FILE")
+    parser.add_argument("--share", type=float, required=True, help="of the way: 0 the first, 1 the second")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(argv)
+    made = between(load_network(options.first), load_network(options.second), options.share)
+    print(f"{save_network(options.out, made)}: written")
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(run))

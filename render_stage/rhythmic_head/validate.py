@@ -1,0 +1,107 @@
+"""What a renderer's pictures are worth on people never trained on, and sheets of them to look at.
+
+Shapes: B samples, K references, S = 256 canvas pixels.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from headsync import media
+from headsync.corpus.frames import last_reference
+from headsync.experiment.precision import mixed_precision
+from headsync.landmarks import contact_sheet, head_pose
+from render_stage.geometry.motion_matcher import pick_references
+from render_stage.geometry.topology import load_topology
+from render_stage.nn.losses import gradient_loss, mouth_weight, reconstruction_loss, ssim_loss
+from render_stage.rhythmic_head.data import Batch, ClipFrames, Guides, as_picture, guide_tensors, looks, person_map
+from render_stage.rhythmic_head.guide import CANVAS, GuideSettings, fixed_scale_pose, guide_maker
+from render_stage.rhythmic_head.network import Made, RendererNetwork
+
+COUNTS = (1, 4)             # of references
+MOUTH = 4.0                 # weight from which a pixel counts as the mouth's
+SHEET_ROWS, SHEET_COLUMNS = 8, 6
+
+
+class Judge:
+    """A fixed set of targets with their references and guides; held in memory, some megabytes each."""
+
+    def __init__(self, clips: Sequence[ClipFrames], settings: GuideSettings, *, sheets: Path | None = None, most: int = 24,
+                 counts: Sequence[int] = COUNTS):
+        self.topology, self.settings, self.sheets = load_topology(), settings, sheets
+        chosen = [clips[number] for number in np.linspace(0, len(clips) - 1, min(most, len(clips))).round().astype(int)]
+        self.samples = {K: [self._sample(clip, K) for clip in chosen] for K in counts}
+
+    def _sample(self, clip: ClipFrames, K: int) -> Batch:
+        """The clip's first frame or K frames that cover its beginning, and the frame of its rest that is turned aside most."""
+        numbers = clip.store.numbers
+        border = max(1, int(np.searchsorted(numbers, last_reference(int(numbers[-1]) + 1))))
+        h = fixed_scale_pose(clip.points, head_pose(clip.points[:1]).scale).h                # (N, 6)
+        references = [0] if K == 1 else pick_references(h[:border], K).tolist()
+        rest = h[border:, :3] if border < len(numbers) else h[-1:, :3]
+        target = min(border, len(numbers) - 1) + int(np.abs(rest).sum(1).argsort()[len(rest) // 2])
+        pictures = [clip.store.picture(number) for number in references]
+        maker = guide_maker(pictures, clip.points[references], clip.mesh[references], topology=self.topology,
+                            settings=self.settings)
+        points = clip.points[target]
+        match = int(maker.choose(maker.poses(points[None]))[0])
+        seen = looks(pictures, clip.points[references], [clip.store.person(number) for number in references])
+        shown = maker.guide(points, match)
+        return Batch(torch.stack([one.picture for one in seen])[None], torch.stack([one.lines for one in seen])[None],
+                     Guides(*(one[None] for one in guide_tensors(shown, seen[match]))),
+                     torch.from_numpy(shown.teacher)[None, None], as_picture(clip.store.picture(target))[None],
+                     torch.from_numpy(points)[None], person_map(clip.store.person(target))[None])
+
+    @torch.no_grad()
+    def figures(self, network: RendererNetwork, *, step: int) -> dict[str, float]:
+        """SSIM, PSNR (dB), mouth L1, sharpness as a share of the real picture's, the anchor's SSIM: means over targets for each
+        number of references; `ssim` over all."""
+        network.eval()
+        found, rows = {}, []
+        for K, samples in self.samples.items():
+            each = []
+            for batch in samples:
+                made = self._made(network, batch)
+                each.append(_scores(made, batch))
+                if K == 1 and len(rows) < SHEET_ROWS * SHEET_COLUMNS:
+                    rows += sheet_row(made, batch)
+            found |= {f"{name}_{K}": float(np.mean([one[name] for one in each])) for name in each[0]}
+        if self.sheets is not None:
+            self.sheets.mkdir(parents=True, exist_ok=True)
+            sheet = contact_sheet(rows, columns=SHEET_COLUMNS)
+            png = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1]
+            media.write_whole(self.sheets / f"{step:07d}.png", png.tobytes())
+        return {"ssim": float(np.mean([found[f"ssim_{K}"] for K in self.samples])), **found}
+
+    def _made(self, network: RendererNetwork, batch: Batch) -> Made:
+        device = next(network.parameters()).device
+        guides = Guides(*(one.to(device) for one in batch.guides))
+        with mixed_precision(device):
+            return network(network.references(batch.references.to(device), batch.reference_lines.to(device)), guides)
+
+
+def _scores(made: Made, batch: Batch) -> dict[str, float]:
+    picture, anchor = (one.float().cpu().clamp(0, 1) for one in (made.picture, made.placed.anchor))
+    mouth = (mouth_weight(batch.points, CANVAS) >= MOUTH).float()
+    error = float((picture - batch.target).square().mean())
+    detail, real = (float(gradient_loss(one, torch.zeros_like(one))) for one in (picture, batch.target))
+    return {"ssim": 1 - float(ssim_loss(picture, batch.target)), "psnr": -10 * float(np.log10(max(error, 1e-10))),
+            "mouth": float(reconstruction_loss(picture, batch.target, mouth)),
+            "sharpness": detail / max(real, 1e-6),
+            "anchor_ssim": 1 - float(ssim_loss(anchor, batch.target))}
+
+
+def sheet_row(made: Made, batch: Batch) -> list[np.ndarray]:
+    """One sample as tiles (S, S, 3): first reference, projected, matched as warped, both together, made, real."""
+    placed = made.placed
+    return [shown(one) for one in (batch.references[0, :1], placed.projected, placed.matched, placed.anchor, made.picture,
+                                   batch.target)]
+
+
+def shown(picture: Tensor) -> np.ndarray:
+    """(1, 3, H, W) in [0, 1] as (H, W, 3) uint8."""
+    return picture[0].detach().float().cpu().clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy()

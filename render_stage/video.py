@@ -1,0 +1,173 @@
+"""A landmark sequence and references of a face in, a video out: the sequence brought to the references' canvas, its frames
+streamed from the renderer into the encoder.
+
+Shapes: T frames, t frames of a block, L = 68 landmarks, P pixels of the canvas's side, H W of what is written.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+from headsync import media
+from headsync.landmarks import IBUG68, LandmarkSequence, SequenceHeader, fixed_crop, read_blocks, read_header
+from headsync.landmarks.detection import CANVAS_PX
+from headsync.landmarks.detection.detectors import landmark_boxes
+from render_stage.alignment import Carry, Crop, MotionSurvey, carry_over, crop_placement
+from render_stage.compositing import PasteBack
+from render_stage.references import Reference, ReferenceSet, read_references
+from render_stage.rhythmic_head.renderer import load_renderer
+
+BLOCK_FRAMES = 50           # that are rendered at once; of frames above 256 x 256 as many as fill the same memory
+SURVEY_FRAMES = 250
+PRESET = "veryfast"         # of x264: less than half of medium's time, for 0.9 dB at equal size
+AUDIO_SLACK_FRAMES = 1      # a sequence that is so much shorter or longer than its sound is held or cut
+
+
+class FrameRenderer(Protocol):
+    """What is asked of a renderer."""
+
+    def prepare(self, references: Sequence[Reference]):
+        """All that is constant for an identity."""
+
+    def frames(self, identity, points: np.ndarray) -> np.ndarray:
+        """Frames (t, P, P, 3) uint8 of landmarks (t, L, 3) in canvas units of 256."""
+
+
+class Motion(NamedTuple):
+    """A sequence that can be gone through several times."""
+
+    header: SequenceHeader
+    blocks: Callable[[int], Iterator[np.ndarray]]   # of so many frames, (t, L, 3) in canvas units of 256
+
+
+class Alignment(NamedTuple):
+    """How a motion comes to the references' canvas."""
+
+    crop: Crop              # of the canvas in the first source
+    carry: Carry | None     # None: the motion lives in that source and is used as it is
+
+
+class RenderReport(NamedTuple):
+    """What was written."""
+
+    frames: int
+    carried: bool           # the motion came from another picture than the first reference's
+    wall_s: float           # rendering and encoding
+
+
+def open_motion(sequence: str | Path | LandmarkSequence) -> Motion:
+    """A sequence, or a `landmarks/1` file in constant memory. ValueError, one line, for one that cannot be rendered."""
+    if isinstance(sequence, LandmarkSequence):
+        told = (sequence.fps, sequence.size, sequence.crop, sequence.layout, sequence.producer)
+        header, name = SequenceHeader(len(sequence), *told), "the sequence"
+    else:
+        header, name = read_header(sequence), str(sequence)
+    if header.fps != media.FPS or header.layout != IBUG68 or header.size[0] != header.size[1]:
+        raise ValueError(f"{name} has {header.fps:g} frames per second, layout {header.layout} and a canvas of {header.size}; "
+                         f"rendered are {media.FPS}, {IBUG68} and a square: extract or generate it with headsync")
+    unit = np.float32(CANVAS_PX / header.size[0])
+
+    def blocks(block_frames: int) -> Iterator[np.ndarray]:
+        if isinstance(sequence, LandmarkSequence):
+            return media.recut([sequence.points * unit], block_frames)
+        return (block * unit for block in read_blocks(sequence, block_frames=block_frames))
+
+    return Motion(header, blocks)
+
+
+def align(motion: Motion, references: ReferenceSet) -> Alignment:
+    """Where the canvas lies and how the motion comes to it, from one or two passes over the motion.
+
+    A motion that was extracted from the first source's picture, or made for it, keeps its canvas and its every bit.
+    Another one is carried over to a canvas as the corpus's are: round the head wherever it goes.
+    """
+    crop, source = motion.header.crop, references.sources[0]
+    points = references.points()                                                            # (K, L, 3)
+    survey = MotionSurvey(motion.header.frames, crop_placement(crop).apply(points))
+    for block in motion.blocks(SURVEY_FRAMES):
+        survey.add(block)
+    if survey.at_home and references.covers(crop):
+        return Alignment(crop, None)
+    carry = carry_over(survey, points)
+    boxes = [landmark_boxes(carry.points(block)) for block in motion.blocks(SURVEY_FRAMES)]     # each (t, 4)
+    return Alignment(fixed_crop(np.concatenate([landmark_boxes(points[:1]), *boxes]), source.size), carry)
+
+
+def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceSet | str | Path | Sequence[str | Path],
+                 out: str | Path, *, audio: str | Path | None = None, renderer: FrameRenderer | None = None,
+                 size: int = CANVAS_PX, paste_back: bool = False, count: int = 8, face: str = "largest",
+                 progress: bool = True) -> RenderReport:
+    """What was written to `out` (.mp4): the face of the references, moving as the sequence, with the sound of `audio`.
+
+    `references` are pictures and clips, of which `size`, `count` and `face` are told to `read_references`, or what that
+    has read. There are as many frames as the sequence has, with sound ceil(25 x its seconds); memory does not grow with
+    their number. `paste_back` puts the head back into the first reference's picture or video, in its full size up to 9.4
+    megapixels. `renderer` is the shipped small one by default. ValueError, one line, for input that cannot be used and
+    for sound of another length than the sequence; nothing is then under the final name.
+    """
+    motion = open_motion(sequence)
+    frames = shown_frames(motion.header.frames, audio)
+    if not isinstance(references, ReferenceSet):
+        references = read_references(references, count=count, face=face, size=size, progress=progress)
+    renderer = renderer or load_renderer()
+    alignment = align(motion, references)
+    identity = renderer.prepare(references.on_canvas(alignment.crop))
+    pixels, source = references.pixels, references.sources[0]
+    paste = PasteBack(source.path, size=source.size, frames=source.frames, crop=alignment.crop, outline=source.outline,
+                      length=frames) if paste_back else None
+    block_frames = max(1, min(BLOCK_FRAMES, BLOCK_FRAMES * CANVAS_PX**2 // pixels**2))
+
+    began = time.monotonic()
+    with ExitStack() as opened:
+        writer = opened.enter_context(media.VideoWriter(out, size=paste.size if paste else (pixels, pixels), audio=audio,
+                                                        preset=PRESET))
+        bar = opened.enter_context(tqdm(total=frames, desc=Path(out).name, unit="frame", disable=None if progress else True))
+        encoder = opened.enter_context(ThreadPoolExecutor(1))   # one block is encoded while the next one is rendered
+
+        def write(canvases: np.ndarray, points: np.ndarray) -> None:
+            for canvas, face_points in zip(canvases, points, strict=True):
+                writer.write(paste.frame(canvas, face_points) if paste else canvas)
+            bar.update(len(canvases))
+
+        pending = None
+        for points in canvas_blocks(motion, alignment, frames=frames, block_frames=block_frames):
+            canvases = renderer.frames(identity, points)
+            if pending is not None:
+                pending.result()
+            pending = encoder.submit(write, canvases, points)
+        pending.result()
+    return RenderReport(frames, alignment.carry is not None, time.monotonic() - began)
+
+
+def shown_frames(frames: int, audio: str | Path | None) -> int:
+    """How many frames are to be shown of a sequence of `frames`: as many as cover the sound, where there is one.
+
+    ValueError when that is not the sequence's number, give or take one.
+    """
+    if audio is None:
+        return frames
+    heard = media.count_audio_frames(audio)
+    if abs(heard - frames) > AUDIO_SLACK_FRAMES:
+        raise ValueError(f"{audio} lasts {heard} frames ({heard / media.FPS:.2f} s) but the sequence has {frames}; give the "
+                         "sound that the sequence was made from, or make the sequence from this sound")
+    return heard
+
+
+def canvas_blocks(motion: Motion, alignment: Alignment, *, frames: int, block_frames: int) -> Iterator[np.ndarray]:
+    """The motion on the references' canvas, (t, L, 3) float32 in units of 256, cut or with its last frame held."""
+    placement, left, last = crop_placement(alignment.crop), frames, None
+    blocks = motion.blocks(block_frames)
+    if alignment.carry is not None:
+        blocks = (placement.apply(alignment.carry.points(block)) for block in blocks)
+    for block in blocks:
+        if left:
+            yield block[:left]
+        left, last = max(0, left - len(block)), block[-1:]
+    if left:
+        yield last.repeat(left, 0)
