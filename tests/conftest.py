@@ -1,10 +1,23 @@
-"""What every test shares: the longest files come first, and tests marked `gpu` are skipped where there is no CUDA device."""
+"""What every test shares: the precision, the order of files (the longest first), no `gpu` tests without a CUDA device."""
+
+import os
 
 import pytest
+
+# Tests compute in float32 on every machine, in their own processes too, unless they name another precision: bits differ
+# between processors with and without bf16 units.
+os.environ["HEADSYNC_PRECISION"] = "fp32"
 
 # Processes share out whole files (see Makefile); a long one that came last would keep one of them busy alone.
 LONG = ("test_fuzz", "test_notebooks", "test_landmark_train", "test_distributed", "test_kill", "test_syncers_train",
         "test_evaluate", "test_render_train", "test_packaging", "test_render_network", "test_evaluate_scale")
+
+
+@pytest.fixture(params=["fp32", "bf16"])
+def precision(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """For tests that must hold in both: the name of the precision that networks now compute in."""
+    monkeypatch.setenv("HEADSYNC_PRECISION", request.param)
+    return request.param
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,7 +11,6 @@ from headsync import media
 from headsync.corpus import open_corpus
 from headsync.corpus.frames import FrameStore, last_reference, pack_frames, people_path, store_path
 from headsync.experiment import load_config, load_weights
-from headsync.experiment.precision import has_cpu_units, mixed_precision
 from render_stage import RendererSettings, RendererTraining, load_renderer, load_topology, train_renderer
 from render_stage.nn.losses import ssim_loss
 from render_stage.rhythmic_head.data import MaterialSettings, draw_batch, read_frames
@@ -136,12 +135,6 @@ def test_a_perceptual_file_that_is_none(tmp_path):
         load_perceptual(tmp_path / "my_vgg19.pth")
     with pytest.raises(ValueError, match="no face encoder weights"):
         load_perceptual(tmp_path / "missing.safetensors")
-
-
-def test_numbers_are_halved_only_where_that_is_fast():
-    with mixed_precision(torch.device("cpu")):
-        made = torch.ones(3, 3) @ torch.ones(3, 3)
-    assert made.dtype == (torch.bfloat16 if has_cpu_units() else torch.float32)
 
 
 def run(corpus, folder, *overrides):

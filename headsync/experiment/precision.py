@@ -1,20 +1,64 @@
-"""Which numbers the networks compute with: bf16 where the processor multiplies them itself, else float32."""
+"""Which numbers the networks compute with: the one place where a precision is named, chosen and switched on.
+
+A precision is `fp32`, `bf16` (autocast: convolutions and products of matrices in 16 bits, all else in 32), or `auto`.
+An explicit choice always holds. `auto` is what the environment variable HEADSYNC_PRECISION says, if it is set; else bf16
+on a device that has units for it, fp32 elsewhere: there bf16 is emulated, ten times slower than float32.
+"""
 
 import contextlib
+import os
+from typing import Literal, get_args
 
 import torch
 
+Precision = Literal["auto", "fp32", "bf16"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+VARIABLE = "HEADSYNC_PRECISION"
 CPU_UNITS = ("amx_bf16", "avx512_bf16", "arm_bf16")     # capabilities' names
 
 
-def mixed_precision(device: torch.device) -> contextlib.AbstractContextManager:
-    """A context for forward passes: bf16 autocast on a device that has units for it, nothing elsewhere.
+def mixed_precision(device: str | torch.device, precision: Precision = "auto") -> contextlib.AbstractContextManager:
+    """A context for forward passes on a device in a precision, whatever autocast there is around it.
 
-    Without such units bf16 is emulated, ten times slower than float32.
+    What networks return in it may be bfloat16; public functions hand out float32. ValueError as `chosen_precision`.
     """
+    device = torch.device(device)
+    if chosen_precision(device, precision) == "bf16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return torch.autocast(device.type, enabled=False)
+
+
+def chosen_precision(device: str | torch.device, precision: Precision = "auto") -> Literal["fp32", "bf16"]:
+    """What a precision comes to on a device: fp32 or bf16.
+
+    ValueError, one line, for an unknown name, also in HEADSYNC_PRECISION, and for bf16 on a GPU that cannot compute it.
+    """
+    device = torch.device(device)
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; choose {', '.join(PRECISIONS)}")
+    if precision == "auto":
+        precision = environment_precision()
+    if precision == "auto":
+        return "bf16" if has_units(device) else "fp32"
+    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise ValueError(f"precision is bf16, which {torch.cuda.get_device_name(device)} cannot compute; choose fp32")
+    return precision
+
+
+def environment_precision() -> Precision:
+    """What HEADSYNC_PRECISION says; auto where it is not set or empty. ValueError for an unknown name."""
+    said = os.environ.get(VARIABLE) or "auto"
+    if said not in PRECISIONS:
+        raise ValueError(f"the environment variable {VARIABLE} is {said!r}; set it to {', '.join(PRECISIONS)}, or unset it")
+    return said
+
+
+def has_units(device: str | torch.device) -> bool:
+    """Whether a device multiplies bf16 numbers itself."""
+    device = torch.device(device)
     if device.type == "cuda":
-        return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported())
-    return torch.autocast("cpu", torch.bfloat16, enabled=has_cpu_units())
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and has_cpu_units()
 
 
 def has_cpu_units() -> bool:
