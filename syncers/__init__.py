@@ -1,7 +1,7 @@
 """Do sound and motion agree, and by how much do they slip? Syncers at four time scales: loss, metric, measure."""
 
 from syncers.channels import ChannelSettings, audio_channels, motion_channels
-from syncers.convnext import ConvNextBlock
+from syncers.convnext import ConvNextBlock, ConvNextStream
 from syncers.correction import CorrectionSettings, Estimate, correct_corpus, cross_fit_corpus
 from syncers.losses import info_nce, literal_info_nce, triplet
 from syncers.measure import Summary, Talk, aligned, foreign, level_profiles, separation, shifted, static, summarise
@@ -12,7 +12,7 @@ from syncers.sync import SyncOffset, as_talk, load_syncers, similarity_matrix, s
 from syncers.train import TrainReport, TrainSettings, train_syncers
 
 __all__ = [
-    "ChannelSettings", "audio_channels", "motion_channels", "ConvNextBlock",
+    "ChannelSettings", "audio_channels", "motion_channels", "ConvNextBlock", "ConvNextStream",
     "LevelSyncer", "SyncerPyramid", "SyncerSettings", "info_nce", "literal_info_nce", "triplet",
     "LagProfile", "syncnet_profile", "valid_profile",
     "Summary", "Talk", "aligned", "foreign", "level_profiles", "separation", "shifted", "static", "summarise",

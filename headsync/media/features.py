@@ -5,10 +5,12 @@ Shapes: N samples, T video frames; 4T feature rows.
 
 import math
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import python_speech_features
+from python_speech_features import sigproc
 
 from headsync.media.clock import (
     HOP_SAMPLES,
@@ -112,14 +114,25 @@ def normalise(waveform: np.ndarray, level: Level) -> np.ndarray:
 def _rows(samples: np.ndarray, before: float, kind: str) -> np.ndarray:
     """(640 t + 240,) samples, and the one before them, to (4t, 26) float32."""
     emphasised = samples - PRE_EMPHASIS * np.concatenate([[before], samples[:-1]])   # the library's own filter, carried
-    shared = dict(samplerate=SAMPLE_RATE_HZ, winlen=WINDOW_SAMPLES / SAMPLE_RATE_HZ, winstep=1 / ROW_RATE_HZ,
-                  nfilt=FEATURES, nfft=FFT_SAMPLES, preemph=0)
     if kind == "mfcc":
-        rows = python_speech_features.mfcc(emphasised, numcep=FEATURES, **shared)
+        rows = python_speech_features.mfcc(emphasised, SAMPLE_RATE_HZ, WINDOW_SAMPLES / SAMPLE_RATE_HZ, 1 / ROW_RATE_HZ,
+                                           numcep=FEATURES, nfilt=FEATURES, nfft=FFT_SAMPLES, preemph=0)
     else:
-        rows = python_speech_features.logfbank(emphasised, **shared)
+        rows = _log_energies(emphasised)
     assert len(rows) % ROWS_PER_FRAME == 0
     return rows.astype(np.float32)
+
+
+def _log_energies(samples: np.ndarray) -> np.ndarray:
+    """The library's `logfbank`, number for number, without making its filters anew for every few milliseconds of a stream."""
+    windows = sigproc.framesig(samples, WINDOW_SAMPLES, HOP_SAMPLES)
+    energies = sigproc.powspec(windows, FFT_SAMPLES) @ _filters().T
+    return np.log(np.where(energies == 0, np.finfo(float).eps, energies))  # (4t, 26)
+
+
+@cache
+def _filters() -> np.ndarray:
+    return python_speech_features.get_filterbanks(FEATURES, FFT_SAMPLES, SAMPLE_RATE_HZ)  # (26, 257)
 
 
 def _checked(waveform: np.ndarray) -> np.ndarray:

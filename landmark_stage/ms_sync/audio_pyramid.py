@@ -55,10 +55,13 @@ class AudioPyramid(nn.Module):
         self.row_mean.copy_(channels.mean(0))
         self.row_scale.copy_(channels.std(0).clamp(min=1e-3))
 
+    def standard(self, rows: Tensor) -> Tensor:
+        """Rows (B, R, 26) at mean 0 and deviation 1 over the training data, each by itself."""
+        return (audio_channels(rows, ChannelSettings()) - self.row_mean) / self.row_scale
+
     def forward(self, rows: Tensor) -> Tensor:
         """Features (B, K, F, C), F = R / 4 - 64. The first row must lie on the grid: a multiple of 8 frames from frame 0."""
-        standard = (audio_channels(rows, ChannelSettings()) - self.row_mean) / self.row_scale
-        x = self.stem(standard.transpose(1, 2))                                     # (B, C, F + 64)
+        x = self.stem(self.standard(rows).transpose(1, 2))                          # (B, C, F + 64)
         frames = x.shape[2]
         levels = [x]
         for number, block in enumerate(self.coarse, start=1):
