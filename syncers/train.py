@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from headsync.corpus import Corpus
+from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
     LoopResult,
     LoopSettings,
@@ -203,11 +203,16 @@ def train_syncers(corpus: Corpus, out: str | Path, settings: TrainSettings) -> T
     """All levels of a family, trained on the corpus's train people and stopped early on its val people.
 
     Each level has a run folder `level1` ... under `out` and goes on where an earlier call stopped. The averaged weights of
-    every level's best validation become one weight file. ValueError when a split holds no talking clip.
+    every level's best validation become one weight file. ValueError, before any work, when the corpus is not enough.
     """
-    out = Path(out)
+    out, step = Path(out), 2 ** (settings.levels - 1)
+    window = settings.syncer.channels.window
+    need = NEEDS["syncers"]._replace(train_frames=step * window, val_frames=step * (window + LEAST_WINDOWS - 2) + 1)
+    require(corpus, need)
     train, val = (read_talks(corpus, usable(corpus, split)) for split in ("train", "val"))
     train = of_half(train, settings.people)
+    names = {one.name for one in train}
+    require(corpus, need, train=[clip for clip in corpus.select("train") if clip.clip in names])
     results, tensors = [], {}
     for level in range(1, settings.levels + 1):
         result, best = train_whole(LevelTraining(settings, level, train, val), out / f"level{level}", settings)

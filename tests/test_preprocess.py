@@ -101,7 +101,7 @@ def test_new_settings_make_it_anew_and_leave_no_orphans(videos, tmp_path):
 
 
 def test_killed_and_run_again_it_is_the_same_corpus(built, videos, tmp_path):
-    command = [sys.executable, "-m", "preprocess", "--videos", str(videos), "--out", str(tmp_path / "c")]
+    command = [sys.executable, "-m", "headsync.commands.preprocess", "--videos", str(videos), "--out", str(tmp_path / "c")]
     for wait_s in (1.5, 2.5):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(wait_s)

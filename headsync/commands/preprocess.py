@@ -2,10 +2,23 @@
 
 import argparse
 
-from headsync.corpus import PreprocessSettings, build_corpus, cluster_workers, find_sources, minutes
+from headsync.corpus import (
+    NEEDS,
+    Corpus,
+    PreprocessSettings,
+    build_corpus,
+    cluster_workers,
+    find_sources,
+    how_people_are_told_apart,
+    minutes,
+    shortfalls,
+)
 from headsync.experiment import only_run, report_failures, run_command
 from headsync.landmarks.detection import DETECTORS
+from render_stage.identity.data import encoder_shortfalls
 from syncers import correct_corpus, load_syncers
+
+FEW_MINUTES = 20
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -15,6 +28,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, metavar="DIR", help="the corpus; run again to resume or to add videos")
     parser.add_argument("--manifest", nargs="+", default=(), metavar="CSV",
                         help="clip names with identity and split; else folders are people and a hash splits them")
+    parser.add_argument("--val", nargs="+", default=(), metavar="PERSON",
+                        help="people to validate on (default: one person in ten, by a hash of the name)")
     parser.add_argument("--jobs", type=int, help="videos worked on at once (default 1; of a cluster as many as it can)")
     parser.add_argument("--cluster", metavar="ADDRESS", help="dask://HOST:PORT or ray://HOST:PORT whose workers do it")
     parser.add_argument("--detector", choices=DETECTORS, default="mediapipe")
@@ -34,7 +49,8 @@ def run(argv: list[str]) -> int:
     sources = find_sources(options.videos, manifests=options.manifest)
     pyramid = load_syncers(options.sync_correct) if options.sync_correct else None
     with only_run(options.out), cluster_workers(options.cluster):
-        report = build_corpus(sources, options.out, settings=settings, jobs=options.jobs or (-1 if options.cluster else 1))
+        report = build_corpus(sources, options.out, settings=settings, jobs=options.jobs or (-1 if options.cluster else 1),
+                              val=options.val)
         found = correct_corpus(report.corpus, pyramid) if pyramid is not None else None
     if found is not None:
         sure = [one.frames for one in found.values() if one.sure]
@@ -47,7 +63,23 @@ def run(argv: list[str]) -> int:
     left_out = [one for one in report.rejections if not one.failed]
     print(f"{len(clips)} clips, {minutes(clips):.1f} min in {options.out}; {len(left_out)} stretches left out "
           f"(rejected.csv); {report.processed} videos processed, {report.skipped} finished before")
+    print("\n".join(advice(report.corpus)))
     return report_failures([f"{one.source}: {one.reason}" for one in report.rejections if one.failed])
+
+
+def advice(corpus: Corpus) -> list[str]:
+    """Lines that say which trainings the corpus is enough for, what it lacks for the others, and how people are told apart."""
+    lacking = {name: shortfalls(corpus, need) for name, need in NEEDS.items()}
+    lacking["encoder"] = encoder_shortfalls(corpus, "first")
+    enough = [name for name, phrases in lacking.items() if not phrases]
+    lines = [f"enough to train: {', '.join(enough) or 'nothing yet'}"]
+    lines += [f"not enough to train {name}: {'; '.join(phrases)}" for name, phrases in lacking.items() if phrases]
+    length, people = minutes(corpus.select("train")), len(corpus.people("train"))
+    if enough and length < FEW_MINUTES:
+        lines.append(f"{length:.1f} min of {people} people let every command be tried; the shipped weights learned from "
+                     "30 to 60 minutes of more than 100 people")
+    told = how_people_are_told_apart(corpus.clips)
+    return lines + [told] * bool(told)
 
 
 def main(argv: list[str] | None = None) -> int:

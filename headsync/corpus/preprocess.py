@@ -6,7 +6,7 @@ Shapes: T frames, V = 468 mesh vertices. Positions in time are frames at 25 per 
 import errno
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -36,14 +36,19 @@ class BuildReport(NamedTuple):
 
 
 def build_corpus(sources: Sequence[Source], out: str | Path, *, settings: PreprocessSettings | None = None,
-                 jobs: int = 1) -> BuildReport:
+                 jobs: int = 1, val: Collection[str] = ()) -> BuildReport:
     """The corpus of all sources, written under `out`; sources that an earlier run finished are not touched.
 
     `jobs` processes (-1: as many as there are) run through joblib, whose backend may be a cluster: see `cluster_workers`.
+    With `val`, the identities named there make up the val split, and no source is done anew for it.
     A source that cannot be used is listed in `rejected.csv` with its reason and does not stop the others. OSError when
     the corpus cannot be written.
     """
     out, settings = Path(out), settings or PreprocessSettings()
+    unknown = sorted(set(val) - {source.identity for source in sources})
+    if unknown:
+        raise ValueError(f"nobody is called {unknown[0]!r}, who is to be in the val split; people are "
+                         f"{', '.join(sorted({source.identity for source in sources})[:8])} ...")
     for name in (RECORDS, *OUTPUTS):
         (out / name).mkdir(parents=True, exist_ok=True)
     _remove_partial_files(out)
@@ -57,9 +62,16 @@ def build_corpus(sources: Sequence[Source], out: str | Path, *, settings: Prepro
             progress.update(done)
     results = [read_record(path) for path in sorted((out / RECORDS).glob("*.json"))]
     rejections = [rejection for result in results for rejection in result.rejections]
-    write_manifest(out, (clip for result in results for clip in result.clips))
+    write_manifest(out, (clip._replace(split=_chosen_split(clip, val)) for result in results for clip in result.clips))
     write_table(out / REJECTED, Rejection, rejections)
     return BuildReport(open_corpus(out), rejections, len(waiting), len(sources) - len(waiting))
+
+
+def _chosen_split(clip: Clip, val: Collection[str]) -> str:
+    """The clip's own split, unless the val people were named: then those, and nobody else, are in val."""
+    if not val:
+        return clip.split
+    return "val" if clip.identity in val else clip.split.replace("val", "train")
 
 
 def _process_batch(sources: Sequence[Source], out: Path, settings: PreprocessSettings) -> int:

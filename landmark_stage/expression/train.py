@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headsync.corpus import Corpus
+from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
     LoopSettings,
     TrainReport,
@@ -30,6 +30,7 @@ from headsync.experiment import (
 )
 from headsync.landmarks import GROUPS
 from landmark_stage.expression.data import (
+    LEAST_FRAMES,
     ExpressionClip,
     ExpressionMaterialSettings,
     draw_expressions,
@@ -166,9 +167,10 @@ def train_expression(corpus: Corpus, out: str | Path, settings: ExpressionTrainS
     """The learner trained on the corpus's train people and kept by its error on the mouths of its val people.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/expression.safetensors.
-    ValueError when a split holds no talking clip.
+    ValueError, before any work, when the corpus is not enough.
     """
     out = Path(out)
+    require(corpus, NEEDS["expression"]._replace(train_frames=max(settings.material.frames, LEAST_FRAMES)))
     training = ExpressionTraining(settings, *(read_expressions(corpus, split, sound=settings.model.sound)
                                               for split in ("train", "val")))
     result, best = train_whole(training, out, settings)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from headsync.corpus import Corpus
+from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
     LoopSettings,
     TrainReport,
@@ -210,9 +210,10 @@ def train_head_motion(corpus: Corpus, out: str | Path, settings: HeadTrainSettin
     """The learner trained on the corpus's train people and kept by what it predicts for its val people.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/head_motion.safetensors,
-    calmed (`head_motion_calm`), with the mean code of train people for whoever gives no reference. ValueError when a split
-    holds no long enough clip.
+    calmed (`head_motion_calm`), with the mean code of train people for whoever gives no reference. ValueError, before
+    any work, when the corpus is not enough.
     """
+    require(corpus, NEEDS["head-motion"]._replace(sound=not settings.material.silent_clips))
     out, form = Path(out), dict(sound=settings.model.sound, silent=settings.material.silent_clips)
     clips = read_head_clips(corpus, "train", **form)
     training = HeadMotionTraining(settings, clips, HeadJudge(read_head_clips(corpus, "val", **form)))

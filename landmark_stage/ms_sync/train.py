@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from headsync.corpus import Corpus
+from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
     LoopSettings,
     TrainReport,
@@ -36,7 +36,7 @@ from landmark_stage.ms_sync.data import MaterialSettings, Stretch, Track, draw_s
 from landmark_stage.ms_sync.generator import LANDMARKS, OBSERVED, Frame, Generator, GeneratorSettings, face_size
 from landmark_stage.ms_sync.losses import lip_loss, position_loss, rest_loss, rigid_loss, spread_loss, sync_loss
 from landmark_stage.ms_sync.noise import draw_noise
-from landmark_stage.ms_sync.validate import Judge
+from landmark_stage.ms_sync.validate import PIECE_FRAMES, Judge
 from syncers import SyncerPyramid, load_syncers
 
 WEIGHT_FILE = "generator.safetensors"
@@ -226,9 +226,11 @@ def train_landmarks(corpus: Corpus, out: str | Path, settings: TrainSettings) ->
     """The generator trained on the corpus's train people and kept by what it makes for its val people.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation, their sway calibrated, become
-    `out`/generator.safetensors. ValueError when a split holds no talking clip or there are no such syncers.
+    `out`/generator.safetensors. ValueError, before any work, when the corpus is not enough
+    or there are no such syncers.
     """
     out = Path(out)
+    require(corpus, NEEDS["landmarks"]._replace(train_frames=settings.material.frames + OBSERVED - 1, val_frames=PIECE_FRAMES))
     tracks = read_tracks(corpus, "train")
     training = GeneratorTraining(settings, tracks, load_syncers(settings.syncers),
                                  Judge(read_tracks(corpus, "val"), load_syncers(settings.judge)))

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headsync.corpus import Clip, Corpus
+from headsync.corpus import NEEDS, Clip, Corpus, shortfalls
 from headsync.corpus.frames import FrameStore, pack_frames, store_path
 from headsync.landmarks import MIRROR, head_pose, rotation_matrix, rotation_vector
 from render_stage.identity.face_encoder import FaceEncoderSettings, as_pictures, seen_picture, view_matrix
@@ -93,6 +93,17 @@ def unseen_clips(corpus: Corpus, people: str) -> list[Clip]:
     left = [clip for clip in train if clip.clip not in used and clip.identity not in pooled_codes(train)]
     count = Counter(clip.identity for clip in left)
     return [*corpus.select("val"), *(clip for clip in left if count[clip.identity] > 1)]
+
+
+def encoder_shortfalls(corpus: Corpus, people: str) -> list[str]:
+    """What the corpus lacks for an encoder trained on that half of the people, a phrase each; empty when it is enough.
+
+    Those who judge it must be two people, one of them met in two clips or at two moments a second apart.
+    """
+    train, unseen = of_half(corpus.select("train"), people), unseen_clips(corpus, people)
+    twice = any(count > 1 for count in Counter(clip.identity for clip in unseen).values())
+    return shortfalls(corpus, NEEDS["encoder"]._replace(val_frames=1 if twice else NEEDS["encoder"].val_frames),
+                      train=train, val=unseen)
 
 
 def read_faces(corpus: Corpus, clips: Sequence[Clip], *, stride: int, most: int | None = None) -> Faces:

@@ -38,6 +38,7 @@ from render_stage.identity.data import (
     Faces,
     canvas_error,
     draw_batch,
+    encoder_shortfalls,
     of_half,
     plain_batch,
     read_faces,
@@ -213,9 +214,12 @@ def train_encoder(corpus: Corpus, out: str | Path, settings: EncoderTrainSetting
     """A face encoder trained on one half of the corpus's train people, kept by what it is worth on val and the other half.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/face_encoder.safetensors.
-    ValueError when a split holds no face, or val not two people of whom one is seen long enough.
+    ValueError, before any work, when the corpus is not enough: two people on either side, one of them seen twice.
     """
     out = Path(out)
+    lacking = encoder_shortfalls(corpus, settings.people)
+    if lacking:
+        raise ValueError(f"{corpus.folder} is not enough to train encoder: {'; '.join(lacking)}")
     with first_before_others():     # it packs frames
         train = read_faces(corpus, of_half(corpus.select("train"), settings.people), stride=settings.stride)
         unseen = read_faces(corpus, unseen_clips(corpus, settings.people), stride=settings.stride, most=JUDGED_FRAMES)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from headsync.corpus import Corpus
+from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
     LoopSettings,
     TrainReport,
@@ -228,9 +228,10 @@ def train_renderer(corpus: Corpus, out: str | Path, settings: RendererSettings, 
     """The renderer trained on the corpus's train people and kept by its pictures of its val people.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/renderer.safetensors;
-    sheets of samples lie in `out`/sheets. ValueError when a split holds no clip.
+    sheets of samples lie in `out`/sheets. ValueError, before any work, when the corpus is not enough.
     """
     out = Path(out)
+    require(corpus, NEEDS["renderer"])
     with first_before_others():     # it packs frames
         clips, judged = (read_frames(corpus, split, settings.material, jobs=settings.frames_jobs) for split in ("train", "val"))
     judge = Judge(judged, settings.network.guide, sheets=out / "sheets" if is_first() else None)
