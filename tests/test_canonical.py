@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 
+from headsync.corpus import make_canonical
 from headsync.corpus.corpus import Clip, write_table
-from headsync.landmarks import canonical, make_canonical
+from headsync.landmarks import canonical
 from headsync.landmarks.canonical import build_canonical, canonical_face, symmetrised
 from headsync.landmarks.geometry import rotation_matrix, similarity_fit
 from headsync.landmarks.layouts import GROUPS, MIRROR

@@ -237,7 +237,7 @@ def test_a_full_disk_leaves_the_checkpoints_before(tmp_path, monkeypatch, where)
 
 def test_a_limit_of_the_system_leaves_the_checkpoint_before(tmp_path):
     save_checkpoint(tmp_path, state(3), step=3)
-    code = ("import resource, sys, torch, experiment\n"
+    code = ("import resource, sys, torch\nfrom headsync import experiment\n"
             f"resource.setrlimit(resource.RLIMIT_FSIZE, (65536, {resource.RLIM_INFINITY}))\n"
             "try:\n    experiment.save_checkpoint(sys.argv[1], {'large': torch.zeros(99991)}, step=5)\n"
             "except OSError:\n    sys.exit(7)\n")

@@ -28,7 +28,8 @@ def test_this_machine_has_everything(capsys):
 
 def test_a_bare_python_is_told_everything_in_seconds():
     """No package at all: nothing may be imported before it is looked for, and nothing ends in a traceback."""
-    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import doctor; sys.exit(doctor.main(['--json']))"
+    program = (f"import sys; sys.path.insert(0, {str(ROOT)!r}); from headsync.commands.doctor import command; "
+               "sys.exit(command.main(['--json']))")
     done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and done.stderr.startswith("headsync: not ready: ")
     told = json.loads(done.stdout)

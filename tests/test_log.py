@@ -84,7 +84,8 @@ def run_program(code, *arguments):
 
 
 def test_wandb_is_not_imported_unless_asked_for(tmp_path):
-    done = run_program("import sys, experiment\nlog = experiment.RunLog(sys.argv[1])\nlog.write(1, 'train', loss=1)\n"
+    done = run_program("import sys\nfrom headsync import experiment\n"
+                       "log = experiment.RunLog(sys.argv[1])\nlog.write(1, 'train', loss=1)\n"
                        "log.close()\nsys.exit('wandb' in sys.modules)", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -138,7 +139,7 @@ def test_wandb_without_an_account_is_one_line(tmp_path, monkeypatch):
 
 def test_wandb_offline_needs_no_account(tmp_path):
     pytest.importorskip("wandb")
-    done = run_program("import sys, experiment\n"
+    done = run_program("import sys\nfrom headsync import experiment\n"
                        "with experiment.RunLog(sys.argv[1], wandb='offline', config={'width': 7}) as log:\n"
                        "    log.write(3, 'train', loss=0.5)\n", tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

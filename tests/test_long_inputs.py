@@ -128,7 +128,7 @@ def test_a_declared_length_is_not_believed(tmp_path):
 LIMITED = """
 import resource, sys
 from pathlib import Path
-import media
+from headsync import media
 from headsync.landmarks import LandmarkSequence, read_blocks, read_header
 from headsync.experiment import load_weights
 from headsync.experiment import run_command

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from landmark_stage import start_face
 from render_stage import render_video
-from tests.test_layering import MAY_IMPORT
+from tests.test_layering import TOP
 from tests.test_notebooks import private_names
 from tests.test_packaging import read_points
 
@@ -90,7 +90,7 @@ def test_python_uses_public_names(page):
     for block in blocks(page.read_text(encoding="utf-8"), "python"):
         assert not private_names(block), block
         taken = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.ImportFrom)]
-        assert all(node.module.split(".")[0] in MAY_IMPORT for node in taken)
+        assert all(node.module.split(".")[0] in TOP for node in taken)
 
 
 def test_the_renderer_of_ones_own_renders(tmp_path):

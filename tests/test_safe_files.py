@@ -20,8 +20,6 @@ from headsync.commands import (
     gen_landmarks,
     preprocess,
     render,
-    report_failures,
-    run_command,
     sync,
     train_expression,
     train_syncers,
@@ -30,7 +28,15 @@ from headsync.commands import landmarks as extract_landmarks
 from headsync.corpus import open_corpus
 from headsync.corpus.frames import FrameStore
 from headsync.evaluation.networks.files import read_weights
-from headsync.experiment import load_checkpoint, load_config, load_weights, lock, only_run
+from headsync.experiment import (
+    load_checkpoint,
+    load_config,
+    load_weights,
+    lock,
+    only_run,
+    report_failures,
+    run_command,
+)
 from headsync.experiment.atomic import write_whole as write_run_file
 from headsync.experiment.checkpoint import HEADER, MAGIC
 from headsync.landmarks import LandmarkSequence, SequenceWriter, read_blocks, read_header

@@ -127,7 +127,7 @@ def test_a_video_may_be_replaced_by_one_with_its_own_sound(tmp_path):
 
 
 def test_a_killed_writer_leaves_no_final_file(tmp_path):
-    code = ("import sys, numpy as np\nfrom media import VideoWriter\n"
+    code = ("import sys, numpy as np\nfrom headsync.media import VideoWriter\n"
             "with VideoWriter(sys.argv[1], size=(64, 64), preset='ultrafast') as writer:\n"
             "    for number in range(10**9):\n"
             "        writer.write(np.random.randint(0, 255, (64, 64, 3), np.uint8))\n"
@@ -209,7 +209,7 @@ def test_a_video_without_frames_is_refused(tmp_path):
 
 
 def test_a_full_disk_is_one_line(tmp_path):
-    code = ("import resource, sys, numpy as np\nfrom media import VideoWriter\n"
+    code = ("import resource, sys, numpy as np\nfrom headsync.media import VideoWriter\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (20_011, 20_011))\n"
             "try:\n"
             "    with VideoWriter(sys.argv[1], size=(64, 64), preset='ultrafast') as writer:\n"
