@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from headsync.experiment.precision import in_float32
 from headsync.landmarks import IBUG68, layout_size
 
 LANDMARKS = layout_size(IBUG68)
@@ -54,6 +55,7 @@ class ChannelSettings:
             raise ValueError("a syncer needs positions, velocities or speeds, got none of them")
 
 
+@in_float32
 def motion_channels(flat: Tensor, settings: ChannelSettings) -> Tensor:
     """Channels (B, T, C) of landmarks (B, T, D * L) in shares of the canvas; differentiable in every landmark.
 
@@ -74,6 +76,7 @@ def _with_motion(face: Tensor, settings: ChannelSettings) -> Tensor:
     return torch.cat(parts, dim=-1)
 
 
+@in_float32
 def audio_channels(rows: Tensor, settings: ChannelSettings) -> Tensor:
     """Channels (B, R, C) of feature rows (B, R, 26), near unit size.
 

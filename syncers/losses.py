@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from headsync.experiment.precision import in_float32
+
 NEGATIVES = 48
 LEAST_GAP_STEPS = 2
 LEAST_WINDOWS = 5
@@ -41,6 +43,7 @@ def negative_weights(clip: Tensor, step: Tensor, *, negatives: int = NEGATIVES) 
     return weights.masked_fill(torch.eye(len(clip), dtype=torch.bool, device=clip.device), 0.0)  # (n, n)
 
 
+@in_float32
 def info_nce(motion: Tensor, audio: Tensor, *, clip: Tensor, step: Tensor, temperature: Tensor,
              negatives: int = NEGATIVES) -> Contrast:
     """InfoNCE with the logarithm, from unit embeddings (n, E), in both directions, over a learnable temperature."""
@@ -64,6 +67,7 @@ def literal_info_nce(positive: Tensor, negative: Tensor, *, logarithm: bool) -> 
     return -logits.softmax(1)[:, 0].mean()
 
 
+@in_float32
 def triplet(motion: Tensor, audio: Tensor, *, clip: Tensor, step: Tensor, margin: float) -> Contrast:
     """The triplet loss with semi-hard negatives, from unnormalised embeddings (n, E), in both directions.
 
@@ -92,6 +96,7 @@ def _accuracy(scores: Tensor, weights: Tensor) -> Tensor:
     return (taking_part.argmax(1) == target).float().mean()
 
 
+@in_float32
 def lag_contrast(motion: Tensor, audio: Tensor, *, temperature: Tensor) -> Contrast:
     """The true lag against all others of a whole sequence, from embeddings (B, n, E) of B sequences of n windows.
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from headsync.experiment.precision import in_float32
 from syncers.model import SyncerPyramid
 from syncers.offset import LagProfile, syncnet_profile, valid_profile
 
@@ -37,6 +38,7 @@ class Summary(NamedTuple):
 
 
 @torch.no_grad()
+@in_float32
 def level_profiles(pyramid: SyncerPyramid, talk: Talk, *, mode: Mode = "valid") -> list[LagProfile]:
     """A clip's lag profile at every level that has at least three windows."""
     levels = pyramid.eval().embeddings(talk.flat[None], talk.rows[None])

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from headsync.experiment.precision import in_float32
 from headsync.media import ROWS_PER_FRAME
 from syncers.channels import ChannelSettings, channel_counts
 from syncers.convnext import ConvNextBlock
@@ -161,7 +162,7 @@ class LevelSyncer(nn.Module):
         return self._joined(self.branch_audio(windows))
 
     def _joined(self, parts: list[Tensor]) -> Tensor:
-        return torch.cat(parts, dim=-1) / len(parts) ** 0.5
+        return torch.cat(parts, dim=-1).float() / len(parts) ** 0.5
 
     def _prepared(self, x: Tensor) -> Tensor:
         x = LARGEST_VALUE * torch.tanh(x / LARGEST_VALUE)
@@ -184,8 +185,11 @@ class SyncerPyramid(nn.Module):
         super().__init__()
         self.levels = nn.ModuleList(LevelSyncer(settings) for settings in levels)
 
+    @in_float32
     def embeddings(self, flat: Tensor, rows: Tensor) -> list[LevelEmbeddings]:
         """Embeddings of landmarks (B, T, D * L), shares of the canvas, and rows (B, 4T, 26), for as many levels as fit.
+
+        In float32, whatever autocast there is around it: a generator is led by small differences of them.
 
         A level needs five of its steps, so level l needs about 5 * 2^(l-1) frames; gradients reach every landmark and
         no parameter of a frozen pyramid. ValueError for under five frames or rows that are not four per frame.
@@ -204,6 +208,7 @@ class SyncerPyramid(nn.Module):
                                          syncer.audio(audio.flatten(0, 1)).unflatten(0, (B, n))))
         return found
 
+    @in_float32
     def scores(self, flat: Tensor, rows: Tensor) -> Tensor:
         """Mean cosine (levels,) of sound and motion at lag 0, one per level that fits: what a generator raises.
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from headsync import media
 from headsync.experiment import Kind, build_config, load_model
+from headsync.experiment.precision import in_float32
 from headsync.landmarks import IBUG68, LandmarkSequence
 from headsync.landmarks.detection import extract
 from syncers.measure import Mode, Talk, level_profiles
@@ -85,6 +86,7 @@ def talk_offsets(talk: Talk, pyramid: SyncerPyramid, *, mode: Mode = "valid") ->
 
 
 @torch.no_grad()
+@in_float32
 def similarity_matrix(pyramid: SyncerPyramid, talk: Talk, *, level: int = 1) -> Tensor:
     """Cosines (n, n) of every motion window with every audio window: a bright diagonal is synchrony.
 

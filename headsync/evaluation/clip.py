@@ -11,6 +11,7 @@ import torch
 
 from headsync.evaluation.catalogue import MODES
 from headsync.evaluation.sides import Side
+from headsync.experiment.precision import in_float32
 from headsync.landmarks import crop_picture, head_pose
 from headsync.landmarks.detection.extract import CANVAS_PX
 from headsync.landmarks.motion import motion_statistics
@@ -58,6 +59,7 @@ class ClipProfiles(NamedTuple):
 
 
 @torch.no_grad()
+@in_float32
 def clip_profiles(points: np.ndarray, rows: np.ndarray, pyramid: SyncerPyramid, *, late_frames: int = 0) -> ClipProfiles:
     """Lag profiles of landmarks (T, L, 3) and rows (R, 26) whose sound is known to be so late; none for under 7 frames."""
     flat = torch.from_numpy((points / CANVAS_PX).astype(np.float32).reshape(len(points), -1))

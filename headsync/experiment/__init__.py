@@ -19,7 +19,7 @@ from headsync.experiment.lock import only_run
 from headsync.experiment.log import RunLog, read_log
 from headsync.experiment.loop import LoopResult, LoopSettings, Trainee, run_loop
 from headsync.experiment.model import Kind, check_loss_weights, counting_weights, fingerprint, follow, load_model, weighted_sum
-from headsync.experiment.precision import PRECISIONS, Precision, chosen_precision, mixed_precision
+from headsync.experiment.precision import PRECISIONS, Precision, as_float32, chosen_precision, in_float32, mixed_precision
 from headsync.experiment.training import Trained, TrainReport, half_cosine, train_whole
 from headsync.experiment.weights import Weights, load_weights, save_weights
 
@@ -30,5 +30,6 @@ __all__ = [
     "is_first", "own_device", "own_rows", "process_mean", "run_training", "share_gradients", "only_run", "RunLog",
     "read_log", "LoopResult", "LoopSettings", "Trainee", "run_loop", "Kind", "check_loss_weights", "counting_weights",
     "fingerprint", "follow", "load_model", "weighted_sum", "Trained", "TrainReport", "half_cosine", "train_whole", "Weights",
-    "load_weights", "save_weights", "PRECISIONS", "Precision", "chosen_precision", "mixed_precision",
+    "load_weights", "save_weights", "PRECISIONS", "Precision", "as_float32", "chosen_precision",
+    "in_float32", "mixed_precision",
 ]

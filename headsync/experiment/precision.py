@@ -6,14 +6,18 @@ on a device that has units for it, fp32 elsewhere: there bf16 is emulated, ten t
 """
 
 import contextlib
+import functools
 import os
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar, get_args
 
 import torch
+from torch import Tensor
 
 Precision = Literal["auto", "fp32", "bf16"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 VARIABLE = "HEADSYNC_PRECISION"
+AUTOCAST_DEVICES = ("cpu", "cuda")
 CPU_UNITS = ("amx_bf16", "avx512_bf16", "arm_bf16")     # capabilities' names
 
 
@@ -26,6 +30,37 @@ def mixed_precision(device: str | torch.device, precision: Precision = "auto") -
     if chosen_precision(device, precision) == "bf16":
         return torch.autocast(device.type, torch.bfloat16)
     return torch.autocast(device.type, enabled=False)
+
+
+Computing = TypeVar("Computing", bound=Callable)
+
+
+def in_float32(function: Computing) -> Computing:
+    """The function, computing in float32 whatever autocast there is around it: measures must not depend on that.
+
+    Within an autocast, 16-bit tensors among its arguments come to it as float32. Not for generator functions, whose bodies
+    run when their caller asks for more.
+    """
+    @functools.wraps(function)
+    def computing(*arguments: Any, **named: Any) -> Any:
+        active = [kind for kind in AUTOCAST_DEVICES if torch.is_autocast_enabled(kind)]
+        if not active:
+            return function(*arguments, **named)
+        with contextlib.ExitStack() as stack:
+            for kind in active:
+                stack.enter_context(torch.autocast(kind, enabled=False))
+            return function(*as_float32(arguments), **{name: as_float32(one) for name, one in named.items()})
+    return computing
+
+
+def as_float32(made: Any) -> Any:
+    """What networks made, tensors in any nesting of tuples and lists, with all 16-bit numbers as float32."""
+    if isinstance(made, Tensor):
+        return made.float() if made.dtype in (torch.bfloat16, torch.float16) else made
+    if isinstance(made, tuple | list):
+        parts = [as_float32(one) for one in made]
+        return type(made)(*parts) if hasattr(made, "_fields") else type(made)(parts)
+    return made
 
 
 def chosen_precision(device: str | torch.device, precision: Precision = "auto") -> Literal["fp32", "bf16"]:

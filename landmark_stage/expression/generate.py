@@ -13,6 +13,7 @@ from torch import Tensor
 
 from headsync import media
 from headsync.experiment import Kind, build_config, load_model
+from headsync.experiment.precision import in_float32
 from headsync.landmarks import RIGID17, LandmarkSequence, frontalise, head_pose, pose_points
 from landmark_stage.expression.data import face_at_rest, frontal_faces
 from landmark_stage.expression.network import LANDMARKS, SIDE_FRAMES, Expression, ExpressionSettings, padded
@@ -32,12 +33,14 @@ def load_expression(source: str | Path = "expression") -> Expression:
 class ExpressionStream:
     """Expressions that grow with their sound: frame t comes out once the sound of frame t + 3 is in, the rest at the end."""
 
+    @in_float32
     def __init__(self, model: Expression, rest: Tensor):
         """`rest` (3 L,) is the frontal face that expressions are about."""
         self.model, self._shape = model, model.shape_code(rest[None])
         self._silence = padded(torch.zeros(1, 0, len(model.sound_mean)), model)[:, : SIDE_FRAMES * model.per_frame]
         self._sound = self._silence         # (1, steps, 26 or 1) that later frames need
 
+    @in_float32
     def push(self, sound: Tensor) -> Tensor:
         """The expressions (t, 3 L) that can be made after rows (4n, 26) or samples (640 n,) more."""
         return self._make(self.model.standard_sound(sound)[None])
@@ -47,6 +50,7 @@ class ExpressionStream:
         return self._make(self._silence)
 
     @torch.no_grad()
+    @in_float32
     def _make(self, sound: Tensor) -> Tensor:
         self._sound = torch.cat([self._sound, sound], 1)
         frames = self._sound.shape[1] // self.model.per_frame - 2 * SIDE_FRAMES
@@ -80,6 +84,7 @@ def stream_expression(audio: str | Path | np.ndarray, start: LandmarkSequence | 
 
 
 @torch.no_grad()
+@in_float32
 def own_face(model: Expression, faces: Tensor, sound: Tensor) -> Tensor:
     """A person's own face (3 L,): what is left, on average, of frontal faces (n, 3 L) without what their sound explains.
 

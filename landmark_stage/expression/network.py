@@ -95,7 +95,7 @@ class Expression(nn.Module):
         B, T = windows.shape[:2]
         heard = self.hear(windows.flatten(0, 1)).unflatten(0, (B, T))                           # (B, T, H)
         seen = self.look(shape)[:, None].expand(-1, T, -1)
-        return self.out(torch.cat([heard, seen], -1))
+        return self.out(torch.cat([heard, seen], -1)).float()
 
     def spoken(self, sound: Tensor, shape: Tensor) -> Tensor:
         """Expressions (B, T, 3 L) as they are shown: components 1.3 times as far from the usual face's as are expected.
@@ -106,7 +106,7 @@ class Expression(nn.Module):
 
     def faces(self, components: Tensor) -> Tensor:
         """Expressions (..., 3 L), in canonical pixels, of standard components (..., P)."""
-        return (components * self.spread) @ self.basis + self.middle
+        return ((components * self.spread) @ self.basis).float() + self.middle
 
     def components(self, faces: Tensor) -> Tensor:
         """Standard components (..., P) of expressions (..., 3 L)."""

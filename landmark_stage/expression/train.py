@@ -28,6 +28,7 @@ from headsync.experiment import (
     train_whole,
     weighted_sum,
 )
+from headsync.experiment.precision import in_float32
 from headsync.landmarks import GROUPS
 from landmark_stage.expression.data import (
     LEAST_FRAMES,
@@ -82,6 +83,7 @@ class ExpressionTrainSettings:
 
 
 @torch.no_grad()
+@in_float32
 def predicted_faces(model: Expression, clip: ExpressionClip, rest: Tensor | None = None) -> Tensor:
     """Frontal faces (T, 3 L) for a clip's sound, from its face at rest or another one (3 L,)."""
     rest = clip.rest if rest is None else rest

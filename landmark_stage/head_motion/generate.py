@@ -15,6 +15,7 @@ from torch import Tensor
 
 from headsync import media
 from headsync.experiment import Kind, build_config, load_model
+from headsync.experiment.precision import in_float32
 from headsync.landmarks.motion import head_track
 from landmark_stage.expression.generate import whole_frames
 from landmark_stage.generate import BLOCK_FRAMES, listen
@@ -42,6 +43,7 @@ class Person(NamedTuple):
     turned: np.ndarray | None   # (3,) the mean rotation, as a vector; None: the start's
 
 
+@in_float32
 def person_of(model: HeadMotion, reference: HeadReference | None) -> Person:
     """The person in a reference, by windows of 64 frames that overlap by half; without one the mean of train people.
 
@@ -82,6 +84,7 @@ class HeadStream:
     What comes out does not depend on how the sound is cut.
     """
 
+    @in_float32
     def __init__(self, model: HeadMotion, person: Person, *, generator: torch.Generator):
         self.model, self.person = model, person
         self._written = model.write(person.code)
@@ -92,6 +95,7 @@ class HeadStream:
         self._begin = self._made = 0
         self._first: Tensor | None = None       # (1, C) the motion of frame 0 before it is led to the last pose
 
+    @in_float32
     def push(self, sound: Tensor) -> Tensor:
         """The frames (t, C), standard, that can be made after rows (4n, 26) or samples (640 n,) more."""
         heard = self.model.standard_sound(sound)[None]                                          # (1, n, 104 or 640)
@@ -103,6 +107,7 @@ class HeadStream:
         return self._make(self._begin + self._sound.shape[1])
 
     @torch.no_grad()
+    @in_float32
     def _make(self, stop: int) -> Tensor:
         if stop <= self._made:
             return torch.zeros(0, NUMBERS)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from headsync.experiment.precision import in_float32
 from headsync.metrics.motion_distance import frechet
 from landmark_stage.head_motion.data import HeadBatch, HeadClip, join, stretch
 from landmark_stage.head_motion.network import TAU, HeadMotion, Reference, last_pose, trajectories
@@ -41,6 +42,7 @@ def stretches_of(clips: Sequence[HeadClip], model: HeadMotion, *, frames: int = 
 
 
 @torch.no_grad()
+@in_float32
 def predicted(model: HeadMotion, batch: HeadBatch, *, seed: int | None) -> Tensor:
     """The model's motion (B, T, C) with the tones of a seed, or its mean path."""
     source = None

@@ -189,7 +189,7 @@ class HeadMotion(nn.Module):
 
     def predict(self, written: Written, heard: Tensor, tones: Tensor | None = None) -> Tensor:
         """Motion (B, T, C), standard, for features (B, T, F) and tones (B, T, K, J); the mean path without tones."""
-        motion = heard @ written.weights + written.bias[:, None]
+        motion = (heard @ written.weights).float() + written.bias[:, None]
         if tones is None or not self.settings.tones:
             return motion
         loud = (GATE * self.gate(heard).tanh()).exp()                                                   # (B, T, K)

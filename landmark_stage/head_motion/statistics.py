@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor
 
+from headsync.experiment.precision import in_float32
 from headsync.media import FPS
 
 BAND_EDGES_HZ = (0.0, 0.3, 0.6, 1.0, 1.6, 2.5, 4.5)     # cosines of 64 frames lie 0.2 Hz apart; the smoothing ends at 4 Hz
@@ -38,6 +39,7 @@ def velocity(x: Tensor) -> Tensor:
     return x[:, 1:] - x[:, :-1]
 
 
+@in_float32
 def judged_statistics(x: Tensor, lengths: Tensor) -> Tensor:
     """The 24 numbers (B, 24) that the discriminator sees: mean and deviation of motion and of its velocity.
 
@@ -54,6 +56,7 @@ def band_amplitudes(x: Tensor, lengths: Tensor) -> Tensor:
     return (band_covariances(x, lengths).diagonal(dim1=-2, dim2=-1) + 1e-10).sqrt()  # (B, K, C)
 
 
+@in_float32
 def band_covariances(x: Tensor, lengths: Tensor) -> Tensor:
     """The covariances (B, K, C, C) of the six numbers within each band of frequencies."""
     waves, band = _cosines(x - masked_mean(x, lengths)[:, None], lengths)               # (B, M, C), (B, M, K)
@@ -72,6 +75,7 @@ def _cosines(x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     return waves, band.float()
 
 
+@in_float32
 def motion_hints(x: Tensor, lengths: Tensor) -> Tensor:
     """What a reference's encoder is told of it (B, 6 C + K C): deviations, the last pose and step, extremes, bands in logs."""
     last = x.gather(1, (lengths - 1).long()[:, None, None].expand(-1, 1, x.shape[2]))[:, 0]     # (B, C)

@@ -11,6 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from headsync.experiment.precision import in_float32
 from headsync.media import FPS
 from landmark_stage.head_motion.statistics import BAND_EDGES_HZ
 
@@ -37,6 +38,7 @@ class ToneSource:
         self.step = 2 * math.pi * torch.tensor(TONES_HZ)[:, None] / FPS     # (K, 1)
 
     @torch.no_grad()
+    @in_float32
     def begin(self, mix: Tensor, bias: Tensor, last: Tensor) -> "ToneSource":
         """Itself, at phases that go on best from the pose `last` (B, C) and swing as far as `mix` (B, K, J, C) usually does.
 

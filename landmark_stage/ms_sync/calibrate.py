@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from headsync.experiment.precision import in_float32
 from landmark_stage.ms_sync.data import MaterialSettings, Track, draw_stretches
 from landmark_stage.ms_sync.generator import OBSERVED, Generator
 from landmark_stage.ms_sync.noise import draw_noise
@@ -19,6 +20,7 @@ LARGEST_FACTOR = 2.0
 
 
 @torch.no_grad()
+@in_float32
 def calibrate_sway(generator: Generator, tracks: Sequence[Track], *, material: MaterialSettings,
                    random: torch.Generator) -> Tensor:
     """The factors (M,), 2 at most, by which the sway was changed, in place: k^2 = (real - own) / sway's variance.

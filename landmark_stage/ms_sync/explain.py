@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from headsync.experiment.precision import in_float32
 from headsync.landmarks import LandmarkSequence
 from headsync.media import stream_features
 from landmark_stage.generate import BLOCK_FRAMES, MotionControl, listen
@@ -24,6 +25,7 @@ class Explanation(NamedTuple):
 
 
 @torch.no_grad()
+@in_float32
 def explain_motion(audio: str | Path | np.ndarray, start: LandmarkSequence, *, generator: Generator,
                    control: MotionControl | None = None) -> Explanation:
     """Masks and speeds of the motion that `generate_landmarks` makes of the same arguments; memory grows with length."""

@@ -6,6 +6,7 @@ Shapes: t rows / 4 frames of a block, L = 68 landmarks, D = 2 or 3 coordinates, 
 import torch
 from torch import Tensor
 
+from headsync.experiment.precision import in_float32
 from landmark_stage.ms_sync.generator import OBSERVED, Generator
 from landmark_stage.ms_sync.noise import NoiseSource
 from landmark_stage.ms_sync.pyramid_stream import PyramidStream
@@ -17,6 +18,7 @@ class MotionStream:
     What comes out does not depend on how the rows are cut; memory does not grow with length.
     """
 
+    @in_float32
     def __init__(self, generator: Generator, start: Tensor, *, noise: NoiseSource):
         """`start` (D * L,) in canvas shares is frame 0, and has been there for a while."""
         self.generator, self.noise = generator.eval(), noise
@@ -27,10 +29,12 @@ class MotionStream:
         self._sound = PyramidStream(generator.audio)
         self._begun = False                                                     # whether frame 0 is handed out
 
+    @in_float32
     def push(self, rows: Tensor) -> Tensor:
         """The frames (t, D * L) that can be made now, canvas shares, after `rows` (4n, 26) more of the sound."""
         return self._made(self._sound.push(rows))
 
+    @in_float32
     def finish(self) -> Tensor:
         """The last frames (t, D * L): silence follows the sound."""
         return self._made(self._sound.finish())

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from headsync.experiment.precision import in_float32
 from headsync.metrics import motion_distances
 from landmark_stage.ms_sync.data import Track, rows_around
 from landmark_stage.ms_sync.generator import LANDMARKS, OBSERVED, Generator
@@ -44,6 +45,7 @@ def pieces_of(tracks: Sequence[Track], frames: int) -> list[Piece]:
 
 
 @torch.no_grad()
+@in_float32
 def generated(generator: Generator, pieces: Sequence[Piece], *, seed: int, noise: float = 1.0) -> Tensor:
     """Motion (B, T, D * L) for every piece's sound from copies of its first face, all with the noise of one seed."""
     dims = generator.settings.dims

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headsync.experiment import Kind, build_config, load_model
+from headsync.experiment.precision import in_float32
 from headsync.landmarks import GROUPS
 from headsync.landmarks.detection import CANVAS_PX
 
@@ -67,7 +68,10 @@ class Block(nn.Module):
 
 
 class FaceEncoder(nn.Module):
-    """Four blocks and three heads; about 52 million multiplications at 96 x 96, 370 at 256 x 256."""
+    """Four blocks and three heads; about 52 million multiplications at 96 x 96, 370 at 256 x 256.
+
+    Whatever autocast there is around it, `forward`, `heads` and `embed` give float32.
+    """
 
     def __init__(self, settings: FaceEncoderSettings):
         super().__init__()
@@ -92,18 +96,20 @@ class FaceEncoder(nn.Module):
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
         """The same maps, each of mean size 1 on training pictures: what `PerceptualLoss` compares."""
-        return [one / level for one, level in zip(self.maps(pictures), self.levels)]
+        return [one.float() / level for one, level in zip(self.maps(pictures), self.levels)]
 
     def heads(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Embeddings (B, E) of length 1, landmarks (B, 68, 2) in shares of the picture, rotation vectors (B, 3) in radians."""
         read = F.adaptive_avg_pool2d(self.reduce(self.maps(pictures)[-1]), CELLS).flatten(1)    # (B, 36 * 32)
-        return F.normalize(self.identity(read), dim=1), 0.5 + self.points(read).unflatten(1, (LANDMARKS, 2)), self.turn(read)
+        code, points, turn = (layer(read).float() for layer in (self.identity, self.points, self.turn))
+        return F.normalize(code, dim=1), 0.5 + points.unflatten(1, (LANDMARKS, 2)), turn
 
     def embed(self, pictures: Tensor) -> Tensor:
         """Identity embeddings (B, E) of length 1, of pictures as the encoder has been trained on."""
         return self.heads(pictures)[0]
 
     @torch.no_grad()
+    @in_float32
     def measure_levels(self, pictures: Tensor) -> None:
         """Remember how large each feature map of these pictures (B, 3, H, W) is on average."""
         self.levels.copy_(torch.stack([one.abs().mean() for one in self.maps(pictures)]).clamp(min=1e-6))
@@ -146,12 +152,16 @@ def as_pictures(seen: np.ndarray) -> Tensor:
 
 
 class FaceEmbedder:
-    """Faces -> identity embeddings: the callable that an evaluation is handed, which need not know of any network."""
+    """Faces -> identity embeddings: the callable that an evaluation is handed, which need not know of any network.
+
+    It computes in float32 on every machine, so that measures can be compared.
+    """
 
     def __init__(self, encoder: FaceEncoder):
         self.encoder = encoder
 
     @torch.no_grad()
+    @in_float32
     def __call__(self, pictures: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Embeddings (N, E) float32 of length 1, of canvases (N, P, P, 3) uint8 and landmarks (N, 68, 3) in units of 256.
 

@@ -30,6 +30,7 @@ from headsync.experiment import (
     train_whole,
     weighted_sum,
 )
+from headsync.experiment.precision import in_float32
 from headsync.metrics.verification import pair_cosines, verify
 from render_stage.identity.data import (
     NOBODY,
@@ -94,6 +95,7 @@ class EncoderTrainSettings:
                              f"{self.stride}, {self.batch}, {self.warmup_steps}, {self.unknown} and {self.rate}")
 
 
+@in_float32
 def identity_loss(embeddings: Tensor, people: Tensor, person: Tensor) -> Tensor:
     """Cosine softmax with a margin: -log softmax of s (cos - m [own]) at one's own place; 0 when nobody is known.
 
@@ -185,6 +187,7 @@ class Answers(NamedTuple):
 
 
 @torch.no_grad()
+@in_float32
 def encoder_answers(encoder: FaceEncoder, faces: Faces, *, batch: int = 64) -> Answers:
     """The encoder's answers on frames as they are."""
     found = []

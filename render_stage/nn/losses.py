@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from headsync.experiment import process_mean
+from headsync.experiment.precision import in_float32
 from headsync.landmarks import GROUPS
 from headsync.landmarks.detection import CANVAS_PX
 
@@ -66,6 +67,7 @@ def gradient_loss(made: Tensor, real: Tensor) -> Tensor:
     return apart.diff(dim=-1).abs().mean() + apart.diff(dim=-2).abs().mean()
 
 
+@in_float32
 def ssim_loss(made: Tensor, real: Tensor, *, luma: bool = False, halved: bool = False) -> Tensor:
     """1 - SSIM, a scalar from 0 (equal) to 2: Gaussian window 11 x 11 of sigma 1.5, its borders left out.
 

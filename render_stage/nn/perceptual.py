@@ -59,14 +59,14 @@ class VGG19(nn.Module):
         self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION)[:, None, None], persistent=False)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """relu1_1, relu2_1, relu3_1, relu4_1, relu5_1, each of half the size of the one before; sides from 16 pixels."""
+        """relu1_1, relu2_1, relu3_1, relu4_1, relu5_1, float32; each half the size of the one before, sides from 16 pixels."""
         x, found = (pictures - self.mean) / self.deviation, []
         for number, stage in enumerate(self.stages):
             x = F.max_pool2d(x, 2) if number else x
             for place, convolution in enumerate(stage):
                 x = F.relu(convolution(x))
                 if place == 0:
-                    found.append(x)
+                    found.append(x.float())
         return found
 
 

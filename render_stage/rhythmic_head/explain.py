@@ -25,7 +25,7 @@ def layer_contributions(renderer: Renderer, identity: Identity, points: np.ndarr
         finally:
             held.remove()
         side = whole.shape[-1] // composition.settings.patch >> level
-        found[side] = (without - whole).abs().mean(1).float().cpu().numpy()
+        found[side] = (without - whole).abs().mean(1).cpu().numpy()
     return found
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from headsync.experiment import Kind, build_config, config_dict, load_model, save_weights
-from headsync.experiment.precision import mixed_precision
+from headsync.experiment.precision import Precision, as_float32, chosen_precision, mixed_precision
 from headsync.landmarks.detection import PersonFinder
 from render_stage.geometry.topology import load_topology
 from render_stage.nn.layers import resized, warp
@@ -42,10 +42,11 @@ class Identity(NamedTuple):
 
 
 class Renderer:
-    """Networks in evaluation mode on one device."""
+    """Networks in evaluation mode on one device, computing in one precision; what comes out is float32 or uint8."""
 
-    def __init__(self, network: RendererNetwork, *, device: str | torch.device = "cpu"):
+    def __init__(self, network: RendererNetwork, *, device: str | torch.device = "cpu", precision: Precision = "auto"):
         self.device, self.topology = torch.device(device), load_topology()
+        self.precision = chosen_precision(self.device, precision)
         self.network = network.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
 
     def prepare(self, references: Sequence[Reference]) -> Identity:
@@ -62,7 +63,7 @@ class Renderer:
         maker = guide_maker(small, points, meshes, topology=self.topology, settings=self.network.settings.guide)
         seen = tuple(Look(*(part.to(self.device) for part in one)) for one in looks(small, points, self._people(small)))
         pictures, maps = (torch.stack([getattr(one, name) for one in seen]) for name in ("picture", "lines"))
-        with torch.inference_mode(), mixed_precision(self.device):
+        with torch.inference_mode(), mixed_precision(self.device, self.precision):
             held = self.network.references(pictures[None], maps[None])
             if len(references) == 1:        # attention has no choice: what the person looks like does not depend on the target
                 held = self.network.known(held, maps)
@@ -110,10 +111,10 @@ class Renderer:
         return picture.clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()     # (1, P, P, 3)
 
     def explain(self, identity: Identity, points: np.ndarray) -> tuple[list[Guide], Made]:
-        """Guides and everything that the networks say of frames (t, 68, 3), for notebooks and measurements."""
+        """Guides and everything that the networks say of frames (t, 68, 3), float32, for notebooks and measurements."""
         matches = identity.maker.choose(identity.maker.poses(points))
         guides = [identity.maker.guide(one, int(match)) for one, match in zip(points, matches)]
-        return guides, self._made(identity, guides)
+        return guides, as_float32(self._made(identity, guides))
 
     def _made(self, identity: Identity, guides: Sequence[Guide]) -> Made:
         shown = [guide_tensors(one, identity.looks[one.match]) for one in guides]
@@ -121,7 +122,7 @@ class Renderer:
         held = identity.held
         if len(guides) > 1:
             held = _repeated(held, len(guides))
-        with torch.inference_mode(), mixed_precision(self.device):
+        with torch.inference_mode(), mixed_precision(self.device, self.precision):
             return self.network(held, batch)
 
     def _large_anchor(self, identity: Identity, guide: Guide, placed: Placed) -> Tensor:
@@ -179,6 +180,12 @@ def save_network(path: str | Path, network: RendererNetwork, *, half: bool = Tru
     return save_weights(path, network.state_dict(), config={"renderer": config_dict(network.settings)}, half=half)
 
 
-def load_renderer(source: str | Path = "small", *, device: str | torch.device = "cpu") -> Renderer:
-    """A renderer: a shipped one (`small`, `sharp`), or a weight file's. ValueError, one line, for a file that holds none."""
-    return Renderer(load_network(source), device=device)
+def load_renderer(source: str | Path = "small", *, device: str | torch.device = "cpu",
+                  precision: Precision = "auto") -> Renderer:
+    """A renderer: a shipped one (`small`, `sharp`), or a weight file's, that computes in a precision: auto, fp32 or bf16.
+
+    `auto` is what HEADSYNC_PRECISION says, else bf16 where the device has units for it. ValueError, one line, for a file that
+    holds none and an unknown precision.
+    """
+    chosen_precision(device, precision)     # before the file is read
+    return Renderer(load_network(source), device=device, precision=precision)

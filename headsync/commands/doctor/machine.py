@@ -80,10 +80,12 @@ def processor() -> Finding:
     def look() -> str:
         import torch
 
+        from headsync.experiment.precision import VARIABLE, chosen_precision
+
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         units = torch.cpu.get_capabilities()
         has = [flag for flag in CPU_FLAGS if units.get(flag)]
-        numbers = "bf16" if units.get("amx_bf16") or units.get("avx512_bf16") else "float32"
+        numbers = chosen_precision("cpu") + (f", as {VARIABLE} says" if os.environ.get(VARIABLE) else "")
         kind = " ".join(has) or "no wide units"
         return f"{cores} cores, torch uses {torch.get_num_threads()}; {kind}; networks run in {numbers}"
 

@@ -27,6 +27,7 @@ from headsync.evaluation.networks.inputs import (
     temporal_picture,
 )
 from headsync.evaluation.networks.nets import WINDOW_FRAMES
+from headsync.experiment.precision import in_float32
 from headsync.media import SAMPLES_PER_FRAME
 from headsync.metrics.frechet import feature_distance
 from syncers import syncnet_profile
@@ -52,6 +53,7 @@ class SyncFigures(NamedTuple):
     av_offset_frames: int           # AV-Off in SyncNet's sign: positive when the sound runs ahead of the picture
 
 
+@in_float32
 def sync_figures(frames: Iterable[np.ndarray], waveform: np.ndarray, network: PublishedNetwork) -> SyncFigures:
     """LSE-D and LSE-C of face crops at 25 frames per second and their sound (N,) at 16 kHz.
 
@@ -97,6 +99,7 @@ def fvd(generated: Iterable[Sequence[np.ndarray]], real: Iterable[Sequence[np.nd
     return _frechet_figure("FVD", features, network, f"I3D logits {'side by side' if flat else 'averaged'} over time, 224x224")
 
 
+@in_float32
 def csim(generated: Iterable[np.ndarray], reference: Iterable[np.ndarray], network: PublishedNetwork) -> PublishedFigure:
     """CSIM: mean cosine of ArcFace embeddings of aligned faces (`arcface_crop`), frame by frame. 1 is the same picture."""
     def likeness(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> Tensor:
@@ -107,6 +110,7 @@ def csim(generated: Iterable[np.ndarray], reference: Iterable[np.ndarray], netwo
     return PublishedFigure("CSIM", value, network.sha256, f"ArcFace iResNet, 112x112 aligned by five points, {count} frames")
 
 
+@in_float32
 def lpips(generated: Iterable[np.ndarray], reference: Iterable[np.ndarray], network: PublishedNetwork) -> PublishedFigure:
     """LPIPS: mean learned perceptual distance of frames in their own size. 0 is the same picture."""
     def difference(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> Tensor:
@@ -117,6 +121,7 @@ def lpips(generated: Iterable[np.ndarray], reference: Iterable[np.ndarray], netw
 
 
 @torch.inference_mode()
+@in_float32
 def inception_features(frames: Iterable[np.ndarray], network: PublishedNetwork) -> np.ndarray:
     """InceptionV3's pooled features (N, 2048) float32 of frames."""
     found = [network.network(inception_pictures(part).to(_device(network))).cpu() for part in _batches(frames)]
@@ -124,6 +129,7 @@ def inception_features(frames: Iterable[np.ndarray], network: PublishedNetwork) 
 
 
 @torch.inference_mode()
+@in_float32
 def i3d_features(clips: Iterable[Sequence[np.ndarray]], network: PublishedNetwork, *, flat: bool = False) -> np.ndarray:
     """I3D's logits of clips, (N, 400) averaged over time or (N, 400 * n) side by side. ValueError for under 9 frames."""
     found = []
