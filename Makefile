@@ -1,10 +1,10 @@
 # What you can make: demo, test, lint, fuzz; each builds .venv first when it is missing or older than what it is built from.
-#   PYTHON=/path/to/python3.11        the Python to use, instead of the first usable of 3.11, 3.12, 3.10
+#   PYTHON=/path/to/python3.11        the Python to use, instead of the first usable of 3.11, 3.12, 3.13, 3.14, 3.10
 #   TORCH_OPTIONS='--index-url URL'   pip options for torch alone, for example the index of its CPU builds
 #   PYTEST_OPTIONS='-k clock -x'      passed on by `make test`; '-n 0' runs everything in one process
 
-CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.10 python3 python)
-USABLE := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
+CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3.10 python3 python)
+USABLE := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))
 PIP_INSTALL := .venv/bin/python -m pip install --quiet --constraint constraints.txt
 
 .PHONY: demo test lint fuzz setup clean
@@ -37,7 +37,7 @@ clean:
 	        echo "$$python -m venv .venv"; "$$python" -m venv .venv && touch $@; exit; \
 	    fi; \
 	done; \
-	echo "headsync: no usable Python among: $(CANDIDATES). Install Python 3.10 to 3.12 with venv, or say PYTHON=/path/to/it" >&2; \
+	echo "headsync: no usable Python among: $(CANDIDATES). Install Python 3.10 to 3.14 with venv, or say PYTHON=/path/to/it" >&2; \
 	exit 2
 
 # torch first and pinned: a plain requirement, met later by another package's wish, can pull gigabytes of CUDA packages.

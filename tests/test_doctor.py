@@ -89,13 +89,20 @@ def test_extras_are_not_needed(monkeypatch):
     assert findings["[dev]"].remedy.endswith("'absent-one>=1'")
 
 
+def test_what_another_python_needs_is_not_looked_for(monkeypatch):
+    lines = ["numpy>=2", 'absent-one>=1; python_version < "3.9"', 'safetensors>=0.4; python_version >= "3.9"',
+             'absent-two>=1; python_version < "3.9" and extra == "dev"']
+    monkeypatch.setattr(machine.metadata, "requires", lambda name: lines)
+    assert [one.name for one in machine.packages()][1:] == ["numpy", "safetensors"]
+
+
 @pytest.mark.parametrize(("version", "state"), [
-    ((3, 9, 18), MISSING), ((3, 10, 0), OK), ((3, 12, 9), OK), ((3, 13, 0), MISSING),
+    ((3, 9, 18), MISSING), ((3, 10, 0), OK), ((3, 14, 9), OK), ((3, 15, 0), MISSING),
 ])
 def test_the_pythons(monkeypatch, version, state):
     monkeypatch.setattr(machine, "sys", SimpleNamespace(version_info=version, executable="python"))
     finding = machine.python()
-    assert finding.state == state and (state == OK or "3.10 to 3.12" in finding.remedy)
+    assert finding.state == state and (state == OK or "3.10 to 3.14" in finding.remedy)
 
 
 def test_without_opencv_or_an_encoder_or_a_place_for_compiled_code(monkeypatch):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from headsync.commands.doctor.findings import AGAIN, MISSING, OK, OPTIONAL, Finding, found
 
-PYTHONS = ((3, 10), (3, 12))
+PYTHONS = ((3, 10), (3, 14))
 INSTALL = "python -m pip install"
 EXTRAS = {"train": "wandb logs", "eval": "checks of metrics against other people's",
           "cluster": "preprocessing on Dask or Ray", "dev": "tests and lint"}
@@ -40,6 +40,8 @@ def packages() -> list[Finding]:
         return [Finding("headsync", OPTIONAL, "runs from its source folder, not installed", f"there: {INSTALL} .")]
     wanted = {}
     for line in metadata.requires("headsync") or ():
+        if not asked_here(line):
+            continue
         extra = re.search(r"""extra == ['"](\w+)['"]""", line)
         wanted.setdefault(extra.group(1) if extra else "", []).append(line.split(";")[0].strip())
     findings += [package(line) for line in wanted.pop("", [])]
@@ -64,6 +66,19 @@ def package(requirement: str) -> Finding:
         return version
 
     return found(name, look, f"{INSTALL} '{requirement}'")
+
+
+def asked_here(requirement: str) -> bool:
+    """Whether a requirement's marker, if it has one, names this Python and machine; extras count as wanted.
+
+    True when it cannot be told, for want of the package `packaging`.
+    """
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:
+        return True
+    marker = Requirement(requirement).marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *EXTRAS))
 
 
 def fits(version: str, specifier: str) -> bool:

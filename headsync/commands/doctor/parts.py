@@ -67,7 +67,7 @@ def embedded_detector() -> Finding:
         return f"mediapipe {mediapipe.__version__} finds the face in its test picture"
 
     return found("face detector", look, "run headsync-setup-opencv; if it fails again: "
-                                        "python -m pip install --force-reinstall --no-deps mediapipe==0.10.14")
+                                        "install mediapipe and headsync again")
 
 
 def other_detector() -> Finding:

@@ -52,9 +52,9 @@ def make_detector(name: str = "mediapipe") -> Detector:
     download. ValueError for an unknown name or weights that cannot be had.
     """
     if name == "mediapipe":
-        from headsync.landmarks.detection.mediapipe_detector import MediapipeDetector
+        from headsync.landmarks.detection.mediapipe_detector import load_mediapipe_detector
 
-        return MediapipeDetector()
+        return load_mediapipe_detector()
     if name == "face-alignment":
         from headsync.landmarks.detection.fan_detector import load_fan_detector
 

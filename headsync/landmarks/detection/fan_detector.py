@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from headsync.landmarks.detection.detectors import Face
-from headsync.landmarks.detection.mediapipe_detector import MediapipeDetector
+from headsync.landmarks.detection.mediapipe_detector import load_mediapipe_detector
 
 FAN_LIFT = 0.12     # FAN expects boxes that reach this share of their height above those of the embedded detector
 
@@ -27,7 +27,7 @@ class FanDetector:
 
     def __init__(self, network: LandmarkNetwork):
         self._network = network
-        self._finder = MediapipeDetector()
+        self._finder = load_mediapipe_detector()
 
     def boxes(self, picture: np.ndarray) -> np.ndarray:
         """Boxes (N, 4) in pixels, those of the embedded detector: FAN itself has none without another download."""
