@@ -27,3 +27,7 @@ __all__ = ["LOOK_AHEAD_FRAMES", "MODELS", "Adversary", "AdversarySettings", "Exp
            "load_expression", "load_generator", "load_head_motion", "load_speaker", "motion_control", "motion_from",
            "rewrite_motion", "start_face", "stream_expression", "stream_heads", "stream_landmarks", "train_landmarks",
            "write_landmarks", "write_motion", "write_preview"]
+
+
+def __dir__() -> list[str]:
+    return __all__

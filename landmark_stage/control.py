@@ -39,7 +39,13 @@ class PoseSource(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class MotionChoice:
-    """What `motion_from` read. `applied` makes it so."""
+    """What `motion_from` read. `applied` makes it so.
+
+    >>> import headsync
+    >>> still = headsync.MotionChoice(head="still", blink="natural")
+    >>> headsync.talk("speech.wav", "photo.jpg", "still.mp4", motion=still, progress=False).frames
+    10
+    """
 
     head: str = "landmarks"                     # landmarks, learned, still, or copied
     head_scale: float = 1.0

@@ -33,7 +33,13 @@ _READ_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class MotionControl:
-    """How a motion is made. Equal controls, equal motion."""
+    """How a motion is made. Equal controls, equal motion.
+
+    >>> import headsync
+    >>> calm = headsync.MotionControl(seed=3, head_scale=0.5)
+    >>> len(headsync.generate_landmarks("speech.wav", control=calm))
+    10
+    """
 
     seed: int = 0
     noise: float = 1.0          # 0: the mean path, the same for every seed
@@ -85,6 +91,11 @@ def load_generator(source: str | Path = "long") -> Generator:
     """A frozen generator in evaluation mode: the shipped `short` or `long` one, or a weight file.
 
     ValueError, one line, for a file that holds none.
+
+    >>> import headsync
+    >>> generator = headsync.load_generator("short")
+    >>> headsync.generate_landmarks("speech.wav", generator=generator).points.shape
+    (10, 68, 3)
     """
     return load_model(source, lambda config: Generator(build_config(GeneratorSettings, config["generator"])), KIND)
 
@@ -93,6 +104,11 @@ def start_face(source: str | Path | LandmarkSequence | None = None) -> LandmarkS
     """One frame to start from: of a sequence, its .npz, a picture or a video the first that shows a face.
 
     None: the shipped canonical face, frontal, on a canvas of 256. ValueError, one line, for anything without a face.
+
+    >>> import headsync
+    >>> start = headsync.start_face("photo.jpg")
+    >>> start.points.shape, start.size
+    ((1, 68, 3), (256, 256))
     """
     if source is None:
         points = canonical_face()[None]
@@ -115,6 +131,21 @@ def stream_landmarks(audio: str | Path | np.ndarray | Iterable[np.ndarray], star
     `audio` is a file, a 16 kHz waveform, or, for live sound, an iterable of its pieces with the `level` it is expected
     to have (`media.measure_level` of a sample of it). Frame t comes when frame t + 30 has been heard
     (`LOOK_AHEAD_FRAMES`), frame 0 is the start; together the blocks equal `generate_landmarks`. ValueError as there.
+
+    >>> import headsync
+    >>> blocks = headsync.stream_landmarks("speech.wav", headsync.start_face("photo.jpg"), block_frames=4)
+    >>> [block.shape for block in blocks]
+    [(4, 68, 3), (4, 68, 3), (2, 68, 3)]
+
+    Live sound, in pieces of any size as a microphone gives them (here 20 ms of a file):
+
+    >>> level = headsync.measure_level(headsync.read_audio("speech.wav"))     # a few seconds of the same voice
+    >>> def microphone():
+    ...     waveform = headsync.read_audio("speech.wav")
+    ...     yield from (waveform[begin : begin + 320] for begin in range(0, len(waveform), 320))
+    >>> frames = headsync.stream_landmarks(microphone(), level=level, block_frames=1)
+    >>> next(frames).shape
+    (1, 68, 3)
     """
     if block_frames < 1:
         raise ValueError(f"a block holds at least 1 frame, got block_frames={block_frames}")
@@ -156,6 +187,12 @@ def generate_landmarks(audio: str | Path | np.ndarray, start: LandmarkSequence |
 
     Frame 0 is `start` (default: the canonical face), bit for bit; `generator` is the shipped `long` one by default. The
     same arguments give the same arrays. ValueError, one line, for sound without samples or with none that is finite.
+
+    >>> import headsync
+    >>> motion = headsync.generate_landmarks("speech.wav", headsync.start_face("photo.jpg"))
+    >>> motion.save("motion.npz")
+    >>> len(motion), motion.points.shape
+    (10, (10, 68, 3))
     """
     start, control, generator = start or start_face(), control or MotionControl(), generator or load_generator()
     points = np.concatenate(list(stream_landmarks(audio, start, generator=generator, control=control)))
@@ -165,7 +202,12 @@ def generate_landmarks(audio: str | Path | np.ndarray, start: LandmarkSequence |
 
 def write_landmarks(audio: str | Path, start: LandmarkSequence | None, out: str | Path, *, generator: Generator | None = None,
                     control: MotionControl | None = None) -> int:
-    """The number of frames of the motion now in `out` (.npz): as `generate_landmarks`, in constant memory."""
+    """The number of frames of the motion now in `out` (.npz): as `generate_landmarks`, in constant memory.
+
+    >>> import headsync
+    >>> headsync.write_landmarks("speech.wav", None, "motion.npz", control=headsync.MotionControl(seed=3, lip_scale=1.1))
+    10
+    """
     start, control, generator = start or start_face(), control or MotionControl(), generator or load_generator()
     sound = listen(audio)
     with SequenceWriter(out, frames=sound.frames, fps=float(media.FPS), size=start.size, crop=start.crop,

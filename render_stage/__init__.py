@@ -36,3 +36,7 @@ __all__ = [
     "Reference", "RenderReport", "read_references", "render_video",
     "FaceEmbedder", "load_face_encoder", "RendererSettings", "RendererTraining", "train_renderer",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

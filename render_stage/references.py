@@ -110,6 +110,11 @@ def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 
     `face` chooses where several are seen: `largest`, `centre` or an index from the left, counted from 0. `size` is the
     side, in pixels, of the canvas to come. Memory does not grow with a clip's length. ValueError, one line, for a source
     that cannot be read, shows no face or none with that index, and for more than 32 references.
+
+    >>> import headsync
+    >>> references = headsync.read_references(["photo.jpg", "clip.mp4"], count=3, progress=False)
+    >>> [len(source.faces) for source in references.sources]
+    [1, 3]
     """
     paths = [Path(sources)] if isinstance(sources, str | Path) else [Path(source) for source in sources]
     if not 0 < len(paths) <= MOST_REFERENCES:

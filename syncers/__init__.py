@@ -20,3 +20,7 @@ __all__ = [
     "CorrectionSettings", "Estimate", "correct_corpus", "cross_fit_corpus",
     "TrainReport", "TrainSettings", "train_syncers",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

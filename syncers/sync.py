@@ -26,7 +26,13 @@ LEAST_FRAMES = 5
 
 
 class SyncOffset(NamedTuple):
-    """What one time scale says."""
+    """What one time scale says.
+
+    >>> import headsync
+    >>> first = headsync.sync_offset("clip.mp4", "clip.npz")[0]
+    >>> first.level, first.window_ms
+    (1, 200)
+    """
 
     level: int
     window_ms: int
@@ -39,6 +45,11 @@ def load_syncers(source: str | Path = "metric") -> SyncerPyramid:
     """A frozen pyramid in evaluation mode: the shipped `metric` or `loss` family, or a weight file.
 
     Gradients flow to landmarks, none to parameters. ValueError, one line, for a file that is none of ours.
+
+    >>> import headsync
+    >>> loss = headsync.load_syncers("loss")
+    >>> [scale.window_ms for scale in headsync.sync_offset("clip.mp4", "clip.npz", pyramid=loss)]
+    [200, 400, 800, 1600]
     """
     def pyramid(config: dict) -> SyncerPyramid:
         return SyncerPyramid([build_config(SyncerSettings, level) for level in config["levels"]])
@@ -72,6 +83,11 @@ def sync_offset(audio: str | Path | np.ndarray, landmarks: LandmarkSequence | st
 
     Inputs as for `as_talk`; `pyramid` is the shipped metric family by default. `mode` is `valid` (overlap only, for
     conclusions) or `syncnet` (zero padding, for comparison with published figures).
+
+    >>> import headsync
+    >>> for scale in headsync.sync_offset("clip.mp4", "clip.npz"):
+    ...     print(f"{scale.window_ms} ms: sound late by {scale.frames} frames, confidence {scale.confidence:.1f}")
+    200 ms: sound late by ...
     """
     return talk_offsets(as_talk(audio, landmarks), pyramid or load_syncers(), mode=mode)
 

@@ -111,6 +111,11 @@ def open_corpus(folder: str | Path) -> Corpus:
     """The corpus in a folder. ValueError, one line, when there is no manifest or it is not one of ours.
 
     A clip's name is a file's name and no way out of the folder.
+
+    >>> import headsync
+    >>> corpus = headsync.open_corpus("people")
+    >>> sorted({clip.split for clip in corpus.clips})
+    ['train', 'val']
     """
     folder = Path(folder)
     path = folder / MANIFEST

@@ -29,7 +29,17 @@ MOST_TEXT = 1 << 20                 # characters of the producer's JSON
 
 @dataclass(frozen=True, eq=False)
 class LandmarkSequence:
-    """Schema `landmarks/1`. ValueError, one line, for values that do not fit it."""
+    """Schema `landmarks/1`. ValueError, one line, for values that do not fit it.
+
+    >>> import headsync
+    >>> import numpy as np
+    >>> points = np.repeat(headsync.start_face().points, 50, axis=0)       # two seconds of a still face
+    >>> motion = headsync.LandmarkSequence(points=points, visible=np.ones(50, bool), fps=25.0, size=(256, 256),
+    ...                                    crop=(0, 0, 256, 256))
+    >>> motion.save("still.npz")
+    >>> len(headsync.LandmarkSequence.load("still.npz"))
+    50
+    """
 
     points: np.ndarray                          # (T, L, 3) float32, pixels of the canvas
     visible: np.ndarray                         # (T,) bool, False where no face was found (points then interpolated)

@@ -42,6 +42,11 @@ def read_audio(path: Path | str) -> np.ndarray:
 
     Without pictures sample 0 is the first sample. Samples that are not finite become 0; values above 1 are kept, as
     features divide by the peak. ValueError when there is no sound, no sample or no finite sample.
+
+    >>> import headsync
+    >>> waveform = headsync.read_audio("clip.mp4")
+    >>> waveform.dtype, len(waveform) / 16000
+    (dtype('float32'), 3.32)
     """
     return np.concatenate(list(stream_audio(path)))   # (N,)
 

@@ -1,0 +1,129 @@
+"""Whole jobs, one function each: a face that speaks, a report on videos, a corpus from videos, the settings of a training."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from headsync.corpus import BuildReport, PreprocessSettings, build_corpus, find_sources
+from headsync.evaluation import Evaluation, EvaluationSettings, evaluate_videos, load_published
+from headsync.evaluation.report import write_report
+from headsync.experiment import load_config
+from landmark_stage import Generator, MotionChoice, MotionControl, load_generator, write_motion
+from landmark_stage import TrainSettings as GeneratorSettings
+from landmark_stage.expression.network import Expression
+from landmark_stage.expression.train import ExpressionTrainSettings
+from landmark_stage.head_motion.train import HeadTrainSettings
+from render_stage import FaceEmbedder, RendererSettings, load_face_encoder, load_renderer, read_references, render_video
+from render_stage.identity.training import EncoderTrainSettings
+from render_stage.references import ReferenceSet
+from render_stage.video import FrameRenderer
+from syncers import SyncerPyramid, load_syncers
+from syncers import TrainSettings as SyncersSettings
+
+SETTINGS = {"syncers": SyncersSettings, "landmarks": GeneratorSettings, "expression": ExpressionTrainSettings,
+            "head-motion": HeadTrainSettings, "renderer": RendererSettings, "encoder": EncoderTrainSettings}
+
+
+class TalkReport(NamedTuple):
+    """What `talk` has written."""
+
+    video: Path
+    landmarks: Path     # the motion that the video was made from
+    frames: int         # at 25 a second
+    wall_s: float       # rendering and encoding
+
+
+def talk(audio: str | Path, references: ReferenceSet | str | Path | Sequence[str | Path], out: str | Path, *,
+         speaker: Generator | Expression | None = None, renderer: FrameRenderer | None = None,
+         control: MotionControl | None = None, motion: MotionChoice | None = None, size: int = 256, paste_back: bool = False,
+         count: int = 8, face: str = "largest", progress: bool = True) -> TalkReport:
+    """The video `out` (.mp4) in which the face of the references says `audio`, and beside it its motion (.npz).
+
+    `audio` is any file with sound; `references` are pictures and clips of one person, of which `size`, `count` and `face`
+    are told to `read_references`, or what that has read. `speaker` and `renderer` are the shipped `long` and `small` ones
+    by default; `control` has the motion's seed and noise, `motion` what head, lips and lids do (default, as the command:
+    blinks come naturally, and the generator's lips, which close too seldom, are closed more). Memory does not grow with
+    length; the same arguments give the same motion. ValueError, one line, for input that cannot be used; no file is then
+    left half-written under its final name.
+
+    >>> import headsync
+    >>> made = headsync.talk("speech.wav", "photo.jpg", "talk.mp4", progress=False)
+    >>> made.frames, made.landmarks.name
+    (10, 'talk.npz')
+    """
+    out = Path(out)
+    if out.suffix.lower() != ".mp4":
+        raise ValueError(f"a talk is written as .mp4, got {out}; name it {out.with_suffix('.mp4').name}")
+    speaker, renderer = speaker or load_generator(), renderer or load_renderer()
+    if not isinstance(references, ReferenceSet):
+        references = read_references(references, count=count, face=face, size=size, progress=progress)
+    motion = motion or MotionChoice(blink="natural", lip_closure=float(isinstance(speaker, Generator)))
+    landmarks = out.with_suffix(".npz")
+    write_motion(audio, references.start(), landmarks, speaker=speaker, control=control or MotionControl(), motion=motion)
+    made = render_video(landmarks, references, out, audio=audio, renderer=renderer, paste_back=paste_back, progress=progress)
+    return TalkReport(out, landmarks, made.frames, made.wall_s)
+
+
+def evaluate(generated: str | Path | Mapping[str, str | Path], reference: str | Path | None = None, *,
+             report: str | Path | None = None, audio: str | Path | None = None, split: str | None = None,
+             settings: EvaluationSettings | None = None, syncers: SyncerPyramid | str | Path = "metric",
+             identity: str | Path | None = "identity", published: str | Path | None = None,
+             progress: bool = True) -> Evaluation:
+    """Every figure of generated videos or landmark files against real ones, and with `report` a folder that shows them.
+
+    `generated` and `reference` are files, or folders whose files are named alike; several methods are compared as
+    `{name: place}`. `syncers` judge synchrony, the face encoder `identity` likeness (None: no CSIM-S); `published` is a
+    folder of published networks' weight files. `report` is filled with metrics.json and report.html. A clip that cannot
+    be judged is named in the result's `problems` and does not stop the others. ValueError, one line, when there is
+    nothing to judge.
+
+    >>> import headsync
+    >>> found = headsync.evaluate("talk.mp4", "clip.mp4", report="report", identity=None, progress=False)
+    >>> found.methods, sorted(path.name for path in Path("report").iterdir())
+    (('generated',), ['metrics.json', 'report.html'])
+    """
+    methods = generated if isinstance(generated, Mapping) else {"generated": generated}
+    embed = None if identity is None else FaceEmbedder(load_face_encoder(identity))
+    found = evaluate_videos({name: Path(place) for name, place in methods.items()}, _path(reference), audio=_path(audio),
+                            split=split, settings=settings, embed=embed, progress=progress,
+                            pyramid=load_syncers(syncers) if isinstance(syncers, str | Path) else syncers,
+                            published=None if published is None else load_published(Path(published)))
+    if report is not None:
+        write_report(report, found)
+    return found
+
+
+def _path(place: str | Path | None) -> Path | None:
+    return None if place is None else Path(place)
+
+
+def preprocess(videos: str | Path | Sequence[str | Path], out: str | Path, *, settings: PreprocessSettings | None = None,
+               jobs: int = 1) -> BuildReport:
+    """The corpus in `out`: clips of talking people found in folders of `videos`, with landmarks, sound and features.
+
+    Folders are people (`videos/PERSON/x.mp4`). Run again it goes on, or adds what is new. What was left out, and why, is
+    in the result's `rejections` and in `rejected.csv`. ValueError, one line, for folders without videos.
+
+    >>> import headsync
+    >>> built = headsync.preprocess("videos", "corpus")
+    >>> [(clip.identity, clip.frames) for clip in built.corpus.clips]
+    [('ada', 83)]
+    """
+    places = [videos] if isinstance(videos, str | Path) else videos
+    return build_corpus(find_sources(places), out, settings=settings, jobs=jobs)
+
+
+def load_settings(training: str, preset: str | Path = "base", *overrides: str) -> Any:
+    """The settings of a training: `syncers`, `landmarks`, `expression`, `head-motion`, `renderer` or `encoder`.
+
+    `preset` is `tiny`, `small`, `base`, `paper`, or a .yaml file; an override is `key=value`, as on the command line. What
+    comes back is the frozen dataclass that `headsync.train_syncers` and the like take. ValueError, one line, that names
+    the key or the preset that there is not.
+
+    >>> import headsync
+    >>> headsync.load_settings("syncers", "tiny", "loop.steps=7").loop.steps
+    7
+    """
+    if training not in SETTINGS:
+        raise ValueError(f"there is no training {training!r}; choose one of {', '.join(SETTINGS)}")
+    return load_config(SETTINGS[training], stage=training.replace("-", "_"), preset=preset, overrides=overrides)
