@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headsync.corpus import Corpus, open_corpus
-    from headsync.evaluation import Evaluation, EvaluationSettings
     from headsync.landmarks import LandmarkSequence
     from headsync.landmarks.detection import Extraction, extract
     from headsync.media import Level, measure_level, read_audio
@@ -45,7 +44,6 @@ _MODULES = {
     "headsync.landmarks.detection": ("extract", "Extraction"),
     "headsync.media": ("measure_level", "read_audio", "Level"),
     "headsync.corpus": ("open_corpus", "Corpus"),
-    "headsync.evaluation": ("Evaluation", "EvaluationSettings"),
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 

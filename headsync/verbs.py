@@ -73,12 +73,12 @@ def evaluate(generated: str | Path | Mapping[str, str | Path], reference: str | 
 
     `generated` and `reference` are files, or folders whose files are named alike; several methods are compared as
     `{name: place}`. `syncers` judge synchrony, the face encoder `identity` likeness (None: no CSIM-S); `published` is a
-    folder of published networks' weight files. `report` is filled with metrics.json and report.html. A clip that cannot
-    be judged is named in the result's `problems` and does not stop the others. ValueError, one line, when there is
-    nothing to judge.
+    folder of published networks' weight files; `settings` is a `headsync.evaluation.EvaluationSettings`. `report` is
+    filled with metrics.json and report.html. A clip that cannot be judged is named in the result's `problems` and does
+    not stop the others. ValueError, one line, when there is nothing to judge.
 
     >>> import headsync
-    >>> found = headsync.evaluate("talk.mp4", "clip.mp4", report="report", identity=None, progress=False)
+    >>> found = headsync.evaluate("talk.mp4", "real.mp4", report="report", identity=None, progress=False)
     >>> found.methods, sorted(path.name for path in Path("report").iterdir())
     (('generated',), ['metrics.json', 'report.html'])
     """

@@ -104,6 +104,8 @@ def folder(tmp_path_factory):
     shutil.copy(PORTRAIT, folder / "photo.jpg")
     write_video(folder / "clip.mp4", shaking(FRAMES), audio=folder / "tone.flac")
     extract(folder / "clip.mp4").sequence.save(folder / "clip.npz")
+    write_video(folder / "talk.mp4", shaking(10, amplitude=5), audio=folder / "speech.wav")
+    write_video(folder / "real.mp4", shaking(11), audio=folder / "speech.wav")
     (folder / "videos/ada").mkdir(parents=True)
     shutil.copy(folder / "clip.mp4", folder / "videos/ada")
     write_corpus(folder / "people", {"train": made_up_people(3, 97), "val": made_up_people(2, 101, seed=5)})

@@ -33,13 +33,7 @@ LENGTH_SLACK = 1            # frames by which two clips may differ without a wor
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """What can be chosen; every report carries it.
-
-    >>> import headsync
-    >>> rarely = headsync.EvaluationSettings(every=20, rank_by="lmd_mouth")
-    >>> headsync.evaluate("talk.mp4", "clip.mp4", settings=rarely, identity=None, progress=False).settings["every"]
-    20
-    """
+    """What can be chosen; every report carries it."""
 
     every: int = 5              # of the frames, this one is compared as a picture; flicker looks at all
     follows: str = "sound"      # what the generated motion was made from: `sound`, or the `reference`'s own motion
