@@ -35,7 +35,9 @@ from tests.loop_trainee import Regression
 from tests.moving_faces import write_moving_corpus
 from tests.talking import made_up_people, write_corpus
 
+RUN = ["run.steps=4", "run.log_every=1", "run.validate_every=4", "run.checkpoint_every=4"]
 LOOP = ["loop.steps=4", "loop.log_every=1", "loop.validate_every=4", "loop.save_every=4"]
+PORTED = ("expression",)
 SYNCER = ["levels=1", "syncer.noise=0", "syncer.channel_dropout=0", "syncer.motion.dropout=0", "syncer.audio.dropout=0",
           "lag_weight=0.5", "lag_sequences=5", "clips=9"]
 
@@ -78,11 +80,11 @@ def jobs(folder: Path) -> dict[str, Callable[[Path], None]]:
                            config={"family": "loss", "levels": [config_dict(form)] * 4})
 
     def settings(schema: type, stage: str, *overrides: str):
-        return load_config(schema, stage=stage, preset="tiny", overrides=[*LOOP, *overrides])
+        return load_config(schema, stage=stage, preset="tiny", overrides=[*(RUN if stage in PORTED else LOOP), *overrides])
 
     syncer = settings(TrainSettings, "syncers", *SYNCER)
     generator = settings(GeneratorSettings, "landmarks", f"syncers={pyramid}", f"judge={pyramid}", "batch=5", "last_share=1.0")
-    expression = settings(ExpressionTrainSettings, "expression", "model.dropout=0", "weights.mouth=1.0", "batch=5")
+    expression = settings(ExpressionTrainSettings, "expression", "model.dropout=0", "weights.mouth=1.0", "run.batch=5")
     head = settings(HeadTrainSettings, "head_motion", "model.dropout=0", "model.tones=true", "model.hints=true",
                     "weights.statistics=1.0", "weights.energy=1.0", "batch=5")
     encoder = settings(EncoderTrainSettings, "encoder", "people=all", "rate=0.0002")    # at 0.002 rounding grows tenfold

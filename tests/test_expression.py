@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from headsync.commands import train_expression
-from headsync.experiment import load_checkpoint, load_config
+from headsync.experiment import Trainer, load_checkpoint, load_config
 from headsync.landmarks import RIGID17, canonical_face, rotation_matrix
 from landmark_stage import generate_expression, load_expression, start_face, stream_expression
 from landmark_stage.expression.data import (
@@ -23,7 +23,7 @@ from landmark_stage.expression.data import (
 )
 from landmark_stage.expression.generate import ExpressionStream
 from landmark_stage.expression.network import COMPONENTS, Expression, ExpressionSettings, padded
-from landmark_stage.expression.train import ExpressionTraining, ExpressionTrainSettings, mouth_error, predicted_faces
+from landmark_stage.expression.train import ExpressionTask, ExpressionTrainSettings, mouth_error, predicted_faces
 from tests.talking import made_up_people, made_up_talk, write_corpus
 
 SMALL = dict(channels=(7, 11), hidden=13, shapes=3)
@@ -191,12 +191,12 @@ def test_resumed_equals_straight_and_weights_load(tmp_path):
 
 @pytest.mark.parametrize("preset, least, most", [("small", 5e4, 2e5), ("base", 3e5, 2e6), ("paper", 2e6, 2e7)])
 def test_every_size_takes_a_step(preset, least, most):
-    overrides = ["batch=2", "material.frames=2"]
+    overrides = ["run.batch=2", "material.frames=2"]
     settings = load_config(ExpressionTrainSettings, stage="expression", preset=preset, overrides=overrides)
     people = clips(4)
     if settings.model.sound == "wave":
         people = [one._replace(sound=torch.randn(640 * 61)) for one in people]
-    training = ExpressionTraining(settings, people, [])
+    training = Trainer(ExpressionTask(settings, people, []))
     assert least < sum(one.numel() for one in training.model.parameters()) < most
     assert all(np.isfinite(value) for value in training.step().values())
 

@@ -18,7 +18,7 @@ def run(argv: list[str]) -> None:
     options = arguments().parse_args(argv)
     settings = load_config(ExpressionTrainSettings, stage="expression", preset=options.config, overrides=options.overrides)
     report = train_expression(open_corpus(options.data), options.out, settings)
-    print(report.told(settings.loop.monitor))
+    print(report.told())
 
 
 def main(argv: list[str] | None = None) -> int:

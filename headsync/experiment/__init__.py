@@ -1,5 +1,6 @@
 """One run of a program: its configuration, checkpoints, log and loop; knows no model."""
 
+from headsync.experiment.adversary import HINGE, LOGISTIC, Adversary, LossPair, Scores
 from headsync.experiment.batch_norm import share_batch_norms
 from headsync.experiment.checkpoint import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint
 from headsync.experiment.command import named, report_failures, run_command, run_each, training_parser
@@ -20,16 +21,32 @@ from headsync.experiment.log import RunLog, read_log
 from headsync.experiment.loop import LoopResult, LoopSettings, Trainee, run_loop
 from headsync.experiment.model import Kind, check_loss_weights, counting_weights, fingerprint, follow, load_model, weighted_sum
 from headsync.experiment.precision import PRECISIONS, Precision, as_float32, chosen_precision, in_float32, mixed_precision
-from headsync.experiment.training import Trained, TrainReport, half_cosine, train_whole
+from headsync.experiment.schedule import exponential_average, lr_share
+from headsync.experiment.seeds import batch_generator
+from headsync.experiment.settings import RunSettings
+from headsync.experiment.task import Compared, Found, Parts, Task, decayed_matrices
+from headsync.experiment.trainer import Trainer, TrainReport, moved, train_task
+from headsync.experiment.training import Trained, half_cosine, train_whole
 from headsync.experiment.weights import Weights, load_weights, save_weights
 
 __all__ = [
+    "HINGE", "LOGISTIC", "Adversary", "LossPair", "Scores",
+    "share_batch_norms",
+    "checkpoints", "load_checkpoint", "random_state", "restore_random_state", "save_checkpoint",
     "named", "report_failures", "run_command", "run_each", "training_parser",
-    "share_batch_norms", "checkpoints", "load_checkpoint", "random_state", "restore_random_state", "save_checkpoint",
-    "build_config", "config_dict", "load_config", "save_config", "compute_together", "equal_share", "first_before_others",
-    "is_first", "own_device", "own_rows", "process_mean", "run_training", "share_gradients", "only_run", "RunLog",
-    "read_log", "LoopResult", "LoopSettings", "Trainee", "run_loop", "Kind", "check_loss_weights", "counting_weights",
-    "fingerprint", "follow", "load_model", "weighted_sum", "Trained", "TrainReport", "half_cosine", "train_whole", "Weights",
-    "load_weights", "save_weights", "PRECISIONS", "Precision", "as_float32", "chosen_precision",
-    "in_float32", "mixed_precision",
+    "build_config", "config_dict", "load_config", "save_config",
+    "compute_together", "equal_share", "first_before_others", "is_first", "own_device", "own_rows", "process_mean",
+    "run_training", "share_gradients",
+    "only_run",
+    "RunLog", "read_log",
+    "LoopResult", "LoopSettings", "Trainee", "run_loop",
+    "Kind", "check_loss_weights", "counting_weights", "fingerprint", "follow", "load_model", "weighted_sum",
+    "PRECISIONS", "Precision", "as_float32", "chosen_precision", "in_float32", "mixed_precision",
+    "exponential_average", "lr_share",
+    "batch_generator",
+    "RunSettings",
+    "Compared", "Found", "Parts", "Task", "decayed_matrices",
+    "TrainReport", "Trainer", "moved", "train_task",
+    "Trained", "half_cosine", "train_whole",
+    "Weights", "load_weights", "save_weights",
 ]

@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from headsync.experiment.atomic import write_whole
+from headsync.experiment.renamed import new_name
 
 Config = TypeVar("Config")
 NESTING = 20  # levels of a configuration; the YAML library overflows the stack at some ten thousand
@@ -145,10 +146,19 @@ def merge_error(error: Exception, key: Any, value: Any, config: DictConfig) -> s
     where = getattr(error, "full_key", None) or str(key)
     if isinstance(error, KeyError):
         owner = getattr(error, "object_type", None)
+        if (new := new_name(where, dotted_keys(value, str(key)))) is not None:
+            return "{!r} is {!r} since version 0.2".format(*new)
         allowed = (field.name for field in dataclasses.fields(owner)) if dataclasses.is_dataclass(owner) else config
         return f"unknown key {where!r}; allowed there: {', '.join(map(str, allowed))}"
     reason = one_line(error).replace(" of type '$VALUE_TYPE'", "").replace("'$VALUE'", repr(str(value)))
     return f"{where}: {reason}"
+
+
+def dotted_keys(node: Any, key: str) -> list[str]:
+    """The full keys of a value's leaves; its own where it has none."""
+    if not isinstance(node, DictConfig) or not node:
+        return [key]
+    return [leaf for name in node for leaf in dotted_keys(node._get_node(name), dotted(key, str(name)))]
 
 
 def finished(schema: type[Config], config: DictConfig, source: str) -> Config:

@@ -69,6 +69,10 @@ class LoopSettings:
         if self.patience and not self.validate_every:
             raise ValueError(f"patience is {self.patience} but validate_every is 0; set how often to validate")
 
+    @property
+    def checkpoint_every(self) -> int:
+        return self.save_every
+
 
 class LoopResult(NamedTuple):
     step: int  # below the settings' steps, and not stopped early: ended by a signal
@@ -118,7 +122,7 @@ def run_loop(trainee: Trainee, folder: str | Path, settings: LoopSettings, *, lo
                 log.write(standing.step, "train", **standing.take_means())
             if settings.validate_every and is_due(standing.step, settings.validate_every, settings):
                 judge(trainee, folder, settings, standing=standing, log=log)
-            if standing.step % settings.save_every == 0:
+            if standing.step % settings.checkpoint_every == 0:
                 save(trainee, folder, standing)
                 saved = standing.step
             bar.update()

@@ -26,18 +26,6 @@ class Trained(NamedTuple):
     state: dict     # the trainee's, at its best validation; the last one of a run that was never validated
 
 
-class TrainReport(NamedTuple):
-    """What a training left behind."""
-
-    weights: Path
-    loop: LoopResult
-
-    def told(self, monitor: str, *, digits: int = 3) -> str:
-        """The line about it: the file, what its state is worth, the steps."""
-        best = "never validated" if self.loop.best is None else f"val {monitor} {self.loop.best:.{digits}f}"
-        return f"{self.weights}: written, {best}, {self.loop.step} steps"
-
-
 def half_cosine(done: float, *, last: float) -> float:
     """What is left of a learning rate: falls from 1 to `last` while `done` goes from 0 to 1, constant before and after."""
     return last + (1 - last) * (1 + math.cos(math.pi * min(max(done, 0.0), 1.0))) / 2

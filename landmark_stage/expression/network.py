@@ -26,14 +26,14 @@ LIVELINESS = 1.3            # of what is shown against what is expected, chosen 
 
 @dataclass(frozen=True)
 class ExpressionSettings:
-    """The network's form. The defaults are the public code's, on log filterbank energies."""
+    """The network's form."""
 
     sound: Literal["rows", "wave"] = "rows"     # 28 x 26 log energies, or 4480 samples
     channels: tuple[int, ...] = (64, 128, 256)  # of the convolutions along the window, each of stride 2
     kernel: int = 5
     hidden: int = 256                           # of sound and of shape, each
     shapes: int = 20                            # components of people's faces at rest that are told
-    dropout: float = 0.2
+    dropout: float = 0.1
 
     def __post_init__(self):
         if not self.channels or min(*self.channels, self.kernel, self.hidden, self.shapes) < 1 or not 0 <= self.dropout < 1:
