@@ -1,9 +1,11 @@
 """Pictures of synchrony: similarity over time, distance over lag."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 
+from headsync.media import write_whole
 from syncers.measure import Talk, level_profiles
 from syncers.model import SyncerPyramid
 from syncers.sync import WINDOW_MS, similarity_matrix
@@ -37,4 +39,6 @@ def plot_sync(path: str | Path, talk: Talk, pyramid: SyncerPyramid, *, title: st
         axes[1, number].title.set_fontsize(9)
         axes[1, number].set_xticks(np.linspace(lags[0], lags[-1], 5).round().astype(int))
     figure.suptitle(title)
-    figure.savefig(path, dpi=90)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=90)
+    write_whole(path, drawn.getvalue())

@@ -16,7 +16,7 @@ if __name__ == "__main__":
 import numpy as np
 import torch
 
-import headsync.experiment.atomic
+import headsync.media.files
 from headsync.experiment import LoopSettings, RunLog, run_loop
 
 SETTINGS = {"log_every": 2, "validate_every": 5, "save_every": 3}
@@ -90,7 +90,7 @@ def kill_in_save(step):
             os.kill(os.getpid(), signal.SIGKILL)
         replace(source, target)
 
-    headsync.experiment.atomic.os.replace = dying
+    headsync.media.files.os.replace = dying
 
 
 def main(folder, steps, how="0"):

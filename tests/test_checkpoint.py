@@ -9,16 +9,16 @@ import random
 import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-import headsync.experiment.atomic
 import headsync.experiment.checkpoint
+import headsync.media.files
 from headsync.experiment import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint
+from headsync.media.files import partial_path
 
 
 def state(number):
@@ -223,9 +223,9 @@ def test_a_full_disk_leaves_the_checkpoints_before(tmp_path, monkeypatch, where)
     for number in (3, 5):
         save_checkpoint(tmp_path, state(number), step=number)
     if where == "write":
-        monkeypatch.setattr(headsync.experiment.atomic, "open", lambda path, mode: FullFile(path, "w"), raising=False)
+        monkeypatch.setattr(headsync.media.files, "open", lambda path, mode: FullFile(path, "w"), raising=False)
     elif where == "open":
-        monkeypatch.setattr(headsync.experiment.atomic, "open", full_disk, raising=False)
+        monkeypatch.setattr(headsync.media.files, "open", full_disk, raising=False)
     else:
         monkeypatch.setattr(os, where, full_disk)
     with pytest.raises(OSError, match="No space left"):
@@ -245,14 +245,13 @@ def test_a_limit_of_the_system_leaves_the_checkpoint_before(tmp_path):
     assert done.returncode == 7 and names(tmp_path) == ["step-000000003.ckpt"]
 
 
-def test_what_killed_programs_left_goes_after_a_while(tmp_path):
-    old, new = tmp_path / "step-000000001.ckpt.partial-1", tmp_path / "step-000000002.ckpt.partial-2"
-    for path in (old, new):
+def test_what_killed_programs_left_goes(tmp_path):
+    alive = partial_path(tmp_path / "step-000000002.ckpt")
+    dead = alive.with_name(alive.name.replace(str(os.getpid()), "999999", 1))
+    for path in (alive, dead):
         path.write_bytes(b"half")
-    hour_ago_s = time.time() - 3600
-    os.utime(old, (hour_ago_s, hour_ago_s))
     save_checkpoint(tmp_path, state(3), step=3)
-    assert names(tmp_path) == [new.name, "step-000000003.ckpt"]
+    assert names(tmp_path) == [alive.name, "step-000000003.ckpt"]
     assert load_checkpoint(tmp_path)["step"] == 3
 
 

@@ -1,5 +1,6 @@
 """Files of unknown origin: none runs code, none mixes with another's, none takes memory on its word; odd names are names."""
 
+import errno
 import hashlib
 import io
 import json
@@ -34,12 +35,14 @@ from headsync.experiment import (
     load_weights,
     lock,
     only_run,
+    output_lock,
     report_failures,
     run_command,
 )
-from headsync.experiment.atomic import write_whole as write_run_file
 from headsync.experiment.checkpoint import HEADER, MAGIC
 from headsync.landmarks import LandmarkSequence, SequenceWriter, read_blocks, read_header
+from headsync.media.files import partial_path
+from headsync.media.left_behind import process_mark
 from landmark_stage import load_generator
 from syncers import TrainSettings
 from tests.fuzz_material import StillDetector, make_weights, sequence
@@ -146,7 +149,7 @@ import importlib.util, os, sys
 found = importlib.util.spec_from_file_location("lock", sys.argv[1])
 lock = importlib.util.module_from_spec(found)
 found.loader.exec_module(lock)      # alone: the package would take seconds
-with lock.only_run(sys.argv[2]):
+with getattr(lock, sys.argv[4])(sys.argv[2]):
     if sys.argv[3] == "alone" or os.fork() == 0:
         print("ready", flush=True)
     sys.stdin.read()    # until whoever started this closes it
@@ -155,9 +158,9 @@ with lock.only_run(sys.argv[2]):
 
 
 @contextmanager
-def held(folder, way="alone"):
+def held(folder, way="alone", verb="only_run"):
     """Another process, which is at work in a folder; it is killed at the end."""
-    process = subprocess.Popen([sys.executable, "-c", HOLD, lock.__file__, str(folder), way], stdin=subprocess.PIPE,
+    process = subprocess.Popen([sys.executable, "-c", HOLD, lock.__file__, str(folder), way, verb], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout.readline() == "ready\n"
@@ -180,6 +183,61 @@ def test_a_folder_has_one_run_and_a_killed_one_lets_go(tmp_path):
         raise KeyError
     with only_run(tmp_path / "run"):
         pass
+
+
+def test_an_output_has_one_writer_and_keeps_no_lock(tmp_path):
+    """Other outputs are free meanwhile, and of several all or none are taken."""
+    first, second = tmp_path / "a.mp4", tmp_path / "b.npz"
+    with held(first, verb="output_lock") as process:
+        with pytest.raises(ValueError, match=rf"a.mp4 is in use by another run \(process {process.pid}\); wait"), \
+                output_lock(second, first):
+            pass
+        with output_lock(None, second, second):
+            process.kill()
+            process.wait()
+            assert len([*tmp_path.iterdir()]) == 2      # the killed one's and ours
+    with output_lock(second):                           # not the killed one's, but it clears up
+        assert len([*tmp_path.iterdir()]) == 1
+    assert not [*tmp_path.iterdir()]
+    with pytest.raises(KeyError), output_lock(first):
+        raise KeyError
+    with output_lock(first), pytest.raises(ValueError, match="in use"), output_lock(first):
+        pass
+    assert not [*tmp_path.iterdir()]
+
+
+def test_outputs_that_cannot_be_are_refused_before_the_work(tmp_path):
+    (tmp_path / "folder").mkdir()
+    for path, told in ((tmp_path / "missing" / "a.mp4", "its folder is missing"), (tmp_path / "folder", "it is a folder")):
+        with pytest.raises(ValueError, match=f"{path.name} cannot be written: {told}"), output_lock(tmp_path / "b", path):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_file_systems_without_locks_go_unguarded(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def unknown(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    with output_lock(tmp_path / "a"), only_run(tmp_path):
+        pass
+
+
+def test_a_start_removes_what_killed_runs_left_half_written(tmp_path):
+    """In the folder and one further down, and beside an output; what lives on stays."""
+    dead = f"step-000000001.ckpt.partial-{process_mark().replace(str(os.getpid()), '999999', 1)}-abcdef"
+    places = [tmp_path, tmp_path / "best", tmp_path / "best" / "deeper"]
+    for place in places:
+        place.mkdir(exist_ok=True)
+        (place / dead).write_bytes(b"half")
+    with only_run(tmp_path):
+        assert [(place / dead).exists() for place in places] == [False, False, True]
+    alive = partial_path(places[2] / "a.mp4")
+    alive.write_bytes(b"half")
+    with output_lock(places[2] / "a.mp4"):
+        assert alive.exists() and not (places[2] / dead).exists()
 
 
 def test_forked_workers_do_not_keep_a_killed_run_s_folder(tmp_path):
@@ -226,9 +284,8 @@ def motion(path, number):
 
 @pytest.mark.parametrize("write", [
     lambda path, number: media.write_whole(path, bytes([number]) * 3_000_000),
-    lambda path, number: write_run_file(path, bytes([number]) * 3_000_000),
     lambda path, number: sequence(99).replace(points=np.full((99, 68, 3), number, np.float32)).save(path),
-    motion, video], ids=["media", "experiment", "sequence", "motion", "video"])
+    motion, video], ids=["whole", "sequence", "motion", "video"])
 def test_two_writers_of_one_file_never_mix(write, tmp_path):
     """Threads of one process: the hardest case, as they share its number."""
     apart = []

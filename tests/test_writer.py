@@ -139,7 +139,7 @@ def test_a_killed_writer_leaves_no_final_file(tmp_path):
     run.wait()
     run.stdout.close()
     names = [path.name for path in tmp_path.iterdir()]
-    assert len(names) == 1 and re.fullmatch(rf"a\.mp4\.partial-{run.pid}-\w+", names[0])
+    assert len(names) == 1 and re.fullmatch(rf"a\.mp4\.partial-{run.pid}-[\w-]+", names[0])
 
 
 def test_two_writers_of_one_name_do_not_mix(tmp_path):

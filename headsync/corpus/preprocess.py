@@ -19,7 +19,7 @@ from headsync.corpus.clips import OUTPUTS, PreprocessSettings, SourceResult, cut
 from headsync.corpus.corpus import REJECTED, Clip, Corpus, Rejection, open_corpus, write_manifest, write_table
 from headsync.corpus.sources import Source
 from headsync.landmarks.detection.detectors import Detector, make_detector
-from headsync.media import FPS, write_whole
+from headsync.media import FPS, remove_left_behind, write_whole
 
 RECORDS = ".sources"
 BATCH_SOURCES = 8
@@ -51,7 +51,7 @@ def build_corpus(sources: Sequence[Source], out: str | Path, *, settings: Prepro
                          f"{', '.join(sorted({source.identity for source in sources})[:8])} ...")
     for name in (RECORDS, *OUTPUTS):
         (out / name).mkdir(parents=True, exist_ok=True)
-    _remove_partial_files(out)
+    remove_left_behind(out / name for name in (RECORDS, *OUTPUTS))
     waiting = [source for source in sources if not _is_finished(source, out, settings)]
     batches = [waiting[start : start + BATCH_SOURCES] for start in range(0, len(waiting), BATCH_SOURCES)]
     streams = jobs == 1 or get_active_backend()[0].supports_return_generator        # Ray's does not
@@ -146,13 +146,6 @@ def _remove_outputs(result: SourceResult, out: Path) -> None:
     for clip in result.clips:
         for folder, suffix in OUTPUTS.items():
             (out / folder / f"{clip.clip}{suffix}").unlink(missing_ok=True)
-
-
-def _remove_partial_files(out: Path) -> None:
-    """What a killed run left half-written."""
-    for folder in (RECORDS, *OUTPUTS):
-        for path in (out / folder).glob("*.partial*"):
-            path.unlink(missing_ok=True)
 
 
 def minutes(clips: Iterable[Clip]) -> float:

@@ -16,7 +16,7 @@ from headsync.experiment.distributed import (
     run_training,
     share_gradients,
 )
-from headsync.experiment.lock import only_run
+from headsync.experiment.lock import only_run, output_lock
 from headsync.experiment.log import RunLog, read_log
 from headsync.experiment.loop import LoopResult, LoopSettings, Trainee, run_loop
 from headsync.experiment.model import Kind, check_loss_weights, counting_weights, fingerprint, follow, load_model, weighted_sum
@@ -37,7 +37,7 @@ __all__ = [
     "build_config", "config_dict", "load_config", "save_config",
     "compute_together", "equal_share", "first_before_others", "is_first", "own_device", "own_rows", "process_mean",
     "run_training", "share_gradients",
-    "only_run",
+    "only_run", "output_lock",
     "RunLog", "read_log",
     "LoopResult", "LoopSettings", "Trainee", "run_loop",
     "Kind", "check_loss_weights", "counting_weights", "fingerprint", "follow", "load_model", "weighted_sum",

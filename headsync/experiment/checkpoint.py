@@ -11,21 +11,19 @@ import os
 import random
 import re
 import struct
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from headsync.experiment.atomic import write_whole
+from headsync.media import remove_left_behind, write_whole
 
 SCHEMA = "checkpoint/1"
 SUFFIX = ".ckpt"
 NAME = re.compile(r"step-(\d+)\.ckpt")
 HEADER = struct.Struct("<20sQ32s")  # magic, length and SHA-256 of the payload
 MAGIC = b"headsync checkpoint\n"
-LEFT_BEHIND_S = 600  # a partial file this old belongs to a program that was killed
 PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.Tensor, torch.nn.Parameter, torch.dtype,
          torch.device, torch.Size)
 CONTAINERS = (dict, collections.OrderedDict, collections.Counter, list, tuple, set)
@@ -48,8 +46,10 @@ def save_checkpoint(folder: str | Path, state: dict, *, step: int, keep: int = 2
     torch.save({"schema": SCHEMA, "step": step, "state": state}, buffer)
     payload = buffer.getbuffer()
     header = HEADER.pack(MAGIC, len(payload), hashlib.sha256(payload).digest())
-    path = write_whole(Path(folder) / f"step-{step:09d}{SUFFIX}", header, payload)
-    forget(Path(folder), step=step, keep=keep)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = write_whole(folder / f"step-{step:09d}{SUFFIX}", header, payload)
+    forget(folder, step=step, keep=keep)
     return path
 
 
@@ -111,16 +111,13 @@ def read_checkpoint(path: Path) -> dict:
 
 
 def forget(folder: Path, *, step: int, keep: int) -> None:
-    """Remove all but the last `keep` checkpoints up to this step, and what killed programs left behind."""
+    """Remove all but the last `keep` checkpoints up to this step, and what killed processes left half-written."""
     files = checkpoints(folder)
     kept = [file for file in files if step_of(file) <= step][-keep:]
-    left_behind = [file for file in folder.glob("step-*.partial-*") if age_s(file) > LEFT_BEHIND_S]
-    for file in [*(file for file in files if file not in kept), *left_behind]:
-        file.unlink(missing_ok=True)
-
-
-def age_s(path: Path) -> float:
-    return time.time() - path.stat().st_mtime if path.exists() else 0.0
+    for file in files:
+        if file not in kept:
+            file.unlink(missing_ok=True)
+    remove_left_behind([folder])
 
 
 def refuse_unloadable(value: Any, place: str) -> None:

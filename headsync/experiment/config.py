@@ -19,8 +19,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from headsync.experiment.atomic import write_whole
 from headsync.experiment.renamed import new_name
+from headsync.media import write_whole
 
 Config = TypeVar("Config")
 NESTING = 20  # levels of a configuration; the YAML library overflows the stack at some ten thousand
@@ -59,6 +59,7 @@ def config_dict(config: Any) -> dict:
 
 def save_config(config: Any, path: str | Path) -> Path:
     """The path, now holding the dataclass as YAML that `load_config` reads back as a preset."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     return write_whole(path, yaml.safe_dump(config_dict(config), sort_keys=False, allow_unicode=True).encode())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from headsync.experiment.atomic import write_whole
+from headsync.media import write_whole
 
 FILE_NAME = "log.jsonl"
 RESERVED = ("step", "kind", "time_s")

@@ -13,8 +13,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from headsync.experiment.atomic import write_whole
 from headsync.experiment.distributed import is_first
+from headsync.media import write_whole
 
 SCHEMA = "weights/1"
 LENGTH = struct.Struct("<Q")  # a safetensors file opens with its header's length
@@ -43,7 +43,10 @@ def save_weights(path: str | Path, tensors: Mapping[str, Tensor], *, config: dic
     metadata = {"schema": SCHEMA, "config": text, "half": json.dumps(half)}
     header, data = split(safetensors.torch.save(stored, metadata))
     metadata["sha256"] = checksum(json.loads(header), data)
-    return write_whole(path, safetensors.torch.save(stored, metadata)) if is_first() else Path(path)
+    if is_first():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, safetensors.torch.save(stored, metadata))
+    return Path(path)
 
 
 def load_weights(path: str | Path) -> Weights:

@@ -10,7 +10,7 @@ import numpy as np
 
 from headsync.media.clock import SAMPLE_RATE_HZ
 from headsync.media.containers import media_url, reason, shown_name
-from headsync.media.files import partial_path, put_in_place
+from headsync.media.files import growing_file
 
 _BLOCK_SAMPLES = 4096
 _FULL_SCALE = 32768
@@ -33,10 +33,8 @@ def write_flac(path: Path | str, waveform: np.ndarray) -> None:
     """
     if waveform.ndim != 1 or not len(waveform):
         raise ValueError(f"{shown_name(path)}: a sound needs samples of shape (N,), got {waveform.shape}")
-    path = Path(path)
-    partial = partial_path(path)
     try:
-        with av.open(media_url(partial), "w", format="flac") as output:
+        with growing_file(path) as partial, av.open(media_url(partial), "w", format="flac") as output:
             stream = output.add_stream("flac", rate=SAMPLE_RATE_HZ, layout="mono")
             stream.format = "s16"
             samples = _as_int16(waveform)
@@ -46,8 +44,5 @@ def write_flac(path: Path | str, waveform: np.ndarray) -> None:
                 frame.sample_rate, frame.pts = SAMPLE_RATE_HZ, start
                 output.mux(stream.encode(frame))
             output.mux(stream.encode(None))
-        put_in_place(partial, path)
     except (av.FFmpegError, OSError) as error:
         raise ValueError(f"{shown_name(path)}: cannot be written ({reason(error)}); check the folder") from error
-    finally:
-        partial.unlink(missing_ok=True)
