@@ -252,7 +252,7 @@ def test_forked_workers_do_not_keep_a_killed_run_s_folder(tmp_path):
 
 
 def test_commands_refuse_a_folder_in_use(tmp_path, capsys):
-    people = made_up_people(3, 61)
+    people = made_up_people(3, 67)
     corpus = write_corpus(tmp_path / "corpus", {"train": people[:2], "val": people[2:]}).folder
     (tmp_path / "videos").mkdir()
     written(tmp_path / "videos" / "a.mp4", 2)

@@ -49,8 +49,8 @@ def output_lock(*paths: str | Path | None) -> Iterator[None]:
             folder = path.absolute().parent
             if path.is_dir() or not folder.is_dir():
                 raise ValueError(f"{path} cannot be written: {'it is a folder' if path.is_dir() else 'its folder is missing'}")
-            name = f".{hashlib.blake2b(os.path.basename(key).encode(errors='surrogateescape'), digest_size=8).hexdigest()}{SUFFIX}"
-            locks.enter_context(held(folder / name, path, advice="give another name"))
+            name = hashlib.blake2b(os.fsencode(os.path.basename(key)), digest_size=8).hexdigest()   # as short as any
+            locks.enter_context(held(folder / f".{name}{SUFFIX}", path, advice="give another name"))
         for folder in {path.absolute().parent for path in outputs.values()}:
             remove_left_behind([folder])
             remove_stale_locks(folder)
