@@ -11,7 +11,7 @@ PIP_INSTALL := .venv/bin/python -m pip install --quiet --constraint constraints.
 
 demo: setup
 	@mkdir -p out
-	.venv/bin/headsync-talk --audio examples/speech.flac --refs examples/astronaut.jpg --out out/demo.mp4
+	.venv/bin/headsync talk --audio examples/speech.flac --refs examples/astronaut.jpg --out out/demo.mp4
 
 # A process per core, each with one thread: networks as small as the tests' gain nothing from a second one. A file's tests
 # stay together, since they share what is made once for them.
@@ -48,5 +48,5 @@ clean:
 
 # Machines without a display lack what OpenCV's desktop builds load; see headsync/commands/setup_opencv.py.
 .venv/.ready: .venv/.installed headsync/commands/setup_opencv.py
-	.venv/bin/headsync-setup-opencv
+	.venv/bin/headsync setup-opencv
 	touch $@

@@ -1,5 +1,6 @@
-"""The command `headsync-gen-landmarks`, for those who call it as a script."""
+"""The command `headsync gen-landmarks`, for those who call it as a script."""
+import sys
 
-from headsync.commands.gen_landmarks import main
+from headsync.commands.program import main
 
-raise SystemExit(main())
+raise SystemExit(main(["gen-landmarks", *sys.argv[1:]]))

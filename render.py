@@ -1,5 +1,6 @@
-"""The command `headsync-render`, for those who call it as a script."""
+"""The command `headsync render`, for those who call it as a script."""
+import sys
 
-from headsync.commands.render import main
+from headsync.commands.program import main
 
-raise SystemExit(main())
+raise SystemExit(main(["render", *sys.argv[1:]]))

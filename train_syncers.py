@@ -1,5 +1,6 @@
-"""The command `headsync-train-syncers`, for those who call it as a script."""
+"""The command `headsync train syncers`, for those who call it as a script."""
+import sys
 
-from headsync.commands.train_syncers import main
+from headsync.commands.program import main
 
-raise SystemExit(main())
+raise SystemExit(main(["train", "syncers", *sys.argv[1:]]))

@@ -4,7 +4,7 @@
         [--frames 50] [--people 12] [--methods redrawn short long dubbed rhythmic]
     .venv/bin/python benchmarks/evaluation_runs.py --scale 4 8 16 32
 
-Every part ends in one call of `headsync-evaluate`, which is printed and says how long it took and how much memory at most:
+Every part ends in one call of `headsync evaluate`, which is printed and says how long it took and how much memory at most:
     whole     motion that MS-Sync's generator (`short`, `long`) made for every clip with sound, against the corpus
     pieces    the same in pieces of 80 frames that do not overlap (the papers' length), known offsets put right
     videos    the first frames of clips of some people, put right, rendered from their first picture: real landmarks
@@ -131,7 +131,7 @@ def evaluate(methods: dict[str, Path], reference: Path, report: Path, *more: str
     """Call the command, print it, what it says and its exit code."""
     arguments = [*(f"--method={name}={place}" for name, place in methods.items()), f"--reference={reference}",
                  f"--report={report}", *more]
-    print("$ headsync-evaluate", shlex.join(arguments), flush=True)
+    print("$ headsync evaluate", shlex.join(arguments), flush=True)
     done = subprocess.run([sys.executable, str(ROOT / "evaluate.py"), *arguments], stdout=subprocess.PIPE, text=True)
     print(done.stdout.strip(), f"exit code {done.returncode}", sep="\n", flush=True)
 

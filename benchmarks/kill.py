@@ -31,8 +31,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 
 import landmark_stage.ms_sync.train
+from headsync.commands.command import run_command
 from headsync.corpus import build_corpus, find_sources
-from headsync.experiment import config_dict, load_checkpoint, load_config, read_log, run_command, save_weights
+from headsync.experiment import config_dict, load_checkpoint, load_config, read_log, save_weights
 from landmark_stage import MotionChoice, MotionControl, load_speaker, write_motion
 from render_stage import RendererSettings, load_renderer, read_references, render_video, train_renderer
 from render_stage.rhythmic_head.data import read_frames

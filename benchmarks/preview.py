@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from headsync.commands import gen_landmarks
+from headsync.commands.program import main as program
 from headsync.landmarks import LandmarkSequence, contact_sheet, plain_frames
 from headsync.media import FPS, SAMPLE_RATE_HZ, read_audio
 from render_stage import load_renderer, read_references
@@ -44,10 +44,10 @@ def heard(strip: np.ndarray, share: float) -> np.ndarray:
 
 
 def generated(audio: Path, photo: Path, seed: str) -> LandmarkSequence:
-    """What headsync-gen-landmarks makes of the sound and the photo."""
+    """What headsync gen-landmarks makes of the sound and the photo."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "motion.npz"
-        if gen_landmarks.main(["--audio", str(audio), "--refs", str(photo), "--out", str(out), "--seed", seed]):
+        if program(["gen-landmarks", "--audio", str(audio), "--refs", str(photo), "--out", str(out), "--seed", seed]):
             raise SystemExit("headsync: no motion was made")
         return LandmarkSequence.load(out)
 

@@ -12,7 +12,6 @@ Prints a row of Markdown for each as soon as it is there, with the load of the m
 
 import argparse
 import contextlib
-import importlib
 import io
 import os
 import shutil
@@ -25,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from headsync.commands.program import main as program
 from headsync.corpus import open_corpus
 from headsync.media import FPS, SAMPLE_RATE_HZ, read_audio, write_flac
 from landmark_stage import generate_landmarks, start_face
@@ -81,12 +81,12 @@ def some_motions(options: argparse.Namespace, folder: Path, count: int) -> Path:
     return place
 
 
-def training(script: str, *settings: str) -> Callable:
+def training(kind: str, *settings: str) -> Callable:
     """The command of a training of so many steps; the loop's other work (judging, saving) comes once, at the end."""
     def command(options: argparse.Namespace, folder: Path, size: int, cores: int) -> list:
-        out = folder / f"{script}{size}on{cores}"
+        out = folder / f"{kind}{size}on{cores}"
         every = f"loop.validate_every={10**6}", f"loop.save_every={10**6}", f"loop.steps={size}"
-        return [script, "--data", options.data, "--out", out, *every, *settings]
+        return ["train", kind, "--data", options.data, "--out", out, *every, *settings]
 
     return command
 
@@ -95,11 +95,11 @@ PARTS = {
     "preprocessing": Part("video", (1, 2, 8), lambda options, folder, size, cores: [
         "preprocess", "--videos", some_videos(options, folder, size), "--jobs", cores,
         "--out", folder / f"corpus{size}on{cores}"], 0),
-    "syncer training, a level": Part("step of 768 windows", (2, 20, 80), training("train_syncers", "levels=1"), 0),
-    "generator training": Part("step of 16 stretches of 40 frames", (1, 2, 8), training("train_landmarks"), 0),
-    "renderer training": Part("step of 8 samples", (1, 2, 6), training("train_renderer", "flows_until=1"), 0),
+    "syncer training, a level": Part("step of 768 windows", (2, 20, 80), training("syncers", "levels=1"), 0),
+    "generator training": Part("step of 16 stretches of 40 frames", (1, 2, 8), training("landmarks"), 0),
+    "renderer training": Part("step of 8 samples", (1, 2, 6), training("renderer", "flows_until=1"), 0),
     "generation": Part("s of sound", (1, 10, 130), lambda options, folder, size, cores: [
-        "gen_landmarks", "--audio", sound(folder, size), "--refs", PHOTO, "--out", folder / "generated.npz"]),
+        "gen-landmarks", "--audio", sound(folder, size), "--refs", PHOTO, "--out", folder / "generated.npz"]),
     "rendering": Part("frame", (25, 50, 150), lambda options, folder, size, cores: [
         "render", "--landmarks", motion(folder, size), "--refs", PHOTO, "--out", folder / "rendered.mp4"], FPS),
     "evaluation of landmarks": Part("clip", (1, 3, 9), lambda options, folder, size, cores: [
@@ -115,10 +115,10 @@ def spent() -> float:
 
 def cost(command: list) -> Cost:
     """What a command costs; its words where it fails."""
-    main, said = importlib.import_module(command[0]).main, io.StringIO()
+    said = io.StringIO()
     began, before = time.monotonic(), spent()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        code = main([str(one) for one in command[1:]])
+        code = program([str(one) for one in command])
     if code:
         raise SystemExit(f"headsync: {' '.join(map(str, command))} ended with {code}: {said.getvalue()[-1500:]}")
     return Cost(time.monotonic() - began, spent() - before)
@@ -141,7 +141,7 @@ def row(name: str, part: Part, options: argparse.Namespace, folder: Path, cores:
 def main() -> None:
     """Time each part at each number of cores."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="a corpus of headsync-preprocess")
+    parser.add_argument("--data", type=Path, required=True, help="a corpus of headsync preprocess")
     parser.add_argument("--videos", type=Path, help="a folder of videos, for preprocessing")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=tuple(PARTS))
     options = parser.parse_args()

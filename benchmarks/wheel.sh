@@ -34,17 +34,17 @@ for python in "$@"; do
     # shellcheck disable=SC2086
     "$bin/python" -m pip install --quiet --constraint "$root/constraints.txt" ${TORCH_OPTIONS:-} torch
     "$bin/python" -m pip install --quiet --constraint "$root/constraints.txt" "$folder"/dist/*.whl
-    "$bin/headsync-setup-opencv"
+    "$bin/headsync" setup-opencv
     say "$("$bin/python" --version): installed, $(du -sm "$place/venv" | cut -f1) MB"
     cd "$place/empty"
     begin
-    "$bin/headsync-doctor"
+    "$bin/headsync" doctor
     say "doctor"
     begin
-    "$bin/headsync-gen-landmarks" --audio "$root/examples/speech.flac" --refs "$root/examples/astronaut.jpg" --out motion.npz
+    "$bin/headsync" gen-landmarks --audio "$root/examples/speech.flac" --refs "$root/examples/astronaut.jpg" --out motion.npz
     say "motion of the shipped example"
     begin
-    "$bin/headsync-talk" --audio "$root/examples/speech.flac" --refs "$root/examples/astronaut.jpg" --out talk.mp4
+    "$bin/headsync" talk --audio "$root/examples/speech.flac" --refs "$root/examples/astronaut.jpg" --out talk.mp4
     say "video of the shipped example"
     begin
     for command in "$bin"/headsync-*; do

@@ -1,6 +1,6 @@
 """Stage one: sound and a first face to head and lip motion, as a landmark sequence."""
 
-from landmark_stage.control import MotionChoice, add_motion_arguments, motion_from
+from landmark_stage.control import MotionChoice, motion_from
 from landmark_stage.expression.generate import generate_expression, load_expression, stream_expression
 from landmark_stage.generate import (
     MODELS,
@@ -19,11 +19,11 @@ from landmark_stage.ms_sync.generator import Generator, GeneratorSettings
 from landmark_stage.ms_sync.train import GeneratorTraining, TrainReport, TrainSettings, train_landmarks
 from landmark_stage.preview import write_preview
 from landmark_stage.reference import HeadReference
-from landmark_stage.speak import add_generator_arguments, load_speaker, motion_control, rewrite_motion, write_motion
+from landmark_stage.speak import load_speaker, motion_control, rewrite_motion, write_motion
 
 __all__ = ["LOOK_AHEAD_FRAMES", "MODELS", "Adversary", "AdversarySettings", "Explanation", "Generator", "GeneratorSettings",
            "GeneratorTraining", "HeadReference", "MotionChoice", "MotionControl", "TrainReport", "TrainSettings",
-           "add_generator_arguments", "add_motion_arguments", "explain_motion", "generate_expression", "generate_landmarks",
+           "explain_motion", "generate_expression", "generate_landmarks",
            "load_expression", "load_generator", "load_head_motion", "load_speaker", "motion_control", "motion_from",
            "rewrite_motion", "start_face", "stream_expression", "stream_heads", "stream_landmarks", "train_landmarks",
            "write_landmarks", "write_motion", "write_preview"]

@@ -102,27 +102,9 @@ def _held(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     yield last
 
 
-def add_motion_arguments(parser: argparse.ArgumentParser, *, blink: str = "natural", noise: bool = True) -> None:
-    """How heads, lips and lids are to move; `motion_from` reads it back.
-
-    `blink` is that option's default; `noise` says whether there is a generator that it is for.
-    """
-    parser.add_argument("--seed", type=int, default=0, help="another seed, another motion")
-    if noise:
-        parser.add_argument("--noise", type=float, default=1.0, help="how different seeds are; 0: the mean path (default 1)")
-    parser.add_argument("--head-motion", default="landmarks", metavar="SOURCE",
-                        help="landmarks (default): as generated; learned: a person's own; still; or a video or .npz to copy")
-    parser.add_argument("--head-reference", metavar="VIDEO_OR_NPZ", help="whose head motion is learned (default: of --refs)")
-    parser.add_argument("--head-scale", type=float, default=1.0, help="0: the head stands still (default 1)")
-    parser.add_argument("--lip-scale", type=float, default=1.0, help="of the lips' motion (default 1)")
-    parser.add_argument("--lip-closure", type=float, metavar="X",
-                        help="how much lips close, 0: as generated (default 1 for ms-sync's, which close too seldom; else 0)")
-    parser.add_argument("--blink", default=blink, metavar="HOW",
-                        help=f"natural, off, video: as in the one of --head-motion, or blinks a minute (default {blink})")
-
-
 def motion_from(options: argparse.Namespace) -> MotionChoice:
-    """What `add_motion_arguments` asked for, its files read; frames without a face in them are reported on stderr.
+    """What `headsync.commands.motion_arguments` asked for, its files read; frames without a face in them are reported on
+    stderr.
 
     ValueError, one line, for anything that cannot be had.
     """

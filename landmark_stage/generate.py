@@ -26,7 +26,7 @@ from landmark_stage.ms_sync.stream import MotionStream
 
 MODELS = ("short", "long")
 KIND = Kind("landmark_stage", MODELS, frozenset(["generator"]), "generator", "landmark generator",
-            "headsync-train-landmarks", "generator weights")
+            "headsync train landmarks", "generator weights")
 BLOCK_FRAMES = 250
 _READ_BYTES = 1 << 20
 

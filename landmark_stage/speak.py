@@ -15,7 +15,7 @@ import numpy as np
 from headsync import media
 from headsync.experiment import fingerprint
 from headsync.landmarks import IBUG68, LandmarkSequence, SequenceWriter, producer_json, read_blocks, read_header
-from landmark_stage.control import MS_SYNC, MotionChoice, add_motion_arguments
+from landmark_stage.control import MS_SYNC, MotionChoice
 from landmark_stage.expression.generate import load_expression, stream_expression
 from landmark_stage.expression.network import Expression
 from landmark_stage.generate import (
@@ -30,14 +30,6 @@ from landmark_stage.generate import (
 from landmark_stage.ms_sync.generator import Generator
 
 GENERATORS = (MS_SYNC, "expression")
-
-
-def add_generator_arguments(parser: argparse.ArgumentParser, *, model: str) -> None:
-    """Who makes a motion, and how it is to be; `model` names the option that takes weights. `motion_control` and
-    `motion_from` read it back."""
-    parser.add_argument("--generator", default="ms-sync", help="ms-sync (default), or expression: lips and face, head still")
-    parser.add_argument(model, help="long (default), short, or a weight file of the generator")
-    add_motion_arguments(parser)
 
 
 def motion_control(options: argparse.Namespace) -> MotionControl:

@@ -20,7 +20,7 @@ from syncers.model import SyncerPyramid, SyncerSettings
 
 FAMILIES = ("loss", "metric")
 KIND = Kind("syncers", FAMILIES, frozenset(["family", "levels"]), "syncer", "syncers",
-            "headsync-train-syncers", "syncer weights")
+            "headsync train syncers", "syncer weights")
 WINDOW_MS = 200         # of the first level; each further one doubles it
 LEAST_FRAMES = 5
 

@@ -19,7 +19,17 @@ if __name__ == "__main__":
 
 import torch
 
-from headsync.experiment import LoopSettings, RunLog, config_dict, is_first, load_config, run_loop, run_training, save_weights
+from headsync.commands.command import run_command
+from headsync.experiment import (
+    LoopSettings,
+    RunLog,
+    config_dict,
+    is_first,
+    joined_processes,
+    load_config,
+    run_loop,
+    save_weights,
+)
 from headsync.experiment.log import SilentLog
 from landmark_stage.expression.train import ExpressionTrainSettings, train_expression
 from landmark_stage.head_motion.train import HeadTrainSettings, train_head_motion
@@ -57,7 +67,7 @@ def processes(count: int, job: Callable[[], None], folder: Path) -> dict:
             said = os.open(folder / f"said{rank}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(said, 1), os.dup2(said, 2)
             try:
-                os._exit(run_training(lambda _: job() and None, []))
+                os._exit(run_command(lambda _: joined(job), []))
             finally:
                 sys.excepthook(*sys.exc_info())
                 os._exit(99)
@@ -66,6 +76,12 @@ def processes(count: int, job: Callable[[], None], folder: Path) -> dict:
     return {"codes": [os.waitstatus_to_exitcode(status) for status, _ in ends],
             "said": [(folder / f"said{rank}").read_text() for rank in range(count)],
             "cpu_s": [round(used.ru_utime + used.ru_stime, 2) for _, used in ends]}
+
+
+def joined(job: Callable[[], None]) -> None:
+    """A job in one of several processes, as the commands of trainings do it."""
+    with joined_processes():
+        job()
 
 
 def jobs(folder: Path) -> dict[str, Callable[[Path], None]]:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-WITHOUT_FILES = ("headsync-setup-opencv", "headsync-doctor")
+WITHOUT_FILES = ("headsync setup-opencv", "headsync doctor")
 
 
 READER = "reader: "     # begins the name of a slot that is a reader alone
@@ -23,26 +23,13 @@ class Slot(NamedTuple):
     corpus: str = ""        # the corpus that holds it, as `source` within it
     weight: float = 1.0     # how often, against others
 
-    @property
-    def module(self) -> str:
-        """Whose `main` it is; "" of a reader."""
-        return MODULES.get(self.command, "")
-
-
-MODULES = {
-    "headsync-correct-sync": "correct_sync", "headsync-evaluate": "evaluate", "headsync-gen-landmarks": "gen_landmarks",
-    "headsync-landmarks": "extract_landmarks", "headsync-preprocess": "preprocess", "headsync-render": "render",
-    "headsync-sync": "sync", "headsync-talk": "talk", "headsync-train-encoder": "train_encoder",
-    "headsync-train-expression": "train_expression", "headsync-train-head-motion": "train_head_motion",
-    "headsync-train-landmarks": "train_landmarks", "headsync-train-renderer": "train_renderer",
-    "headsync-train-syncers": "train_syncers"}
 
 SMALL_JUDGES = " syncers={good}/syncers.safetensors judge={good}/syncers.safetensors"
 SOUND, FACE, CLIP = ("wav", "mp3", "mp4"), ("png", "jpg", "mp4"), ("mp4",)
 
 
 def _generation() -> list[Slot]:
-    name, model = "headsync-gen-landmarks", "--model {good}/generator.safetensors --out {out}/o.npz"
+    name, model = "headsync gen-landmarks", "--model {good}/generator.safetensors --out {out}/o.npz"
     sound = "--audio {good}/a.wav"
     made = ("o.npz", "p.mp4")
     return [
@@ -61,7 +48,7 @@ def _generation() -> list[Slot]:
 
 
 def _extraction() -> list[Slot]:
-    name = "headsync-landmarks"
+    name = "headsync landmarks"
     return [
         Slot(name, "{bad} --out {out}/o.npz", FACE, outs=("o.npz",), weight=2),
         Slot(name, "{bad} --out {out}/o.npz --preview {out}/p.mp4", FACE, outs=("o.npz", "p.mp4")),
@@ -70,7 +57,7 @@ def _extraction() -> list[Slot]:
 
 
 def _rendering() -> list[Slot]:
-    name, model = "headsync-render", "--model {good}/renderer.safetensors --out {out}/o.mp4"
+    name, model = "headsync render", "--model {good}/renderer.safetensors --out {out}/o.mp4"
     face, motion, made = "--refs {good}/a.png", "--landmarks {good}/a.npz", ("o.mp4",)
     return [
         Slot(name, f"--landmarks {{bad}} {face} {model}", ("npz",), outs=made, weight=2),
@@ -83,7 +70,7 @@ def _rendering() -> list[Slot]:
 
 
 def _speaking() -> list[Slot]:
-    name, made = "headsync-talk", ("o.mp4",)
+    name, made = "headsync talk", ("o.mp4",)
     models = "--motion-model {good}/generator.safetensors --model {good}/renderer.safetensors --out {out}/o.mp4"
     return [
         Slot(name, f"--audio {{bad}} --refs {{good}}/a.png {models}", SOUND, outs=made),
@@ -99,31 +86,31 @@ def _judging() -> list[Slot]:
     tools = "--syncers {good}/syncers.safetensors --identity none --report {out}/report"
     made, itself = ("report/metrics.json", "report/report.html"), "--generated {good}/a.npz --reference {good}/a.npz"
     return [
-        Slot("headsync-sync", "{bad} --weights {good}/syncers.safetensors", CLIP, weight=2),
-        Slot("headsync-sync", "{bad} {good}/a.mp4 --weights {good}/syncers.safetensors", CLIP, weight=0.5),
-        Slot("headsync-sync", "{good}/a.mp4 --weights {bad}", ("safetensors",), source="syncers.safetensors", weight=2),
-        Slot("headsync-evaluate", f"--generated {{bad}} --reference {{good}}/a.npz {tools}", ("npz", "mp4"), outs=made),
-        Slot("headsync-evaluate", f"--generated {{good}}/a.npz --reference {{bad}} {tools}", ("npz", "mp4"), outs=made),
-        Slot("headsync-evaluate", f"{itself} --audio {{bad}} {tools}", SOUND, outs=made),
-        Slot("headsync-evaluate", f"{itself} --syncers {{bad}} --identity none --report {{out}}/report", ("safetensors",),
+        Slot("headsync sync", "{bad} --weights {good}/syncers.safetensors", CLIP, weight=2),
+        Slot("headsync sync", "{bad} {good}/a.mp4 --weights {good}/syncers.safetensors", CLIP, weight=0.5),
+        Slot("headsync sync", "{good}/a.mp4 --weights {bad}", ("safetensors",), source="syncers.safetensors", weight=2),
+        Slot("headsync evaluate", f"--generated {{bad}} --reference {{good}}/a.npz {tools}", ("npz", "mp4"), outs=made),
+        Slot("headsync evaluate", f"--generated {{good}}/a.npz --reference {{bad}} {tools}", ("npz", "mp4"), outs=made),
+        Slot("headsync evaluate", f"{itself} --audio {{bad}} {tools}", SOUND, outs=made),
+        Slot("headsync evaluate", f"{itself} --syncers {{bad}} --identity none --report {{out}}/report", ("safetensors",),
              source="syncers.safetensors", outs=made),
-        Slot("headsync-evaluate", "--generated {good}/a.mp4 --reference {good}/a.mp4 --syncers {good}/syncers.safetensors "
+        Slot("headsync evaluate", "--generated {good}/a.mp4 --reference {good}/a.mp4 --syncers {good}/syncers.safetensors "
                                   "--identity {bad} --report {out}/report", ("safetensors",),
              source="face_encoder.safetensors", outs=made, weight=0.5),
-        Slot("headsync-evaluate", f"--generated {{bad}} {tools}", ("csv",), source="pairs.csv", outs=made, weight=0.5),
-        Slot("headsync-evaluate", f"{itself} --published {{out}} {tools}", ("pth",), outs=made, weight=0.3),
+        Slot("headsync evaluate", f"--generated {{bad}} {tools}", ("csv",), source="pairs.csv", outs=made, weight=0.5),
+        Slot("headsync evaluate", f"{itself} --published {{out}} {tools}", ("pth",), outs=made, weight=0.3),
     ]
 
 
 def _preparing() -> list[Slot]:
-    name = "headsync-preprocess"
+    name = "headsync preprocess"
     found = [
         Slot(name, "--videos {out}/videos --out {out}/made", CLIP, weight=2),
         Slot(name, "--videos {out}/videos --out {out}/made --manifest {bad}", ("csv",), source="people.csv", weight=0.5),
         Slot(name, "--videos {out}/videos --out {out}/made --sync-correct {bad}", ("safetensors",),
              source="syncers.safetensors"),
     ]
-    name, syncers = "headsync-correct-sync", "--weights {good}/syncers.safetensors"
+    name, syncers = "headsync correct-sync", "--weights {good}/syncers.safetensors"
     for place in ("landmarks/clip0.npz", "features/clip0.npy", "manifest.csv"):
         found.append(Slot(name, f"--data {{corpus}} {syncers}", (place.rpartition(".")[2],), source=place, corpus="talks"))
     found.append(Slot(name, "--data {corpus} --weights {bad}", ("safetensors",), source="syncers.safetensors", corpus="talks"))
@@ -135,7 +122,7 @@ def _training() -> list[Slot]:
     found = []
     for stage, word, made in (("syncers", "syncers", "loss"), ("landmarks", "landmarks", "generator"),
                               ("head_motion", "head-motion", "head_motion"), ("expression", "expression", "expression")):
-        name, tiny = f"headsync-train-{word}", f"--config {{good}}/{stage}.yaml" + SMALL_JUDGES * (stage == "landmarks")
+        name, tiny = f"headsync train {word}", f"--config {{good}}/{stage}.yaml" + SMALL_JUDGES * (stage == "landmarks")
         outs = (f"run/{made}.safetensors",)
         for place in ("landmarks/clip0.npz", "features/clip0.npy", "manifest.csv"):
             found.append(Slot(name, f"--data {{corpus}} --out {{out}}/run {tiny}", (place.rpartition(".")[2],), source=place,
@@ -144,16 +131,16 @@ def _training() -> list[Slot]:
                           source=f"{stage}.yaml", outs=outs, weight=0.6))
     landmarks = "--data {good}/talks --out {out}/run --config {good}/landmarks.yaml"
     for key, source in (("begin_with", "generator"), ("syncers", "syncers"), ("judge", "syncers")):
-        found.append(Slot("headsync-train-landmarks", f"{landmarks}{SMALL_JUDGES} {key}={{bad}}", ("safetensors",),
+        found.append(Slot("headsync train landmarks", f"{landmarks}{SMALL_JUDGES} {key}={{bad}}", ("safetensors",),
                           source=f"{source}.safetensors", outs=("run/generator.safetensors",), weight=0.3))
     for stage, made in (("renderer", "renderer"), ("encoder", "encoder")):
-        name, outs = f"headsync-train-{stage}", (f"run/{made}.safetensors",)
+        name, outs = f"headsync train {stage}", (f"run/{made}.safetensors",)
         for place in ("landmarks/clip0.npz", "mesh/clip0.npy", "manifest.csv", "clips/clip0.mp4"):
             found.append(Slot(name, f"--data {{corpus}} --out {{out}}/run --config {{good}}/{stage}.yaml",
                               (place.rpartition(".")[2],), source=place, corpus="faces", outs=outs, weight=0.3))
         found.append(Slot(name, "--data {corpus} --out {out}/run --config {bad}", ("yaml",), source=f"{stage}.yaml", outs=outs,
                           corpus="faces", weight=0.6))
-    found.append(Slot("headsync-train-renderer", "--data {corpus} --out {out}/run --config {good}/renderer.yaml "
+    found.append(Slot("headsync train renderer", "--data {corpus} --out {out}/run --config {good}/renderer.yaml "
                                                  "begin_with={bad}", ("safetensors",), source="renderer.safetensors",
                       corpus="faces", outs=("run/renderer.safetensors",), weight=0.5))
     return found

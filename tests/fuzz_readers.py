@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from headsync import media
+from headsync.commands.command import run_command
 from headsync.corpus import find_sources, open_corpus
 from headsync.evaluation.items import find_items
-from headsync.experiment import load_config, load_weights, run_command
+from headsync.experiment import load_config, load_weights
 from headsync.landmarks import LandmarkSequence, read_blocks, read_header
 from headsync.landmarks.detection import extract
 from landmark_stage import TrainSettings as LandmarksSettings

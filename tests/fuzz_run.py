@@ -8,7 +8,6 @@ What a case does follows from the seed and its number alone. Exit code 1 with th
 """
 
 import argparse
-import importlib
 import io
 import json
 import logging
@@ -32,6 +31,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from headsync.commands.program import main as program
 from tests.fuzz_commands import READER, SLOTS, Slot, shares
 from tests.fuzz_mutations import KINDS, mutated
 
@@ -132,8 +132,8 @@ def judge(case: Case, out: Path, code: object, said: str, trace: str) -> str:
 
 def main_of(slot: Slot) -> Callable[[list[str]], int]:
     """The command's entry point, or the reader's."""
-    if slot.module:
-        return importlib.import_module(slot.module).main
+    if not slot.command.startswith(READER):
+        return lambda argv: program([*slot.command.split()[1:], *argv])
     from tests.fuzz_readers import main_of as reader_main
 
     return reader_main(slot.command.removeprefix(READER))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headsync.experiment import named, report_failures, run_command, run_each
+from headsync.commands.command import named, report_failures, run_command, run_each
 
 
 def raising(error):
@@ -57,7 +57,7 @@ def test_failures_are_listed(capsys):
 
 
 def test_a_program_prints_no_traceback():
-    program = "from headsync.experiment import run_command\nraise SystemExit(run_command(lambda _: int('a\\nb')))"
+    program = "from headsync.commands.command import run_command\nraise SystemExit(run_command(lambda _: int('a\\nb')))"
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""headsync-doctor: all is well here; what is missing or damaged is named, with a remedy, and ends in one line and code 2."""
+"""headsync doctor: all is well here; what is missing or damaged is named, with a remedy, and ends in one line and code 2."""
 
 import json
 import subprocess
@@ -11,6 +11,7 @@ import pytest
 
 from headsync.commands.doctor import MISSING, OK, OPTIONAL, Finding, examine, machine, parts
 from headsync.commands.doctor import command as doctor
+from headsync.commands.program import main
 
 ROOT = Path(__file__).parents[1]
 GOOD, SPARE, BAD = Finding("a", OK, "1.0"), Finding("b", OPTIONAL, "none"), Finding("c", MISSING, "gone", "fetch c")
@@ -28,8 +29,8 @@ def test_this_machine_has_everything(capsys):
 
 def test_a_bare_python_is_told_everything_in_seconds():
     """No package at all: nothing may be imported before it is looked for, and nothing ends in a traceback."""
-    program = (f"import sys; sys.path.insert(0, {str(ROOT)!r}); from headsync.commands.doctor import command; "
-               "sys.exit(command.main(['--json']))")
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n" \
+              "from headsync.commands.program import main; sys.exit(main(['doctor', '--json']))"
     done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and done.stderr.startswith("headsync: not ready: ")
     told = json.loads(done.stdout)
@@ -45,10 +46,10 @@ def test_a_bare_python_is_told_everything_in_seconds():
 ])
 def test_only_what_is_needed_decides(monkeypatch, capsys, findings, code, error):
     monkeypatch.setattr(doctor, "examine", lambda: findings)
-    assert doctor.main([]) == code
+    assert main(["doctor"]) == code
     said = capsys.readouterr()
     assert said.err == error and all(f"{one.name}  {one.told}" in said.out for one in findings)
-    assert doctor.main(["--json"]) == code
+    assert main(["doctor", "--json"]) == code
     told = json.loads(capsys.readouterr().out)
     assert told["ready"] == (code == 0) and [Finding(**one) for one in told["findings"]] == findings
 
@@ -109,7 +110,7 @@ def test_without_opencv_or_an_encoder_or_a_place_for_compiled_code(monkeypatch):
     import av
 
     monkeypatch.setitem(sys.modules, "cv2", None)
-    assert machine.opencv().state == MISSING and "headsync-setup-opencv" in machine.opencv().remedy
+    assert machine.opencv().state == MISSING and "headsync setup-opencv" in machine.opencv().remedy
     monkeypatch.setattr(av, "codecs_available", {"aac", "png"})
     assert machine.encoders().state == MISSING and "no encoder libx264" in machine.encoders().told
     monkeypatch.setitem(sys.modules, "render_stage.geometry.rasteriser", None)

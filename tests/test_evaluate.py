@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from headsync.commands import evaluate
+from headsync.commands.program import main
 from headsync.corpus import Clip
 from headsync.corpus.corpus import write_table
 from headsync.evaluation.anchors import FOREIGN, REAL, SHIFTED, STILL, Shift
@@ -200,7 +200,8 @@ def test_the_command_writes_logs_and_names_what_failed(corpus, tmp_path):
         corpus.landmarks(clip).slice(0, 47).save(broken / f"{clip.clip}.npz")
     (broken / "clip2.npz").write_text("nothing")
     wandb = ["--wandb", "offline"] if importlib.util.find_spec("wandb") else []     # which starts a process of its own
-    done = subprocess.run([sys.executable, evaluate.__file__, "--generated", str(broken), "--reference", str(corpus.folder),
+    done = subprocess.run([sys.executable, "-m", "headsync", "evaluate", "--generated", str(broken),
+                           "--reference", str(corpus.folder),
                            "--report", str(report), "--identity", "none", "--split", "val", "--syncers", "loss", *wandb],
                           capture_output=True, text=True, timeout=500)
     assert done.returncode == 1 and "clip2" in done.stderr and done.stderr.count("47 frames, its reference") == 2
@@ -226,7 +227,7 @@ def test_the_command_writes_logs_and_names_what_failed(corpus, tmp_path):
 def test_bad_input_is_one_line(corpus, methods, tmp_path, capsys, arguments, told):
     places = {"R": str(corpus.folder), "G": str(methods["same"])}
     given = [places.get(argument, argument) for argument in arguments]
-    assert evaluate.main([*given, "--report", str(tmp_path / "r"), "--identity", "none"]) == 2
+    assert main(["evaluate", *given, "--report", str(tmp_path / "r"), "--identity", "none"]) == 2
     said = capsys.readouterr().err
     assert told in said and len(said.splitlines()) == 1 and not (tmp_path / "r").exists()
 
@@ -246,7 +247,7 @@ def test_every_kind_of_bad_input_is_in_the_report_and_the_exit_code_tells(corpus
     (weights / "syncnet_v2.model").write_text("somebody else's")
     given = ["--generated", str(made), "--reference", str(real), "--report", str(tmp_path / "report"), "--identity", "none",
              "--published", str(weights), "--syncers", "loss"]
-    assert evaluate.main(given) == 1
+    assert main(["evaluate", *given]) == 1
     said, page = capsys.readouterr().err, (tmp_path / "report" / "report.html").read_text()
     told = json.loads((tmp_path / "report" / "metrics.json").read_text())
     reasons = {problem["clip"]: problem["reason"] for problem in told["problems"]}

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from headsync import media
-from headsync.commands import landmarks as extract_landmarks
+from headsync.commands.program import main
 from headsync.landmarks import LandmarkSequence
 from headsync.landmarks.detection import extract, make_detector
 from headsync.landmarks.detection.fan_detector import FanDetector, load_fan_detector
@@ -120,7 +120,7 @@ def test_the_command_writes_sequence_and_preview(tmp_path, capsys):
     audio = write_tone(tmp_path / "a.flac", 31)
     out, preview = tmp_path / "s.npz", tmp_path / "s.mp4"
     call = [str(PORTRAIT), "--audio", str(audio), "--out", str(out), "--preview", str(preview)]
-    assert extract_landmarks.main(call) == 0
+    assert main(["landmarks", *call]) == 0
     assert len(LandmarkSequence.load(out)) == 31
     frames = list(media.read_frames(preview))
     assert len(frames) == 31 and frames[0].shape == (256, 256, 3) and media.video_info(preview).has_audio
@@ -128,6 +128,6 @@ def test_the_command_writes_sequence_and_preview(tmp_path, capsys):
 
 
 def test_the_command_refuses_in_one_line(tmp_path, capsys):
-    assert extract_landmarks.main([str(tmp_path / "absent.mp4"), "--out", str(tmp_path / "s.npz")]) == 2
+    assert main(["landmarks", str(tmp_path / "absent.mp4"), "--out", str(tmp_path / "s.npz")]) == 2
     said = capsys.readouterr().err.strip()
     assert "absent.mp4" in said and "\n" not in said and not (tmp_path / "s.npz").exists()

@@ -4,7 +4,6 @@
 """
 
 import ast
-import configparser
 import hashlib
 import json
 import os
@@ -24,22 +23,19 @@ from headsync.experiment import load_config, load_weights
 from headsync.landmarks import LandmarkSequence
 from headsync.landmarks.detection import extract
 from syncers import TrainSettings as SyncersSettings
-from tests.fuzz_commands import COMMANDS, MODULES, READ_SHARE, READER, SLOTS, WITHOUT_FILES, shares
+from tests.fuzz_commands import COMMANDS, READ_SHARE, READER, SLOTS, WITHOUT_FILES, shares
 from tests.fuzz_material import StillDetector, make_weights, sequence
 from tests.fuzz_mutations import KINDS, mutated, npy, png_chunks, png_file
 from tests.fuzz_run import Case, judge
 from tests.media_files import noise, write_audio, write_picture
+from tests.test_program import leaves
 
 ROOT = Path(__file__).parents[1]
 CASES = int(os.environ.get("HEADSYNC_FUZZ", "2000"))
 
 
 def test_every_command_is_in_the_table():
-    settings = configparser.ConfigParser()
-    settings.read(ROOT / "setup.cfg", encoding="utf-8")
-    lines = settings["options.entry_points"]["console_scripts"].split("\n")
-    commands = {line.partition("=")[0].strip() for line in lines if line.strip()}
-    assert {slot.command for slot in COMMANDS} == set(MODULES) == commands - set(WITHOUT_FILES)
+    assert {slot.command for slot in COMMANDS} == set(leaves()) - set(WITHOUT_FILES)
     assert {kind for slot in SLOTS for kind in slot.kinds} >= set(KINDS)
     assert sum(shares()) == pytest.approx(1) and len(shares()) == len(SLOTS)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from headsync.commands import gen_landmarks
+from headsync.commands.program import main
 from headsync.experiment import config_dict, save_weights
 from headsync.landmarks import LandmarkSequence, canonical_face
 from headsync.landmarks.motion import motion_statistics
@@ -148,7 +148,7 @@ def test_the_command_writes_sequence_and_preview(tmp_path, weights, capsys):
         write_flac(tmp_path / f"{name}.flac", sound(640 * 31))
     argv = ["--audio", *(str(tmp_path / f"{name}.flac") for name in "ab"), "--out", str(tmp_path / "out"),
             "--preview", str(tmp_path / "out"), "--model", str(weights)]
-    assert gen_landmarks.main(argv) == 0
+    assert main(["gen-landmarks", *argv]) == 0
     assert "31 frames" in capsys.readouterr().out
     assert len(LandmarkSequence.load(tmp_path / "out/b.npz")) == 31
     assert len(list(read_frames(tmp_path / "out/a.mp4"))) == 31
@@ -174,6 +174,6 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, weights, capsys, cha
     save_weights("syncers", {"x": torch.zeros(3)}, config={"family": "loss", "levels": []})
     before = sorted(tmp_path.iterdir())
     options = {"--audio": "a.flac", "--out": "s.npz", "--model": str(weights)} | change
-    assert gen_landmarks.main([part for pair in options.items() for part in pair]) == 2
+    assert main(["gen-landmarks", *(part for pair in options.items() for part in pair)]) == 2
     told = capsys.readouterr().err
     assert words in told and told.count("\n") == 1 and sorted(tmp_path.iterdir()) == before

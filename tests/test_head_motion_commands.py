@@ -1,4 +1,4 @@
-"""Heads, lips and lids by headsync-gen-landmarks, headsync-talk and headsync-render: each option does what it says, and all
+"""Heads, lips and lids by headsync gen-landmarks, headsync talk and headsync render: each option does what it says, and all
 three commands do the same."""
 
 import json
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import landmark_stage.head_motion.generate
-from headsync.commands import gen_landmarks, render, talk
+import render_stage
+from headsync.commands.program import main
 from headsync.landmarks import RIGID17, LandmarkSequence, rotation_matrix, rotation_vector, similarity_fit
 from headsync.landmarks.motion import head_track, lid_closures
 from headsync.landmarks.quality import lip_opening
@@ -53,7 +54,7 @@ def folder(tmp_path_factory, references):
     write_video(folder / "gaps.mp4", [*shaking(14, amplitude=15), *blank(8), *shaking(45, amplitude=15)[22:]])
     files = {"--audio": "a.flac", "--start": "start.npz", "--out": "plain.npz", "--model": "generator.safetensors"}
     argv = [word for option, name in files.items() for word in (option, str(folder / name))]
-    assert gen_landmarks.main([*argv, "--blink", "off", "--lip-closure", "0"]) == 0
+    assert main(["gen-landmarks", *argv, "--blink", "off", "--lip-closure", "0"]) == 0
     return folder
 
 
@@ -63,28 +64,27 @@ def small(folder, references, monkeypatch):
     load, weights = landmark_stage.head_motion.generate.load_head_motion, folder / "head_motion.safetensors"
     monkeypatch.setattr(landmark_stage.head_motion.generate, "load_head_motion", lambda: load(weights))
     renderer = Watching()
-    for script in (render, talk):
-        monkeypatch.setattr(script, "read_references", lambda *sources, **how: references)
-        monkeypatch.setattr(script, "load_renderer", lambda source: renderer)
+    monkeypatch.setattr(render_stage, "read_references", lambda *sources, **how: references)
+    monkeypatch.setattr(render_stage, "load_renderer", lambda source: renderer)
     monkeypatch.chdir(folder)
     return renderer
 
 
 def argv_of(command, out, *argv):
-    own = {gen_landmarks: ["--start", "start.npz", "--model", "generator.safetensors"],
-           talk: ["--refs", str(PORTRAIT), "--motion-model", "generator.safetensors"],
-           render: ["--refs", str(PORTRAIT), "--landmarks", "plain.npz"]}[command]
-    return ["--audio", "a.flac", "--out", str(out), *own, *argv]
+    own = {"gen-landmarks": ["--start", "start.npz", "--model", "generator.safetensors"],
+           "talk": ["--refs", str(PORTRAIT), "--motion-model", "generator.safetensors"],
+           "render": ["--refs", str(PORTRAIT), "--landmarks", "plain.npz"]}[command]
+    return [command, "--audio", "a.flac", "--out", str(out), *own, *argv]
 
 
 def motion_of(command, renderer, folder, *argv):
     """The motion (T, 68, 3) that a command makes with these options; lips as generated where nothing is said of them."""
     argv = argv if "--lip-closure" in argv else ("--lip-closure", "0", *argv)
-    out = folder / ("s.npz" if command is gen_landmarks else "v.mp4")
+    out = folder / ("s.npz" if command == "gen-landmarks" else "v.mp4")
     renderer.shown.clear()
-    assert command.main(argv_of(command, out, *argv)) == 0
+    assert main(argv_of(command, out, *argv)) == 0
     shown = np.concatenate(renderer.shown) if renderer.shown else None
-    if command is render:
+    if command == "render":
         return shown
     made = LandmarkSequence.load(out.with_suffix(".npz")).points
     assert shown is None or np.array_equal(made, shown)
@@ -98,10 +98,10 @@ def known():
 
 @pytest.fixture
 def made(tmp_path, small, known):
-    """Motions of headsync-gen-landmarks, by options; each is made once."""
+    """Motions of headsync gen-landmarks, by options; each is made once."""
     def made(*argv):
         if argv not in known:
-            known[argv] = motion_of(gen_landmarks, small, tmp_path, *argv)
+            known[argv] = motion_of("gen-landmarks", small, tmp_path, *argv)
         return known[argv]
 
     return made
@@ -120,13 +120,13 @@ def turned(points, others):
     ["--head-motion", "learned", "--head-reference", "pose.npz", "--blink", "off"],
     ["--head-motion", "blinking.npz", "--head-scale", "0.7", "--lip-scale", "0.5", "--blink", "video"]])
 def test_the_three_commands_move_faces_alike(small, tmp_path, folder, argv):
-    ours, spoken, shown = (motion_of(command, small, tmp_path, *argv) for command in (gen_landmarks, talk, render))
+    ours, spoken, shown = (motion_of(command, small, tmp_path, *argv) for command in ALL)
     assert len(ours) == HEARD and np.array_equal(ours, spoken) and np.array_equal(ours, shown)
     assert np.abs(ours - LandmarkSequence.load(folder / "plain.npz").points).max() > 0.3
 
 
 def test_nothing_asked_of_render_changes_no_bit(small, tmp_path, folder):
-    assert np.array_equal(motion_of(render, small, tmp_path), LandmarkSequence.load(folder / "plain.npz").points)
+    assert np.array_equal(motion_of("render", small, tmp_path), LandmarkSequence.load(folder / "plain.npz").points)
 
 
 def test_still_heads_stand_still(made):
@@ -179,7 +179,7 @@ def test_lids_blink_as_often_as_asked(made):
 def test_the_expression_learner_speaks_in_both_commands(small, tmp_path):
     argv = ["--generator", "expression", "--blink", "off", "--lip-scale", "1.5"]
     ours, spoken = (motion_of(command, small, tmp_path, *argv, option, "expression.safetensors")
-                    for command, option in ((gen_landmarks, "--model"), (talk, "--motion-model")))
+                    for command, option in (("gen-landmarks", "--model"), ("talk", "--motion-model")))
     assert np.array_equal(ours, spoken) and np.abs(ours[:, FIT] - ours[0, FIT]).max() < 1
     told = json.loads(LandmarkSequence.load(tmp_path / "v.npz").producer)
     assert told["generator"] == "expression" and told["lip_scale"] == 1.5
@@ -193,7 +193,7 @@ def test_a_video_without_a_face_in_part_is_interpolated_and_reported(made, capsy
     assert np.abs(np.diff(place[14:22], n=2)).max() < 0.01 and 20 < np.ptp(place) and np.abs(np.diff(place)).max() < 6
 
 
-ALL, MAKERS = (gen_landmarks, talk, render), (gen_landmarks, talk)
+ALL, MAKERS = ("gen-landmarks", "talk", "render"), ("gen-landmarks", "talk")
 
 
 @pytest.mark.parametrize("commands, argv, words", [
@@ -206,7 +206,7 @@ ALL, MAKERS = (gen_landmarks, talk, render), (gen_landmarks, talk)
     (MAKERS, ["--generator", "other"], "--generator takes ms-sync or exp"), (MAKERS, ["--noise", "-1"], "--noise must be 0")])
 def test_bad_values_are_one_line_and_leave_nothing(tmp_path, capsys, commands, argv, words):
     for command in commands:
-        assert command.main(argv_of(command, tmp_path / "v.mp4", *argv)) == 2
+        assert main(argv_of(command, tmp_path / "v.mp4", *argv)) == 2
         told = capsys.readouterr().err
         assert words in told and told.count("\n") == 1 and not list(tmp_path.iterdir())
 
@@ -216,16 +216,16 @@ def test_bad_values_are_one_line_and_leave_nothing(tmp_path, capsys, commands, a
 def test_missing_values_are_said_and_leave_nothing(tmp_path, capsys, option):
     for command in ALL:
         with pytest.raises(SystemExit) as ended:
-            command.main(argv_of(command, tmp_path / "v.mp4", option))
+            main(argv_of(command, tmp_path / "v.mp4", option))
         told = capsys.readouterr().err.splitlines()[-1]
         assert ended.value.code == 2 and option in told and "expected one argument" in told and not list(tmp_path.iterdir())
 
 
 def test_learned_heads_need_a_sound_as_long_as_the_motion(tmp_path, capsys, folder):
     argv = ["--refs", str(PORTRAIT), "--out", str(tmp_path / "v.mp4"), "--head-motion", "learned"]
-    assert render.main([*argv, "--landmarks", "plain.npz"]) == 2
+    assert main(["render", *argv, "--landmarks", "plain.npz"]) == 2
     assert "follows the sound; give --audio" in capsys.readouterr().err
     sequence = LandmarkSequence.load(folder / "plain.npz")
     for frames, code in ((HEARD + 1, 0), (HEARD - 1, 0), (HEARD + 9, 2)):
         sequence.held(frames).save(tmp_path / "m.npz")
-        assert render.main([*argv, "--landmarks", str(tmp_path / "m.npz"), "--audio", "a.flac"]) == code
+        assert main(["render", *argv, "--landmarks", str(tmp_path / "m.npz"), "--audio", "a.flac"]) == code

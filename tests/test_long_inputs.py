@@ -131,7 +131,7 @@ from pathlib import Path
 from headsync import media
 from headsync.landmarks import LandmarkSequence, read_blocks, read_header
 from headsync.experiment import load_weights
-from headsync.experiment import run_command
+from headsync.commands.command import run_command
 size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + (700 << 20),) * 2)
 readers = {"picture": media.read_image, "video": lambda path: sum(1 for _ in media.read_frames(path)),

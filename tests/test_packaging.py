@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests.test_layering import MAY_IMPORT, SCRIPTS
+from tests.test_layering import TOP
+from tests.test_program import leaves
 from tests.test_repository import repository_files
 
 ROOT = Path(__file__).parents[1]
@@ -26,17 +27,18 @@ MOST_BYTES = 80e6
 
 BUILD = "import sys; from setuptools import build_meta; print(getattr(build_meta, sys.argv[1])(sys.argv[2]))"
 TRY = """
-import contextlib, importlib, io, json, sys
+import contextlib, io, json, sys
 from importlib import metadata
 told = {"commands": {}}
-for point in metadata.distribution("headsync").entry_points:
+[point] = metadata.distribution("headsync").entry_points
+for command in sys.argv[1:]:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         try:
-            code = point.load()(["--help"])
+            code = point.load()([*command.split()[1:], "--help"])
         except SystemExit as stop:
             code = stop.code
-    told["commands"][point.name] = [code, out.getvalue()]
+    told["commands"][command] = [code, out.getvalue()]
 from headsync.commands.doctor import parts
 told["findings"] = [[one.name, one.state, one.told] for one in [parts.data(), *parts.weights()]]
 told["files"] = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
@@ -75,10 +77,11 @@ def contents(wheel: Path) -> set[str]:
 
 def test_the_wheel_holds_every_package_script_and_table_and_nothing_else(built):
     tree = {path.relative_to(ROOT).as_posix() for path in repository_files()}
-    packaged = {name for name in tree if PurePosixPath(name).parts[0] in MAY_IMPORT and "/" in name}
+    packaged = {name for name in tree if PurePosixPath(name).parts[0] in TOP and "/" in name}
+    packaged |= {f"headsync/{name}" for name in tree if name.startswith("configs/")}
     wanted = {name for name in packaged
               if PurePosixPath(name).suffix in DATA | {".py"} or "/weights/" in name or "/models/" in name}
-    assert contents(built[1]) == wanted | {f"{name}.py" for name in SCRIPTS}
+    assert contents(built[1]) == wanted
     assert {PurePosixPath(name).suffix for name in wanted} == DATA | {".py", ".md", ""}
     assert built[1].stat().st_size < MOST_BYTES
 
@@ -96,24 +99,14 @@ def test_every_command_works_away_from_the_tree(built, tmp_path):
     empty.mkdir()
     quiet = ["--quiet", "--no-deps", "--no-index", "--no-compile", "--disable-pip-version-check"]
     output(sys.executable, "-m", "pip", "install", *quiet, "--target", place, built[1], folder=empty)
-    told = json.loads(output(sys.executable, "-c", TRY, folder=empty, PYTHONPATH=str(place)))
-
-    points = dict(line.split(" = ") for line in read_points())     # name = module:function
-    assert set(told["commands"]) == set(points) and len(points) == len(SCRIPTS)
-    assert {point.partition(":")[0] for point in points.values()} == SCRIPTS
+    told = json.loads(output(sys.executable, "-c", TRY, *leaves(), folder=empty, PYTHONPATH=str(place)))
+    assert set(told["commands"]) == set(leaves()) and (place / "bin" / "headsync").exists()
     for name, (code, said) in told["commands"].items():
-        assert code == 0 and said.startswith(f"usage: {name} "), f"{name}: {code} {said[:200]}"
-        assert (place / "bin" / name).exists()
+        assert code == 0 and f"usage: {name} " in said, f"{name}: {code} {said[:200]}"
     assert not [finding for finding in told["findings"] if finding[1] != "ok"]
-    ours = {name: file for name, file in told["files"].items() if name.split(".")[0] in {*MAY_IMPORT, *SCRIPTS} and file}
+    ours = {name: file for name, file in told["files"].items() if name.split(".")[0] in TOP and file}
     assert len(ours) > 50 and not [file for file in ours.values() if not file.startswith(str(place))]
     assert not list(empty.iterdir())
-
-
-def read_points() -> list[str]:
-    settings = configparser.ConfigParser()
-    settings.read(ROOT / "setup.cfg", encoding="utf-8")
-    return settings["options.entry_points"]["console_scripts"].strip().splitlines()
 
 
 def package_name(requirement: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from headsync import media
-from headsync.commands import preprocess
+from headsync.commands.program import main
 from headsync.corpus import PreprocessSettings, build_corpus, find_sources
 from tests.face_files import blank, shaking, write_tone, write_video
 
@@ -101,7 +101,7 @@ def test_new_settings_make_it_anew_and_leave_no_orphans(videos, tmp_path):
 
 
 def test_killed_and_run_again_it_is_the_same_corpus(built, videos, tmp_path):
-    command = [sys.executable, "-m", "headsync.commands.preprocess", "--videos", str(videos), "--out", str(tmp_path / "c")]
+    command = [sys.executable, "-m", "headsync", "preprocess", "--videos", str(videos), "--out", str(tmp_path / "c")]
     for wait_s in (1.5, 2.5):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(wait_s)
@@ -120,6 +120,6 @@ def test_killed_and_run_again_it_is_the_same_corpus(built, videos, tmp_path):
 ])
 def test_bad_calls_say_one_line(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert preprocess.main(arguments) == 2
+    assert main(["preprocess", *arguments]) == 2
     said = capsys.readouterr().err.strip()
     assert message in said and "\n" not in said and not (tmp_path / "c").exists()

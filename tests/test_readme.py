@@ -2,7 +2,6 @@
 
 import argparse
 import ast
-import importlib
 import re
 import shlex
 from pathlib import Path
@@ -10,22 +9,18 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from headsync.commands.program import program
+from headsync.commands.train import KINDS
 from landmark_stage import start_face
 from render_stage import render_video
 from tests.test_layering import TOP
 from tests.test_notebooks import private_names
-from tests.test_packaging import read_points
+from tests.test_program import leaves
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-STAGES = {"syncers": "syncers", "landmarks": "landmarks", "encoder": "encoder", "expression": "expression",
-          "head-motion": "head_motion", "renderer": "renderer"}
 MOST_BYTES = 2_000_000
-
-
-class Parsed(BaseException):
-    """Ends a command as soon as its arguments are understood."""
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -36,53 +31,38 @@ def commands(text: str) -> list[list[str]]:
     """The words of every line of a shell block that starts one of our commands; lines with [OPTIONAL] parts are forms."""
     lines = [line.split("# ")[0].strip() for block in blocks(text, "") for line in block.replace("\\\n", " ").splitlines()]
     lines = [line.removeprefix(".venv/bin/") for line in lines]
-    return [shlex.split(line) for line in lines if line.startswith("headsync-") and not re.search(r"[\[|]|\.\.\.", line)]
+    return [shlex.split(line)[1:] for line in lines if line.startswith("headsync ") and not re.search(r"[\[|]|\.\.\.", line)]
 
 
-def understood(command: str, arguments: list[str], monkeypatch) -> argparse.Namespace:
-    """What a command makes of its arguments; an assertion that names them when it makes nothing of them."""
-    points = {name.strip(): point for name, point in (line.split("=") for line in read_points())}
-    assert command in points, f"there is no {command}"
-    module, function = points[command].strip().split(":")
-    parse = argparse.ArgumentParser.parse_args
-
-    def stop(self, *given):
-        raise Parsed(parse(self, *given))
-
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+def understood(command: str, arguments: list[str]) -> argparse.Namespace:
+    """What `headsync` makes of its arguments; an assertion that names them when it makes nothing of them."""
     try:
-        getattr(importlib.import_module(module), function)(arguments)
-    except Parsed as parsed:
-        return parsed.args[0]
+        return program().understood([command, *arguments])[1]
     except SystemExit:
         pass
-    finally:
-        monkeypatch.undo()
-    raise AssertionError(f"{command} does not understand {arguments}")
+    raise AssertionError(f"headsync does not understand {command} {arguments}")
 
 
-def wrong_settings(command: str, options: argparse.Namespace) -> list[str]:
+def wrong_settings(options: argparse.Namespace) -> list[str]:
     """Presets and key=value settings of a training that its configuration does not have."""
-    stage = STAGES.get(command.removeprefix("headsync-train-"))
-    if stage is None:
+    if not hasattr(options, "kind"):
         return []
-    folder = ROOT / "configs" / stage
+    folder = ROOT / "configs" / KINDS[options.kind].stage
     base = OmegaConf.load(folder / "base.yaml")
     wrong = [one for one in options.overrides if OmegaConf.select(base, one.split("=")[0], throw_on_missing=False) is None]
     return wrong + [options.config] * (not (folder / f"{options.config}.yaml").exists())
 
 
 @EACH
-def test_commands_are_understood(page, monkeypatch):
+def test_commands_are_understood(page):
     for command, *arguments in commands(page.read_text(encoding="utf-8")):
-        options = understood(command, arguments, monkeypatch)
-        assert not wrong_settings(command, options), (command, arguments)
+        assert not wrong_settings(understood(command, arguments)), (command, arguments)
 
 
 def test_every_command_is_in_the_readme():
     told = (ROOT / "README.md").read_text(encoding="utf-8") + (ROOT / "docs/motion.md").read_text(encoding="utf-8")
     assert len(commands(told)) > 15
-    assert not [name for name in (line.split("=")[0].strip() for line in read_points()) if name not in told]
+    assert not [name for name in leaves() if name not in told]
 
 
 @EACH
@@ -128,16 +108,16 @@ def test_make_targets_exist_and_pictures_are_small():
 
 
 @pytest.mark.parametrize("line", [
-    "headsync-talk --audio a.wav --refs b.jpg --out c.mp4 --no-such-option", "headsync-sing --audio a.wav",
-    "headsync-render --landmarks a.npz --out c.mp4",
+    "headsync talk --audio a.wav --refs b.jpg --out c.mp4 --no-such-option", "headsync sing --audio a.wav",
+    "headsync render --landmarks a.npz --out c.mp4", "headsync train --data a --out b",
 ])
-def test_a_planted_mistake_is_found(line, monkeypatch):
+def test_a_planted_mistake_is_found(line):
     [(command, *arguments)] = commands(f"```\n{line}   # says so\n```\n")
-    with pytest.raises(AssertionError, match=r"there is no|does not understand"):
-        understood(command, arguments, monkeypatch)
+    with pytest.raises(AssertionError, match=r"does not understand"):
+        understood(command, arguments)
 
 
-def test_a_planted_setting_is_found(monkeypatch):
-    line = "headsync-train-renderer --data a --out b --config smal no_such=1 loop.steps=3"
+def test_a_planted_setting_is_found():
+    line = "headsync train renderer --data a --out b --config smal no_such=1 loop.steps=3"
     [(command, *arguments)] = commands(f"```\n{line}\n```\n")
-    assert wrong_settings(command, understood(command, arguments, monkeypatch)) == ["no_such=1", "smal"]
+    assert wrong_settings(understood(command, arguments)) == ["no_such=1", "smal"]

@@ -1,9 +1,10 @@
-"""headsync-render and headsync-talk: whole files or none, one line for bad input, several jobs with one reading of the face."""
+"""headsync render and headsync talk: whole files or none, one line for bad input, several jobs with one reading of the face."""
 
 import numpy as np
 import pytest
 
-from headsync.commands import render, talk
+import render_stage
+from headsync.commands.program import main
 from headsync.experiment import config_dict, save_weights
 from headsync.landmarks import LandmarkSequence
 from headsync.landmarks.detection import extract, make_detector
@@ -66,8 +67,7 @@ class WithoutEnd:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, detector):
     monkeypatch.setattr("render_stage.references.make_detector", lambda name: detector)
-    for script in (render, talk):
-        monkeypatch.setattr(script, "load_renderer", lambda source: Still())
+    monkeypatch.setattr(render_stage, "load_renderer", lambda source: Still())
 
 
 def told(command, options: dict[str, str | list[str] | None]) -> int:
@@ -75,31 +75,31 @@ def told(command, options: dict[str, str | list[str] | None]) -> int:
     argv = []
     for option, value in options.items():
         argv += [] if value is None else [option, *map(str, value if isinstance(value, list) else [value])]
-    return command.main(argv)
+    return main([command, *argv])
 
 
 def test_a_sequence_becomes_a_video(tmp_path, material, capsys):
     options = {"--landmarks": material / "s.npz", "--refs": material / "photo.png", "--audio": material / "a.flac",
                "--out": tmp_path / "v.mp4", "--size": 94}
-    assert told(render, options) == 0
+    assert told("render", options) == 0
     assert "31 frames" in capsys.readouterr().out
     info = video_info(tmp_path / "v.mp4")
     assert info.has_audio and (info.height, info.width) == (94, 94) and len(list(read_frames(tmp_path / "v.mp4"))) == 31
-    assert told(render, options | {"--audio": None, "--paste-back": [], "--out": tmp_path / "p.mp4"}) == 0
+    assert told("render", options | {"--audio": None, "--paste-back": [], "--out": tmp_path / "p.mp4"}) == 0
     info = video_info(tmp_path / "p.mp4")
     assert not info.has_audio and (info.height, info.width) == portrait().shape[:2]
 
 
 def test_several_sequences_share_one_reading_of_the_face(tmp_path, material, capsys, monkeypatch):
     readings = []
-    monkeypatch.setattr(render, "read_references", lambda *args, read=render.read_references, **options:
+    monkeypatch.setattr(render_stage, "read_references", lambda *args, read=render_stage.read_references, **options:
                         readings.append(args) or read(*args, **options))
     sequence = LandmarkSequence.load(material / "s.npz")
     for name, frames in (("one", 31), ("two", 13), ("three", 7)):
         sequence.held(frames).save(tmp_path / f"{name}.npz")
     (tmp_path / "two.npz").write_bytes(b"PK")
     names = [tmp_path / f"{name}.npz" for name in ("one", "two", "three")]
-    assert told(render, {"--landmarks": names, "--refs": material / "photo.png", "--out": tmp_path / "videos"}) == 1
+    assert told("render", {"--landmarks": names, "--refs": material / "photo.png", "--out": tmp_path / "videos"}) == 1
     error = capsys.readouterr().err
     assert "two.npz is not a landmarks/1 file" in error and error.count("\n") == 1 and len(readings) == 1
     assert sorted(path.name for path in (tmp_path / "videos").iterdir()) == ["one.mp4", "three.mp4"]
@@ -109,13 +109,13 @@ def test_several_sequences_share_one_reading_of_the_face(tmp_path, material, cap
 def test_sound_and_face_become_a_video_and_its_motion(tmp_path, material, capsys):
     options = {"--audio": material / "a.flac", "--refs": material / "photo.png", "--out": tmp_path / "v.mp4",
                "--motion-model": material / "motion.safetensors"}
-    assert told(talk, options) == 0
+    assert told("talk", options) == 0
     motion = LandmarkSequence.load(tmp_path / "v.npz")
     start = extract(material / "photo.png").sequence
     assert len(motion) == 31 and np.array_equal(motion.points[0], start.points[0]) and motion.crop == start.crop
     assert video_info(tmp_path / "v.mp4").has_audio and len(list(read_frames(tmp_path / "v.mp4"))) == 31
     several = {"--audio": [material / "a.flac", material / "b.flac"], "--out": tmp_path / "all", "--seed": 3}
-    assert told(talk, options | several) == 0
+    assert told("talk", options | several) == 0
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["a.mp4", "a.npz", "b.mp4", "b.npz"]
 
 
@@ -131,11 +131,11 @@ TALK = [*BOTH, ({"--noise": "-1"}, "--noise must be 0 or more"), ({"--motion-mod
 
 
 @pytest.mark.parametrize("command, change, words", [
-    *((render, *case) for case in RENDER), *((talk, *case) for case in TALK)])
+    *(("render", *case) for case in RENDER), *(("talk", *case) for case in TALK)])
 def test_bad_input_is_one_line_and_leaves_nothing(material, capsys, monkeypatch, command, change, words):
     monkeypatch.chdir(material)
     before = sorted(material.iterdir())
-    own = {"--landmarks": "s.npz"} if command is render else {"--motion-model": "motion.safetensors"}
+    own = {"--landmarks": "s.npz"} if command == "render" else {"--motion-model": "motion.safetensors"}
     assert told(command, {"--audio": "a.flac", "--refs": "photo.png", "--out": "v.mp4"} | own | change) == 2
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1 and sorted(material.iterdir()) == before

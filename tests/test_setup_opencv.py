@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from headsync.commands import setup_opencv
+from headsync.commands.program import main
 
 NO_LIBGL = "Traceback ...\nImportError: libGL.so.1: cannot open shared object file: No such file or directory"
 DESKTOP = {"opencv-python": "5.0.0.93", "opencv-contrib-python": "5.0.0.93", "numpy": "2.4.6"}
@@ -40,28 +41,28 @@ def test_the_missing_library_is_named(message, library):
 
 
 def test_a_working_opencv_is_left_alone(machine):
-    assert setup_opencv.main([]) == 0 and machine.verbs == []
+    assert main(["setup-opencv"]) == 0 and machine.verbs == []
 
 
 def test_desktop_builds_are_replaced_where_a_library_is_missing(machine, capsys):
     machine.imports = [NO_LIBGL, ""]
-    assert setup_opencv.main([]) == 0 and machine.verbs == ["download", "uninstall", "install"]
+    assert main(["setup-opencv"]) == 0 and machine.verbs == ["download", "uninstall", "install"]
     assert "libGL.so.1" in capsys.readouterr().out
 
 
 def test_nothing_is_removed_when_the_headless_build_cannot_be_had(machine, capsys):
     machine.imports, machine.failing = [NO_LIBGL], "download"
-    assert setup_opencv.main([]) == 2 and machine.verbs == ["download"]
+    assert main(["setup-opencv"]) == 2 and machine.verbs == ["download"]
     assert capsys.readouterr().err.splitlines() == ["headsync: cv2 does not import: ERROR: no network"]
 
 
 @pytest.mark.parametrize("failure", ["ModuleNotFoundError: No module named 'cv2'", "ImportError: numpy is too old"])
 def test_other_failures_are_told_and_nothing_is_replaced(machine, capsys, failure):
     machine.imports = [failure]
-    assert setup_opencv.main([]) == 2 and machine.verbs == []
+    assert main(["setup-opencv"]) == 2 and machine.verbs == []
     assert capsys.readouterr().err.splitlines() == [f"headsync: cv2 does not import: {failure}"]
 
 
 def test_a_replacement_that_does_not_import_is_an_error(machine):
     machine.imports = [NO_LIBGL, NO_LIBGL]
-    assert setup_opencv.main([]) == 2
+    assert main(["setup-opencv"]) == 2

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from headsync import media
-from headsync.commands import correct_sync, preprocess, sync
+from headsync.commands.program import main
 from headsync.corpus import open_corpus
 from headsync.experiment import load_config
 from headsync.landmarks import LandmarkSequence
@@ -37,7 +37,7 @@ def video(tmp_path_factory):
 
 
 def test_a_video_is_measured_and_drawn(video, weights, tmp_path, capsys):
-    assert sync.main([str(video), "--weights", str(weights), "--plot", str(tmp_path / "plots")]) == 0
+    assert main(["sync", str(video), "--weights", str(weights), "--plot", str(tmp_path / "plots")]) == 0
     said = capsys.readouterr().out
     assert all(f"{window} ms" in said for window in (200, 400, 800, 1600))
     picture = media.read_image(tmp_path / "plots" / "talk.png")
@@ -46,10 +46,10 @@ def test_a_video_is_measured_and_drawn(video, weights, tmp_path, capsys):
 
 def test_one_bad_video_does_not_stop_the_others(video, weights, tmp_path, capsys):
     (tmp_path / "text.mp4").write_text("no video")
-    assert sync.main([str(tmp_path / "text.mp4"), str(video), "--weights", str(weights)]) == 1
+    assert main(["sync", str(tmp_path / "text.mp4"), str(video), "--weights", str(weights)]) == 1
     told = capsys.readouterr()
     assert "200 ms" in told.out and "text.mp4" in told.err and len(told.err.splitlines()) == 1
-    assert sync.main([str(tmp_path / "text.mp4"), "--weights", str(weights)]) == 2
+    assert main(["sync", str(tmp_path / "text.mp4"), "--weights", str(weights)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
@@ -85,19 +85,19 @@ def test_a_corpus_is_corrected_by_itself_or_by_weights(corpus, weights, tmp_path
     for arguments in (["--config", "tiny", "steps=7"], ["--weights", str(weights)]):
         folder = tmp_path / str(len(arguments))
         shutil.copytree(corpus.folder, folder)
-        assert correct_sync.main(["--data", str(folder), *arguments]) == 0
+        assert main(["correct-sync", "--data", str(folder), *arguments]) == 0
         assert "of 16 clips are sure" in capsys.readouterr().out
         clips = open_corpus(folder).clips
         assert {clip.sync for clip in clips} <= {"corrected", "unsure"} and (folder / "sync.csv").is_file()
         assert all(clip.av_offset == 0 for clip in clips if clip.sync == "unsure")
-    assert correct_sync.main(["--data", str(tmp_path)]) == 2
+    assert main(["correct-sync", "--data", str(tmp_path)]) == 2
 
 
 def test_preprocessing_corrects_when_asked(video, weights, tmp_path, capsys):
     call = ["--videos", str(video.parent), "--out", str(tmp_path / "c"), "--sync-correct", str(weights)]
-    assert preprocess.main(call) == 0
+    assert main(["preprocess", *call]) == 0
     assert "sure of their synchrony" in capsys.readouterr().out
     before = (tmp_path / "c" / "manifest.csv").read_bytes()
-    assert preprocess.main(call[:-2]) == 0 and (tmp_path / "c" / "manifest.csv").read_bytes() == before
-    assert preprocess.main([*call[:3], str(tmp_path / "d"), "--sync-correct", "absent.safetensors"]) == 2
+    assert main(["preprocess", *call[:-2]]) == 0 and (tmp_path / "c" / "manifest.csv").read_bytes() == before
+    assert main(["preprocess", *call[:3], str(tmp_path / "d"), "--sync-correct", "absent.safetensors"]) == 2
     assert "absent.safetensors" in capsys.readouterr().err and not (tmp_path / "d").exists()

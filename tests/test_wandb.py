@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-from headsync.commands import train_expression
 from headsync.experiment import read_log
 from tests.talking import made_up_people, write_corpus
 from tests.wandb_files import recorded
@@ -16,7 +15,8 @@ pytest.importorskip("wandb")
 def test_a_training_is_recorded_as_it_is_logged(tmp_path):
     corpus = write_corpus(tmp_path / "corpus", {"train": made_up_people(5, 61), "val": made_up_people(2, 61, seed=7)})
     argv = ["--data", str(corpus.folder), "--out", str(tmp_path / "run"), "--config", "tiny", "wandb=offline", "batch=3"]
-    done = subprocess.run([sys.executable, train_expression.__file__, *argv], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-m", "headsync", "train", "expression", *argv],
+                          capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     found = recorded(tmp_path / "run")
     assert found.project == "headsync" and found.config["batch"] == 3 and found.config["loop"]["steps"] == 6

@@ -2,28 +2,29 @@
 
 import argparse
 
-import numpy as np
+from headsync.commands.parser import CommandParser
 
-from headsync.corpus import open_corpus
-from headsync.experiment import load_config, only_run, run_command
-from syncers import CorrectionSettings, correct_corpus, cross_fit_corpus, load_syncers
+EXAMPLE = "correct-sync --data corpus --weights metric"
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="headsync-correct-sync", description=__doc__)
-    parser.add_argument("--data", required=True, metavar="CORPUS", help="what headsync-preprocess wrote")
+def add_arguments(parser: CommandParser) -> None:
+    """Its options."""
+    parser.add_argument("--data", required=True, metavar="CORPUS", help="what headsync preprocess wrote")
     parser.add_argument("--weights", metavar="NAME_OR_FILE",
                         help="syncers that never met these people: metric, loss or a file; without it the corpus corrects "
                              "itself, each clip by syncers trained on other people")
     parser.add_argument("--config", default="base", metavar="PRESET", help="of the self-correction: base, tiny or a .yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example rounds=3 train.seed=5")
-    return parser
 
 
-def run(argv: list[str]) -> None:
+def run(options: argparse.Namespace) -> None:
     """Estimate, record, and say what was found."""
-    options = arguments().parse_args(argv)
+    import numpy as np
+
+    from headsync.corpus import open_corpus
+    from headsync.experiment import load_config, only_run
+    from syncers import CorrectionSettings, correct_corpus, cross_fit_corpus, load_syncers
+
     corpus = open_corpus(options.data)
     if options.weights:
         pyramid = load_syncers(options.weights)
@@ -37,11 +38,3 @@ def run(argv: list[str]) -> None:
         print(f"round {number}: {len(sure)} of {len(found)} clips are sure; late by frames {counts}; "
               f"mean {np.mean(sure) if sure else 0:+.2f}")
 
-
-def main(argv: list[str] | None = None) -> int:
-    """Entry point of `headsync-correct-sync`."""
-    return run_command(run, argv)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

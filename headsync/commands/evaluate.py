@@ -3,19 +3,14 @@
 import argparse
 from pathlib import Path
 
-from headsync.evaluation.evaluate import EvaluationSettings, evaluate_videos
-from headsync.evaluation.items import named_methods
-from headsync.evaluation.published_figures import load_published
-from headsync.evaluation.report.page import write_report
-from headsync.evaluation.summary import means
-from headsync.experiment import RunLog, report_failures, run_command
-from render_stage.identity.face_encoder import FaceEmbedder, load_face_encoder
-from syncers import load_syncers
+from headsync.commands.command import report_failures
+from headsync.commands.parser import CommandParser
+
+EXAMPLE = "evaluate --generated made --reference corpus --split val --report report"
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="headsync-evaluate", description=__doc__)
+def add_arguments(parser: CommandParser) -> None:
+    """Its options."""
     add = parser.add_argument
     add("--generated", type=Path, metavar="G", help="a file, a folder, or a manifest (.csv) that names references, too")
     add("--method", action="append", default=[], metavar="NAME=G", help="the same with a name; several are compared")
@@ -31,12 +26,19 @@ def arguments() -> argparse.ArgumentParser:
     add("--published", type=Path, metavar="DIR", help="weight files of SyncNet, Inception, I3D, ArcFace, LPIPS, by their names")
     add("--wandb", choices=("disabled", "offline", "online"), default="disabled", help="log the means there, too")
     add("--seed", type=int, default=7)
-    return parser
 
 
-def run(argv: list[str]) -> int:
+def run(options: argparse.Namespace) -> int:
     """Evaluate, write, name what could not be judged; 1 when there was any."""
-    options = arguments().parse_args(argv)
+    from headsync.evaluation.evaluate import EvaluationSettings, evaluate_videos
+    from headsync.evaluation.items import named_methods
+    from headsync.evaluation.published_figures import load_published
+    from headsync.evaluation.report.page import write_report
+    from headsync.evaluation.summary import means
+    from headsync.experiment import RunLog
+    from render_stage.identity.face_encoder import FaceEmbedder, load_face_encoder
+    from syncers import load_syncers
+
     settings = EvaluationSettings(every=options.every, follows=options.follows, rank_by=options.rank_by, seed=options.seed)
     embed = None if options.identity == "none" else FaceEmbedder(load_face_encoder(options.identity))
     published = load_published(options.published) if options.published else None
@@ -50,11 +52,3 @@ def run(argv: list[str]) -> int:
                 log.write(0, method, **means(found, method))
     return report_failures([": ".join(part for part in problem if part) for problem in found.problems])
 
-
-def main(argv: list[str] | None = None) -> int:
-    """Entry point of `headsync-evaluate`."""
-    return run_command(run, argv)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

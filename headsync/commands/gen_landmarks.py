@@ -2,21 +2,15 @@
 
 import argparse
 
-from headsync.experiment import named, run_command, run_each
-from landmark_stage import (
-    add_generator_arguments,
-    load_speaker,
-    motion_control,
-    motion_from,
-    start_face,
-    write_motion,
-    write_preview,
-)
+from headsync.commands.command import named, run_each
+from headsync.commands.motion_arguments import add_generator_arguments
+from headsync.commands.parser import CommandParser
+
+EXAMPLE = "gen-landmarks --audio speech.wav --refs photo.jpg --out motion.npz --preview motion.mp4"
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="headsync-gen-landmarks", description=__doc__)
+def add_arguments(parser: CommandParser) -> None:
+    """Its options."""
     parser.add_argument("--audio", required=True, nargs="+", metavar="A", help="any file with sound; several share one model")
     face = parser.add_mutually_exclusive_group()
     face.add_argument("--refs", metavar="IMAGE_OR_VIDEO", help="whose first visible face to start from")
@@ -24,12 +18,12 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, metavar="S.npz", help="the sequence; with several sounds a folder")
     parser.add_argument("--preview", metavar="S.mp4", help="the motion drawn, with the sound; with several sounds a folder")
     add_generator_arguments(parser, model="--model")
-    return parser
 
 
-def run(argv: list[str]) -> int:
+def run(options: argparse.Namespace) -> int:
     """Generate for each sound; 1 when some of several failed."""
-    options = arguments().parse_args(argv)
+    from landmark_stage import load_speaker, motion_control, motion_from, start_face, write_motion, write_preview
+
     control, motion = motion_control(options), motion_from(options)
     speaker, start = load_speaker(options.generator, options.model), start_face(options.refs or options.start)
 
@@ -42,11 +36,3 @@ def run(argv: list[str]) -> int:
     outs, previews = named(options.out, options.audio, ".npz"), named(options.preview, options.audio, ".mp4")
     return run_each(generate, list(zip(options.audio, outs, previews, strict=True)))
 
-
-def main(argv: list[str] | None = None) -> int:
-    """Entry point of `headsync-gen-landmarks`."""
-    return run_command(run, argv)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -2,28 +2,32 @@
 
 import argparse
 from itertools import repeat
+from typing import TYPE_CHECKING
 
-from headsync import media
-from headsync.experiment import run_command
-from headsync.landmarks import LandmarkSequence, overlay_frames
-from headsync.landmarks.detection import DETECTORS, canvas_frames, extract
+from headsync.commands.motion_arguments import DETECTORS
+from headsync.commands.parser import CommandParser
+
+if TYPE_CHECKING:
+    from headsync.landmarks import LandmarkSequence
+
+EXAMPLE = "landmarks clip.mp4 --out motion.npz --preview overlay.mp4"
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="headsync-landmarks", description=__doc__)
+def add_arguments(parser: CommandParser) -> None:
+    """Its options."""
     parser.add_argument("source", help="a video or a picture")
     parser.add_argument("--out", required=True, metavar="S.npz", help="the landmark sequence")
     parser.add_argument("--preview", metavar="S.mp4", help="landmarks drawn on the frames, with the sound")
     parser.add_argument("--audio", help="sound of the preview (default: the video's own); holds a picture as long")
     parser.add_argument("--detector", choices=DETECTORS, default="mediapipe")
     parser.add_argument("--face", default="largest", help="largest, centre or an index from the left (default largest)")
-    return parser
 
 
-def run(argv: list[str]) -> None:
+def run(options: argparse.Namespace) -> None:
     """Extract, save, draw."""
-    options = arguments().parse_args(argv)
+    from headsync import media
+    from headsync.landmarks.detection import extract
+
     sequence = extract(options.source, detector=options.detector, face=options.face).sequence
     still = media.is_image(options.source)
     if still and options.audio:
@@ -34,8 +38,12 @@ def run(argv: list[str]) -> None:
         preview(options, sequence, still=still)
 
 
-def preview(options: argparse.Namespace, sequence: LandmarkSequence, *, still: bool) -> None:
+def preview(options: argparse.Namespace, sequence: "LandmarkSequence", *, still: bool) -> None:
     """The overlay video, with the given sound or the source's own."""
+    from headsync import media
+    from headsync.landmarks import overlay_frames
+    from headsync.landmarks.detection import canvas_frames
+
     frames = canvas_frames(options.source, sequence)
     own = None if still or not media.video_info(options.source).has_audio else options.source
     shown = (repeat(next(frames), len(sequence)) if still else frames)
@@ -44,11 +52,3 @@ def preview(options: argparse.Namespace, sequence: LandmarkSequence, *, still: b
             writer.write(frame)
     print(f"{options.preview}: written")
 
-
-def main(argv: list[str] | None = None) -> int:
-    """Entry point of `headsync-landmarks`."""
-    return run_command(run, argv)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

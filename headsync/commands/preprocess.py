@@ -1,29 +1,22 @@
 """Videos -> a corpus of landmark, audio and frame clips."""
 
 import argparse
+from typing import TYPE_CHECKING
 
-from headsync.corpus import (
-    NEEDS,
-    Corpus,
-    PreprocessSettings,
-    build_corpus,
-    cluster_workers,
-    find_sources,
-    how_people_are_told_apart,
-    minutes,
-    shortfalls,
-)
-from headsync.experiment import only_run, report_failures, run_command
-from headsync.landmarks.detection import DETECTORS
-from render_stage.identity.data import encoder_shortfalls
-from syncers import correct_corpus, load_syncers
+from headsync.commands.command import report_failures
+from headsync.commands.motion_arguments import DETECTORS
+from headsync.commands.parser import CommandParser
+
+if TYPE_CHECKING:
+    from headsync.corpus import Corpus
+
+EXAMPLE = "preprocess --videos videos --out corpus"
 
 FEW_MINUTES = 20
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="headsync-preprocess", description=__doc__)
+def add_arguments(parser: CommandParser) -> None:
+    """Its options."""
     parser.add_argument("--videos", nargs="+", required=True, metavar="DIR", help="folders of videos, searched through")
     parser.add_argument("--out", required=True, metavar="DIR", help="the corpus; run again to resume or to add videos")
     parser.add_argument("--manifest", nargs="+", default=(), metavar="CSV",
@@ -37,12 +30,14 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--features", choices=("logfbank", "mfcc"), default="logfbank", help="26-dim audio features")
     parser.add_argument("--sync-correct", nargs="?", const="metric", metavar="SYNCERS",
                         help="find early and late sound by these syncers (default metric), note it, flag doubtful clips")
-    return parser
 
 
-def run(argv: list[str]) -> int:
+def run(options: argparse.Namespace) -> int:
     """Build the corpus; 0 when every source could be read, 1 when some could not."""
-    options = arguments().parse_args(argv)
+    from headsync.corpus import PreprocessSettings, build_corpus, cluster_workers, find_sources, minutes
+    from headsync.experiment import only_run
+    from syncers import correct_corpus, load_syncers
+
     if options.jobs is not None and options.jobs < 1:
         raise ValueError(f"--jobs {options.jobs} is less than 1; give the number of videos to work on at once")
     settings = PreprocessSettings(detector=options.detector, face=options.face, features=options.features)
@@ -67,8 +62,11 @@ def run(argv: list[str]) -> int:
     return report_failures([f"{one.source}: {one.reason}" for one in report.rejections if one.failed])
 
 
-def advice(corpus: Corpus) -> list[str]:
+def advice(corpus: "Corpus") -> list[str]:
     """Lines that say which trainings the corpus is enough for, what it lacks for the others, and how people are told apart."""
+    from headsync.corpus import NEEDS, how_people_are_told_apart, minutes, shortfalls
+    from render_stage.identity.data import encoder_shortfalls
+
     lacking = {name: shortfalls(corpus, need) for name, need in NEEDS.items()}
     lacking["encoder"] = encoder_shortfalls(corpus, "first")
     enough = [name for name, phrases in lacking.items() if not phrases]
@@ -80,12 +78,3 @@ def advice(corpus: Corpus) -> list[str]:
                      "30 to 60 minutes of more than 100 people")
     told = how_people_are_told_apart(corpus.clips)
     return lines + [told] * bool(told)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Entry point of `headsync-preprocess`."""
-    return run_command(run, argv)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

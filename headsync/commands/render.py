@@ -4,23 +4,23 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from headsync.experiment import named, run_command, run_each
-from landmark_stage import add_motion_arguments, motion_from, rewrite_motion
-from render_stage import load_renderer, read_references, render_video
+from headsync.commands.command import named, run_each
+from headsync.commands.motion_arguments import add_motion_arguments
+from headsync.commands.parser import CommandParser
+
+EXAMPLE = "render --landmarks motion.npz --refs photo.jpg --audio speech.wav --out talking.mp4"
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="headsync-render", description=__doc__)
+def add_arguments(parser: CommandParser) -> None:
+    """Its options."""
     parser.add_argument("--landmarks", required=True, nargs="+", metavar="S.npz", help="sequences; several share a model")
     parser.add_argument("--audio", nargs="+", metavar="A", help="the sound of each sequence (default: silent)")
     parser.add_argument("--out", required=True, metavar="V.mp4", help="the video; with several sequences a folder")
     add_motion_arguments(parser, blink="off", noise=False)
     add_picture_arguments(parser)
-    return parser
 
 
-def add_picture_arguments(parser: argparse.ArgumentParser) -> None:
+def add_picture_arguments(parser: CommandParser) -> None:
     """Who is to be seen, and how."""
     parser.add_argument("--refs", required=True, nargs="+", metavar="IMAGE_OR_VIDEO", help="pictures and clips of one person")
     parser.add_argument("--references", type=int, default=8, metavar="K", help="frames used of each clip (default 8)")
@@ -30,9 +30,11 @@ def add_picture_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="small", help="small (default), sharp or a weight file")
 
 
-def run(argv: list[str]) -> int:
+def run(options: argparse.Namespace) -> int:
     """Render each sequence; 1 when some of several failed."""
-    options = arguments().parse_args(argv)
+    from landmark_stage import motion_from, rewrite_motion
+    from render_stage import load_renderer, read_references, render_video
+
     sounds = options.audio or [None] * len(options.landmarks)
     if len(sounds) != len(options.landmarks):
         raise ValueError(f"{len(options.landmarks)} sequences and {len(sounds)} sounds; give one sound each, in their order")
@@ -50,11 +52,3 @@ def run(argv: list[str]) -> int:
     outs = named(options.out, options.landmarks, ".mp4")
     return run_each(render, list(zip(options.landmarks, sounds, outs, strict=True)))
 
-
-def main(argv: list[str] | None = None) -> int:
-    """Entry point of `headsync-render`."""
-    return run_command(run, argv)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -11,6 +11,9 @@ import sys
 import tempfile
 from importlib.metadata import distributions
 
+from headsync.commands.parser import CommandParser
+
+EXAMPLE = "setup-opencv"
 HEADLESS = "opencv-contrib-python-headless"
 BUILDS = ("opencv-contrib-python", "opencv-python", "opencv-python-headless", HEADLESS)
 
@@ -39,8 +42,12 @@ def replace_builds(builds: dict[str, str]) -> str:
         )
 
 
-def main(argv: list[str] | None = None) -> int:
-    argparse.ArgumentParser(prog="headsync-setup-opencv", description=__doc__.splitlines()[0]).parse_args(argv)
+def add_arguments(parser: CommandParser) -> None:
+    """It has no options."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Mend cv2 where it is OpenCV's desktop build that does not load."""
     builds = {found.metadata["Name"]: found.version for found in distributions() if found.metadata["Name"] in BUILDS}
     failure = python("-c", "import cv2")
     if builds and (library := missing_library(failure)):
@@ -51,7 +58,3 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     print("cv2 imports")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,23 +3,24 @@
 import argparse
 from pathlib import Path
 
-from headsync.experiment import report_failures, run_command
-from syncers import as_talk, load_syncers, plot_sync, talk_offsets
+from headsync.commands.command import report_failures
+from headsync.commands.parser import CommandParser
+
+EXAMPLE = "sync talking.mp4 --plot plots"
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="headsync-sync", description=__doc__)
+def add_arguments(parser: CommandParser) -> None:
+    """Its options."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO")
     parser.add_argument("--mode", choices=("valid", "syncnet"), default="valid", help="syncnet: as published figures")
     parser.add_argument("--weights", default="metric", help="metric (default), loss, or a weight file")
     parser.add_argument("--plot", metavar="DIR", help="one picture per video: similarity over time, distance over lag")
-    return parser
 
 
-def run(argv: list[str]) -> int:
+def run(options: argparse.Namespace) -> int:
     """Measure each video; 1 when some could not be measured."""
-    options = arguments().parse_args(argv)
+    from syncers import as_talk, load_syncers, plot_sync, talk_offsets
+
     pyramid = load_syncers(options.weights)
     failures = []
     for video in options.videos:
@@ -39,11 +40,3 @@ def run(argv: list[str]) -> int:
         raise ValueError(failures[0])
     return report_failures(failures)
 
-
-def main(argv: list[str] | None = None) -> int:
-    """Entry point of `headsync-sync`."""
-    return run_command(run, argv)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

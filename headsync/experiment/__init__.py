@@ -3,17 +3,16 @@
 from headsync.experiment.adversary import HINGE, LOGISTIC, Adversary, LossPair, Scores
 from headsync.experiment.batch_norm import share_batch_norms
 from headsync.experiment.checkpoint import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint
-from headsync.experiment.command import named, report_failures, run_command, run_each, training_parser
 from headsync.experiment.config import build_config, config_dict, load_config, save_config
 from headsync.experiment.distributed import (
     compute_together,
     equal_share,
     first_before_others,
     is_first,
+    joined_processes,
     own_device,
     own_rows,
     process_mean,
-    run_training,
     share_gradients,
 )
 from headsync.experiment.lock import only_run, output_lock
@@ -33,10 +32,9 @@ __all__ = [
     "HINGE", "LOGISTIC", "Adversary", "LossPair", "Scores",
     "share_batch_norms",
     "checkpoints", "load_checkpoint", "random_state", "restore_random_state", "save_checkpoint",
-    "named", "report_failures", "run_command", "run_each", "training_parser",
     "build_config", "config_dict", "load_config", "save_config",
-    "compute_together", "equal_share", "first_before_others", "is_first", "own_device", "own_rows", "process_mean",
-    "run_training", "share_gradients",
+    "compute_together", "equal_share", "first_before_others", "is_first", "joined_processes", "own_device", "own_rows",
+    "process_mean", "share_gradients",
     "only_run", "output_lock",
     "RunLog", "read_log",
     "LoopResult", "LoopSettings", "Trainee", "run_loop",

@@ -9,15 +9,13 @@ is sent and nothing is copied.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed
 from torch import Tensor, nn
-
-from headsync.experiment.command import run_command
 
 LONGEST_WAIT = timedelta(hours=2)   # for another process: it may pack videos, or judge, meanwhile
 
@@ -63,14 +61,6 @@ def joined_processes() -> Iterator[None]:
             yield
     finally:
         torch.distributed.destroy_process_group()
-
-
-def run_training(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> int:
-    """The exit code of a training's `main(argv)` as `run_command` gives it, in as many processes as torchrun started."""
-    def joined(given: list[str]) -> int | None:
-        with joined_processes():
-            return main(given)
-    return run_command(joined, argv)
 
 
 @contextlib.contextmanager

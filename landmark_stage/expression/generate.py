@@ -22,7 +22,7 @@ from landmark_stage.reference import HeadReference
 
 OPENING_FRAMES = 5          # from the given face into speech
 KIND = Kind("landmark_stage", ("expression",), frozenset(["expression"]), "expression", "expression learner",
-            "headsync-train-expression", "a file that headsync-train-expression wrote")
+            "headsync train expression", "a file that headsync train expression wrote")
 
 
 def load_expression(source: str | Path = "expression") -> Expression:

@@ -27,7 +27,7 @@ from landmark_stage.reference import HeadReference
 
 REFERENCE_STEP = TAU // 2       # between the references that a longer one is cut into
 KIND = Kind("landmark_stage", ("head_motion",), frozenset(["head_motion"]), "head-motion", "head-motion learner",
-            "headsync-train-head-motion", "a file that headsync-train-head-motion wrote")
+            "headsync train head-motion", "a file that headsync train head-motion wrote")
 
 
 def load_head_motion(source: str | Path = "head_motion") -> HeadMotion:

@@ -24,7 +24,7 @@ from headsync.landmarks.detection import CANVAS_PX
 
 MODELS = ("perceptual", "identity")
 KIND = Kind("render_stage", MODELS, frozenset(["face_encoder"]), "face encoder", "face encoder",
-            "headsync-train-encoder", "one's weights")
+            "headsync train encoder", "one's weights")
 SCALES = 4                  # feature maps, each of half the size of the one before
 CELLS, READ = 6, 32         # a side of the last map, and features of each cell, that the heads read
 LANDMARKS = 68

@@ -7,11 +7,11 @@ for whoever ships the weights; this makes it after training. Source: Wang et al.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
 
-from headsync.experiment import run_command
 from render_stage.rhythmic_head.network import RendererNetwork
 from render_stage.rhythmic_head.renderer import load_network, save_network
 
@@ -41,9 +41,12 @@ def run(argv: list[str]) -> None:
     parser.add_argument("--share", type=float, required=True, help="of the way: 0 the first, 1 the second")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(argv)
-    made = between(load_network(options.first), load_network(options.second), options.share)
-    print(f"{save_network(options.out, made)}: written")
+    try:
+        made = between(load_network(options.first), load_network(options.second), options.share)
+        print(f"{save_network(options.out, made)}: written")
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"headsync: {error}\n")
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_command(run))
+    run(sys.argv[1:])

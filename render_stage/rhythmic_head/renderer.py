@@ -27,7 +27,7 @@ from render_stage.rhythmic_head.placing import Placed
 
 MODELS = ("small", "sharp")
 KIND = Kind("render_stage", MODELS, frozenset(["renderer"]), "renderer", "renderer",
-            "headsync-train-renderer", "renderer weights")
+            "headsync train renderer", "renderer weights")
 MOST_REFERENCES = 32
 
 

@@ -4,20 +4,21 @@ import argparse
 import sys
 
 from headsync.commands.doctor import as_json, as_lines, examine, verdict
+from headsync.commands.parser import CommandParser
+
+EXAMPLE = "doctor"
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Entry point of `headsync-doctor`: 0 when all that is needed is there, else 2 and one line on stderr."""
-    parser = argparse.ArgumentParser(prog="headsync-doctor", description=__doc__)
+def add_arguments(parser: CommandParser) -> None:
+    """Its options."""
     parser.add_argument("--json", action="store_true", help="for programs: `ready` and the findings")
-    options = parser.parse_args(argv)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Examine and tell: 0 when all that is needed is there, else 2 and one line on stderr."""
     findings = examine()
     print(as_json(findings) if options.json else "\n".join(as_lines(findings)))
     if line := verdict(findings):
         print(f"headsync: {line}", file=sys.stderr)
         return 2
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

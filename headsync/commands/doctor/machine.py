@@ -131,7 +131,7 @@ def opencv() -> Finding:
 
         return f"{cv2.__version__} ({', '.join(builds) or 'not from pip'})"
 
-    return found("OpenCV", look, "run headsync-setup-opencv")
+    return found("OpenCV", look, "run headsync setup-opencv")
 
 
 def encoders() -> Finding:

@@ -66,7 +66,7 @@ def embedded_detector() -> Finding:
             raise ValueError(f"found {len(widths)} faces of width {widths} in a picture of one face")
         return f"mediapipe {mediapipe.__version__} finds the face in its test picture"
 
-    return found("face detector", look, "run headsync-setup-opencv; if it fails again: "
+    return found("face detector", look, "run headsync setup-opencv; if it fails again: "
                                         "install mediapipe and headsync again")
 
 

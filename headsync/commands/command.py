@@ -1,6 +1,5 @@
 """What every command shares: bad input ends in one line and exit code 2, never in a traceback; several items go on."""
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -77,14 +76,3 @@ def named(place: str | Path | None, sources: Sequence[str | Path], suffix: str) 
         raise ValueError(f"several files are called {again[0]}; their results would overwrite each other, so run them apart")
     Path(place).mkdir(exist_ok=True)
     return [Path(place) / (name + suffix) for name in names]
-
-
-def training_parser(prog: str, doc: str, *, data: str = "what headsync-preprocess wrote", preset: str = "small",
-                    presets: str = "tiny, small, base, paper or a .yaml", example: str) -> argparse.ArgumentParser:
-    """The command line of a training: --data, --out, --config and key=value overrides; the words differ, no option does."""
-    parser = argparse.ArgumentParser(prog=prog, description=doc)
-    parser.add_argument("--data", required=True, metavar="CORPUS", help=data)
-    parser.add_argument("--out", required=True, metavar="RUN", help="run folder; run again to go on")
-    parser.add_argument("--config", default=preset, metavar="PRESET", help=presets)
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help=f"for example {example}")
-    return parser

@@ -1,0 +1,59 @@
+# PYTHON_ARGCOMPLETE_OK
+"""The program `headsync`: one command for each job.
+
+Nothing heavy is imported here, nor at the top of the commands' modules: `headsync --help` and completion answer at once.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+
+from headsync.commands.command import run_command
+from headsync.commands.parser import CommandParser
+
+MODULES = {"talk": "talk", "gen-landmarks": "gen_landmarks", "render": "render", "landmarks": "landmarks", "sync": "sync",
+           "correct-sync": "correct_sync", "preprocess": "preprocess", "train": "train", "evaluate": "evaluate",
+           "doctor": "doctor.command", "setup-opencv": "setup_opencv"}
+SHELLS = ("bash", "zsh", "fish", "powershell")
+EXAMPLE = "talk --audio speech.wav --refs photo.jpg --out talking.mp4"
+
+
+def program() -> CommandParser:
+    """The whole command line."""
+    parser = CommandParser(prog="headsync", description="Sound and a photo in, a talking face out; and all that it is made "
+                                                        "of: motion, rendering, sync, corpora, training, evaluation.",
+                           epilog="headsync COMMAND --help tells about one of them. Completion of commands and options: "
+                                  'eval "$(headsync --completion bash)"', example=EXAMPLE)
+    parser.add_argument("--version", action="version", version=f"headsync {version()}")
+    parser.add_argument("--completion", choices=SHELLS, help="print what makes this shell complete commands and options")
+    for name, where in MODULES.items():
+        module = import_module(f"headsync.commands.{where}")
+        module.add_arguments(parser.add_command(name, about=module.__doc__, example=module.EXAMPLE,
+                                                run=getattr(module, "run", None)))
+    return parser
+
+
+def version() -> str:
+    """Of the installed headsync; "unknown" where it runs from its source folder without being installed."""
+    try:
+        return metadata.version("headsync")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Entry point of `headsync`: the exit code of what `words` (default: the command line's) ask for."""
+    words = list(sys.argv[1:] if words is None else words)
+    parser = program()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)    # answers the shell and ends
+    if words[:1] == ["--completion"] and words[1:] and words[1] in SHELLS:
+        import argcomplete
+
+        print(argcomplete.shellcode(["headsync"], True, words[1]))
+        return 0
+    run, options = parser.understood(words)
+    return run_command(lambda _: run(options), words)

@@ -1,0 +1,102 @@
+"""Trains one of the six kinds of networks on a corpus, or goes on with a training that was stopped."""
+
+import argparse
+from dataclasses import fields
+from importlib import import_module
+from typing import NamedTuple
+
+from headsync.commands.parser import CommandParser
+
+EXAMPLE = "train syncers --data corpus --out runs/syncers"
+
+
+class Kind(NamedTuple):
+    """What the command line and the code call one training."""
+
+    about: str
+    module: str             # where the next two are
+    settings: str           # the class of its settings
+    train: str              # train(corpus, out, settings) does it
+    stage: str              # the folder of its presets in configs/
+    setting: str            # an example of key=value
+    presets: str = "tiny, small, base, paper or a .yaml"
+    preset: str = "small"
+    data: str = "what headsync preprocess wrote, in sync"
+
+
+KINDS = {
+    "syncers": Kind("A corpus -> a pyramid of syncers, one per time scale: weights of the loss or the metric family.",
+                    "syncers", "TrainSettings", "train_syncers", "syncers", "loop.steps=500 seed=3",
+                    presets="tiny, small, base, paper, metric or a .yaml", data="what headsync preprocess wrote"),
+    "landmarks": Kind("A corpus and its syncers -> a landmark generator: sound and a first face to head and lip motion.",
+                      "landmark_stage", "TrainSettings", "train_landmarks", "landmarks", "material.frames=80 seed=3"),
+    "expression": Kind("A corpus -> the expression learner: sound and a face to what lips and face do.",
+                       "landmark_stage.expression.train", "ExpressionTrainSettings", "train_expression", "expression",
+                       "model.hidden=64 seed=3"),
+    "head-motion": Kind("A corpus -> the head-motion learner: sound and a few seconds of a person to head motion.",
+                        "landmark_stage.head_motion.train", "HeadTrainSettings", "train_head_motion", "head_motion",
+                        "model.features=8 seed=3"),
+    "renderer": Kind("A corpus of videos -> a renderer: reference pictures and landmarks to frames.",
+                     "render_stage", "RendererSettings", "train_renderer", "renderer", "loop.steps=9000 weights.structure=0",
+                     presets="tiny, small, base, paper, an ablation's preset or a .yaml",
+                     data="what headsync preprocess wrote, with meshes"),
+    "encoder": Kind("A corpus -> a small face encoder, for the renderer's perceptual loss or for the measure of identity.",
+                    "render_stage.identity.training", "EncoderTrainSettings", "train_encoder", "encoder",
+                    "loop.steps=500 seed=3", presets="base (perceptual), identity, tiny or a .yaml", preset="base",
+                    data="what headsync preprocess wrote"),
+}
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """A command for each kind; the words differ, hardly an option does."""
+    for name, kind in KINDS.items():
+        example = f"train {name} --data corpus --out runs/{name} --config tiny {kind.setting}"
+        one = parser.add_command(name, about=kind.about, example=example, run=run)
+        one.set_defaults(kind=name)
+        one.add_argument("--data", required=True, metavar="CORPUS", help=kind.data)
+        one.add_argument("--out", required=True, metavar="RUN", help="run folder; run again to go on")
+        one.add_argument("--config", default=kind.preset, metavar="PRESET", help=f"{kind.presets} (default {kind.preset})")
+        one.add_argument("--device", help="auto (a GPU where there is one), cpu, cuda, cuda:1 (default: the preset's)")
+        one.add_argument("overrides", nargs="*", metavar="key=value", help=f"for example {kind.setting}")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, in as many processes as torchrun started, and say what the best state is worth on people never trained on."""
+    from headsync.corpus import open_corpus
+    from headsync.experiment import joined_processes, load_config
+
+    kind = KINDS[options.kind]
+    module = import_module(kind.module)
+    with joined_processes():
+        schema = getattr(module, kind.settings)
+        device, own = chosen_device(options.device, "run" in {field.name for field in fields(schema)}, kind)
+        settings = load_config(schema, stage=kind.stage, preset=options.config, overrides=[*options.overrides, *device])
+        corpus = open_corpus(options.data)
+        report = getattr(module, kind.train)(corpus, options.out, settings, **own)
+        print(told(options, report, settings))
+
+
+def chosen_device(name: str | None, task: bool, kind: Kind) -> tuple[list[str], dict[str, str]]:
+    """The override that says it to a `Task`, and the argument for trainings that are none."""
+    from headsync.experiment.device import chosen_device
+
+    if name is not None:
+        chosen_device(name)     # refused before any work
+    if task:
+        return [f"run.device={name}"] if name else [], {}
+    if kind.stage == "renderer":
+        return [], {"device": str(chosen_device(name or "auto"))}
+    if name not in (None, "auto", "cpu"):
+        raise ValueError(f"this training computes on the CPU only, --device is {name}; leave it out")
+    return [], {}
+
+
+def told(options: argparse.Namespace, report: object, settings: object) -> str:
+    """The lines about a training that has ended."""
+    if options.kind == "syncers":
+        levels = [f"level {level}: val retrieval {result.best:.1%} among 49 (chance 2.0%), {result.step} steps"
+                  for level, result in enumerate(report.levels, start=1)]
+        return "\n".join([*levels, f"{report.weights}: written"])
+    if options.kind == "renderer":
+        return f"{report.told(settings.loop.monitor, digits=4)}; samples lie in {options.out}/sheets"
+    return report.told(settings.loop.monitor) if hasattr(settings, "loop") else report.told()
