@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headsync.commands import preprocess
+from headsync.commands.program import main
 from headsync.corpus import NEEDS, Clip, Corpus, find_sources, how_people_are_told_apart, open_corpus, require, shortfalls
 from headsync.corpus.preprocess import build_corpus
 from headsync.experiment import load_config
@@ -109,7 +109,7 @@ def videos(tmp_path_factory):
 
 def test_preprocessing_ends_with_what_the_corpus_is_enough_for(videos, tmp_path, capsys):
     call = ["--videos", str(videos / "sorted"), "--out", str(tmp_path / "c")]
-    assert preprocess.main([*call, "--val", "bob"]) == 0
+    assert main(["preprocess", *call, "--val", "bob"]) == 0
     said = capsys.readouterr().out
     assert "enough to train: syncers, expression, renderer\n" in said
     assert "not enough to train landmarks: no val clip" in said and "80 frames, the longest has 53" in said
@@ -117,10 +117,10 @@ def test_preprocessing_ends_with_what_the_corpus_is_enough_for(videos, tmp_path,
     assert "not enough to train encoder: its" in said and "PERSON/x.mp4" not in said
     clips = open_corpus(tmp_path / "c").clips
     assert {one.identity: one.split for one in clips} == {"anna": "train", "bob": "val"}
-    assert preprocess.main([*call, "--val", "anna"]) == 0
+    assert main(["preprocess", *call, "--val", "anna"]) == 0
     assert "2 finished before" in capsys.readouterr().out           # another choice of val people does nothing anew
     assert {one.identity: one.split for one in open_corpus(tmp_path / "c").clips} == {"anna": "val", "bob": "train"}
-    assert preprocess.main([*call, "--val", "cleo"]) == 2
+    assert main(["preprocess", *call, "--val", "cleo"]) == 2
     assert "nobody is called 'cleo'" in capsys.readouterr().err
 
 
