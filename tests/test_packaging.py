@@ -80,9 +80,9 @@ def test_the_wheel_holds_every_package_script_and_table_and_nothing_else(built):
     packaged = {name for name in tree if PurePosixPath(name).parts[0] in TOP and "/" in name}
     packaged |= {f"headsync/{name}" for name in tree if name.startswith("configs/")}
     wanted = {name for name in packaged
-              if PurePosixPath(name).suffix in DATA | {".py"} or "/weights/" in name or "/models/" in name}
+              if PurePosixPath(name).suffix in DATA | {".py", ".typed"} or "/weights/" in name or "/models/" in name}
     assert contents(built[1]) == wanted
-    assert {PurePosixPath(name).suffix for name in wanted} == DATA | {".py", ".md", ""}
+    assert {PurePosixPath(name).suffix for name in wanted} == DATA | {".py", ".typed", ".md", ""}
     assert built[1].stat().st_size < MOST_BYTES
 
 
