@@ -2,7 +2,7 @@
 
 from syncers.channels import ChannelSettings, audio_channels, motion_channels
 from syncers.convnext import ConvNextBlock, ConvNextStream
-from syncers.correction import CorrectionSettings, Estimate, correct_corpus, cross_fit_corpus
+from syncers.correction import CorrectionSettings, Estimate, correct_corpus, corrects_itself, cross_fit_corpus
 from syncers.losses import info_nce, literal_info_nce, triplet
 from syncers.measure import Summary, Talk, aligned, foreign, level_profiles, separation, shifted, static, summarise
 from syncers.model import LevelSyncer, SyncerPyramid, SyncerSettings
@@ -17,7 +17,7 @@ __all__ = [
     "LagProfile", "syncnet_profile", "valid_profile",
     "Summary", "Talk", "aligned", "foreign", "level_profiles", "separation", "shifted", "static", "summarise",
     "SyncOffset", "as_talk", "load_syncers", "plot_sync", "similarity_matrix", "sync_offset", "talk_offsets",
-    "CorrectionSettings", "Estimate", "correct_corpus", "cross_fit_corpus",
+    "CorrectionSettings", "Estimate", "correct_corpus", "corrects_itself", "cross_fit_corpus",
     "TrainReport", "TrainSettings", "train_syncers",
 ]
 

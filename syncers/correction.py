@@ -4,6 +4,7 @@ Shapes: B clips, T frames. Real clips are early or late by up to some frames; a 
 tolerate it, and a generator trained with that syncer speaks late. Source: issue on sync correction; SyncNet does the same.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from headsync.corpus import Corpus, SyncRow, record_sync
+from headsync.corpus import Corpus, SyncRow, minutes, record_sync
 from syncers.data import NamedTalk, fold_of, read_talks
 from syncers.measure import Talk, aligned, foreign, level_profiles
 from syncers.model import SyncerPyramid
@@ -23,11 +24,13 @@ PEAK_STEPS = 2              # lags this near to the best one belong to its peak
 LARGEST_OFFSET_FRAMES = 8   # clips claimed to be farther off are not believed
 SURE_SHARE = 0.95           # of foreign pairs of like length that a sure clip's margin exceeds
 LENGTHS = (0, 36, 60, 100, 200)     # frames; margins of foreign pairs depend on the length
+ITSELF_MINUTES, ITSELF_PEOPLE = 15, 20      # of train material, from which on a corpus corrects itself by default
+MOST_PASSES, LEAST_STEPS = 30, 60           # of a fold's syncer over its windows: more only learn a small corpus by heart
 
 
 @dataclass(frozen=True)
 class CorrectionSettings:
-    """Cross-fitting: the folds' syncers are the first level of `train`, for `steps` steps."""
+    """Cross-fitting: the folds' syncers are the first level of `train`, for `steps` steps; fewer on a small corpus."""
 
     folds: int = 4
     rounds: int = 2
@@ -101,7 +104,8 @@ def cross_fit(train: Sequence[NamedTalk], others: Sequence[NamedTalk],
               settings: CorrectionSettings) -> list[dict[str, Estimate]]:
     """Each round's estimates for all clips, by syncers trained on people of other folds; `others` never train.
 
-    The first round trains on the clips as they are; each later one on those the round before was sure of, shifted.
+    The first round trains on the clips as they are; each later one on those the round before was sure of, shifted. A fold
+    for which these are none is judged by syncers trained on the clips as they are, in the last resort on all of them.
     """
     folds = fold_of(train, settings.folds)
     rounds: list[dict[str, Estimate]] = []
@@ -113,7 +117,8 @@ def cross_fit(train: Sequence[NamedTalk], others: Sequence[NamedTalk],
             held = [one for one in train if folds[one.name] == fold] if fold < settings.folds else list(others)
             if held:
                 seed = settings.train.seed + 1000 * (number + 1) + fold
-                pyramid = _fit([one for one in material if folds[one.name] != fold], settings, seed)
+                strangers = [[one for one in talks if folds[one.name] != fold] for talks in (material, train)]
+                pyramid = _fit(next(filter(None, strangers), train), settings, seed)
                 found |= estimate(pyramid, held)
             work.update()
         rounds.append(found)
@@ -128,22 +133,46 @@ def _corrected(talks: Sequence[NamedTalk], estimates: Mapping[str, Estimate] | N
             if estimates[one.name].sure]
 
 
+def fitting_steps(talks: Sequence[NamedTalk], settings: CorrectionSettings) -> int:
+    """Steps that a fold's syncer is trained for: `settings.steps`, or thirty passes over the windows, 60 at least."""
+    form = settings.train
+    windows = form.material.copies * sum(max(len(one.talk.flat) - form.syncer.channels.window + 1, 0) for one in talks)
+    passes = math.ceil(MOST_PASSES * windows / (form.clips * form.windows))
+    return min(settings.steps, max(LEAST_STEPS, passes))
+
+
 def _fit(talks: Sequence[NamedTalk], settings: CorrectionSettings, seed: int) -> SyncerPyramid:
-    """A first-level syncer trained on the clips for the settled number of steps."""
-    run = replace(settings.train, seed=seed, loop=replace(settings.train.loop, steps=settings.steps))
+    """A first-level syncer trained on the clips for as many steps as fit their number."""
+    steps = fitting_steps(talks, settings)
+    run = replace(settings.train, seed=seed, loop=replace(settings.train.loop, steps=steps))
     training = LevelTraining(run, 1, talks, talks[:1])
-    for _ in range(settings.steps):
+    for _ in range(steps):
         training.step()
     pyramid = SyncerPyramid([run.syncer])
     pyramid.levels[0].load_state_dict(training.average.state_dict())
     return pyramid.eval()
 
 
+def corrects_itself(corpus: Corpus) -> bool:
+    """Whether a corpus is large enough to be corrected by syncers trained on itself: 15 minutes and 20 people with sound.
+
+    A smaller one is better served by the shipped syncers, which learned from more people than it has.
+    """
+    talking = corpus.select("train", talking=True)
+    return minutes(talking) >= ITSELF_MINUTES and len({clip.identity for clip in talking}) >= ITSELF_PEOPLE
+
+
 def cross_fit_corpus(corpus: Corpus, settings: CorrectionSettings) -> list[dict[str, Estimate]]:
-    """Correct a corpus with nothing but itself; the last round is recorded in `sync.csv` and the manifest."""
+    """Correct a corpus with nothing but itself; the last round is recorded in `sync.csv` and the manifest.
+
+    ValueError when it has no two train clips with sound.
+    """
     uncorrected = [clip._replace(av_offset=0) for clip in corpus.select(talking=True)]
     train = read_talks(corpus, [clip for clip in uncorrected if clip.split == "train"])
     others = read_talks(corpus, [clip for clip in uncorrected if clip.split != "train"])
+    if len(train) < 2:
+        raise ValueError(f"{corpus.folder} has {len(train)} train clips with sound; to correct itself a corpus needs two or "
+                         "more: use the shipped syncers (--weights metric)")
     rounds = cross_fit(train, others, settings)
     record(corpus, rounds[-1])
     return rounds
