@@ -19,6 +19,7 @@ from headsync import media
 from headsync.experiment import Kind, build_config, fingerprint, load_model
 from headsync.landmarks import IBUG68, LandmarkSequence, SequenceWriter, canonical_face, points_from_flat, producer_json
 from headsync.landmarks.detection import CANVAS_PX, extract
+from headsync.landmarks.detection.photo import log_notes, start_note
 from headsync.landmarks.motion import scale_motion
 from landmark_stage.ms_sync.generator import Generator, GeneratorSettings
 from landmark_stage.ms_sync.noise import NoiseSource
@@ -103,7 +104,8 @@ def load_generator(source: str | Path = "long") -> Generator:
 def start_face(source: str | Path | LandmarkSequence | None = None) -> LandmarkSequence:
     """One frame to start from: of a sequence, its .npz, a picture or a video the first that shows a face.
 
-    None: the shipped canonical face, frontal, on a canvas of 256. ValueError, one line, for anything without a face.
+    None: the shipped canonical face, frontal, on a canvas of 256. ValueError, one line, for anything without a face; a mouth
+    that is wide open is logged as a warning.
 
     >>> import headsync
     >>> start = headsync.start_face("photo.jpg")
@@ -115,11 +117,13 @@ def start_face(source: str | Path | LandmarkSequence | None = None) -> LandmarkS
         return LandmarkSequence(points=points, visible=np.ones(1, bool), fps=float(media.FPS), size=(CANVAS_PX, CANVAS_PX),
                                 crop=(0.0, 0.0, float(CANVAS_PX), float(CANVAS_PX)),
                                 producer=producer_json(program="canonical face"))
+    told = "the start" if isinstance(source, LandmarkSequence) else source
     if not isinstance(source, LandmarkSequence):
         source = LandmarkSequence.load(source) if Path(source).suffix == ".npz" else extract(source).sequence
     if source.layout != IBUG68:
         raise ValueError(f"the generator knows {IBUG68} faces, got {source.layout}")
     first = int(source.visible.argmax())        # the first visible frame; 0 where none is
+    log_notes(told, start_note(source.points[first]))
     return source.slice(first, first + 1)
 
 

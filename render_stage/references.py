@@ -17,6 +17,7 @@ from headsync.landmarks import LandmarkSequence, fixed_crop, head_pose, producer
 from headsync.landmarks.detection import CANVAS_PX, Detector, extract, make_detector
 from headsync.landmarks.detection.detectors import landmark_boxes
 from headsync.landmarks.detection.extract import PIECE_FRAMES, track_video
+from headsync.landmarks.detection.photo import faces_note, log_notes, mouth_note, picture_notes, start_note
 from headsync.landmarks.detection.shots import scan_video
 from headsync.landmarks.quality import lip_opening
 from render_stage.alignment import Crop, Placement, crop_placement, face_placement
@@ -109,7 +110,8 @@ def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 
 
     `face` chooses where several are seen: `largest`, `centre` or an index from the left, counted from 0. `size` is the
     side, in pixels, of the canvas to come. Memory does not grow with a clip's length. ValueError, one line, for a source
-    that cannot be read, shows no face or none with that index, and for more than 32 references.
+    that cannot be read, shows no face or none with that index, and for more than 32 references. What to expect of several
+    faces, and of one that is small, blurred, turned, cut off, or has its mouth shut or wide open, is logged as warnings.
 
     >>> import headsync
     >>> references = headsync.read_references(["photo.jpg", "clip.mp4"], count=3, progress=False)
@@ -135,17 +137,21 @@ def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 
     if total > MOST_REFERENCES:
         raise ValueError(f"{len(paths)} sources give {total} references, at most {MOST_REFERENCES} are used; ask for fewer of "
                          "each clip (--references) or give fewer sources")
+    log_notes(seen[0].path, mouth_note(np.stack([face.points for source in seen for face in source.faces])),
+              start_note(seen[0].faces[0].points))
     return ReferenceSet(tuple(seen), size)
 
 
 def _see_picture(path: Path, detector: Detector, face: str, pixels: int) -> SeenSource:
     picture = media.read_image(path)
-    _check_index(path, face, len(scan_video([picture], detector).probes[0].boxes))
+    boxes = scan_video([picture], detector).probes[0].boxes
+    _check_index(path, face, len(boxes))
     found = extract(path, detector=detector, face=face, with_mesh=True)
     crop, on_canvas = found.sequence.crop, found.sequence.points[0]
     points = _in_source(on_canvas, crop)
     mesh = _in_source(found.mesh[0], crop) if found.mesh is not None else None
     seen = _seen_face(picture, points, mesh, crop, pixels)
+    log_notes(path, faces_note(boxes, points, face), *picture_notes(picture, points, crop, pixels=pixels))
     return SeenSource(path, picture.shape[:2], 1, crop, (seen,), _outline(points[None]))
 
 
@@ -169,6 +175,8 @@ def _see_clip(path: Path, detector: Detector, face: str, pixels: int, *, count: 
     numbers, points = np.concatenate(numbers), np.concatenate(points)                   # (N,), (N, L, 3)
     crop = fixed_crop(landmark_boxes(points), scan.size)
     picks = pick_faces(to_canvas(points, crop, CANVAS_PX), count)
+    crowd = max(scan.probes, key=lambda probe: len(probe.boxes))
+    log_notes(path, faces_note(crowd.boxes, points[np.abs(numbers - crowd.frame).argmin()], face))
     mesh = None if any(piece is None for piece in meshes) else np.concatenate(meshes)   # (N, V, 3)
     wanted, faces = {int(numbers[pick]): pick for pick in picks}, {}
     for number, frame in enumerate(media.read_frames(path)):
