@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from headsync.media import write_whole
+from headsync.media.caches import keep_fonts_somewhere
 from syncers.measure import Talk, level_profiles
 from syncers.model import SyncerPyramid
 from syncers.sync import WINDOW_MS, similarity_matrix
@@ -15,6 +16,7 @@ MOST_WINDOWS = 400      # of the similarity matrix: longer clips show their firs
 
 def plot_sync(path: str | Path, talk: Talk, pyramid: SyncerPyramid, *, title: str = "") -> None:
     """Write a picture of a clip: similarity of motion and sound over time per level, and distance over lag under it."""
+    keep_fonts_somewhere()
     from matplotlib.figure import Figure
 
     short = Talk(talk.flat[:MOST_WINDOWS], talk.rows[: 4 * MOST_WINDOWS])

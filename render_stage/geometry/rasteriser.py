@@ -9,7 +9,8 @@ screen, so that its normal (b - a) x (c - a) has a negative z: it points at the 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from headsync.media.caches import compiled
 
 _LEAST_AREA_PX = 1e-6       # twice the area: thinner triangles cover nothing
 _EDGE = 1e-6                # of a weight: pixels on an edge between two triangles belong to at least one of them
@@ -79,7 +80,7 @@ def look_up(raster: Raster, triangles: np.ndarray, attributes: np.ndarray, view:
     return sight
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _draw(vertices, triangles, seen, weights, depth):
     height, width = seen.shape
     for index in range(len(triangles)):
@@ -112,7 +113,7 @@ def _draw(vertices, triangles, seen, weights, depth):
                     weights[row, column, 2] = c
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _spread(seen, weights, triangles, values, spread):
     height, width, channels = spread.shape
     for row in range(height):
@@ -127,7 +128,7 @@ def _spread(seen, weights, triangles, values, spread):
                 spread[row, column, channel] = total
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _look_up(seen, weights, triangles, attributes, depth, trusted, limits, flow, facing):
     for row in range(seen.shape[0]):
         for column in range(seen.shape[1]):
@@ -148,7 +149,7 @@ def _look_up(seen, weights, triangles, attributes, depth, trusted, limits, flow,
                 facing[row, column] = cosine
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _between(picture, x, y):
     """The picture (H, W) at a place inside it, bilinear."""
     x = min(max(x - 0.5, 0.0), picture.shape[1] - 1.0)

@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
-from numba import njit
 
 from headsync.landmarks import RIGID27, HeadPose, canonical_face, head_pose, landmark_image, rigid_fit, rotation_vector
+from headsync.media.caches import compiled
 from render_stage.geometry.mesh import (
     KeyMesh,
     choose_key_frame,
@@ -160,7 +160,7 @@ def head_flow(raster: Raster, vertices: np.ndarray, other: KeyMesh) -> tuple[np.
     return beyond + own + spread * share[..., None], teacher
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _gather(seen, flow, facing, moved, cover, teacher):
     """Means over the pixels of each coarse place: displacements and cover of the mesh; 1 where all see the other's skin."""
     step = seen.shape[0] // cover.shape[0]

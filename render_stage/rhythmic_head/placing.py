@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from headsync.media.caches import compiled
 from render_stage.nn.layers import resized, warp
 from render_stage.rhythmic_head.data import Guides
 from render_stage.rhythmic_head.flow_network import Moved
@@ -115,7 +115,7 @@ def _channels_last(x: Tensor) -> np.ndarray:
     return x.float().permute(0, 2, 3, 1).contiguous().numpy()
 
 
-@njit(cache=True, nogil=True, fastmath=LOOSE)
+@compiled(fastmath=LOOSE)
 def _place(layered, matched, person, backdrop, projected, masks, maps, seen_projected, seen_matched, anchor, believed):
     """Fills the last four, each (S, S, C), from pictures and maps of persons (S, S, C) and coarse maps (G, G, N)."""
     S, G, one = matched.shape[0], maps.shape[0], np.float32(1)
@@ -152,7 +152,7 @@ def _place(layered, matched, person, backdrop, projected, masks, maps, seen_proj
             believed[y, x, 0] = belief
 
 
-@njit(cache=True, nogil=True, fastmath=LOOSE, inline="always")
+@compiled(fastmath=LOOSE, inline="always")
 def _between(place, fine, coarse):
     """The two coarse places round a fine one's centre and how far it is on the way; beyond the outer centres, those."""
     where = max(np.float32(place + 0.5) * np.float32(coarse / fine) - np.float32(0.5), np.float32(0))
@@ -160,7 +160,7 @@ def _between(place, fine, coarse):
     return low, min(low + 1, coarse - 1), where - np.float32(low)
 
 
-@njit(cache=True, nogil=True, fastmath=LOOSE, inline="always")
+@compiled(fastmath=LOOSE, inline="always")
 def _source(x, y, size):
     """The four pixels round a place (top, bottom, left, right) and what each counts; beyond the border, and of NaN, its."""
     last, one = np.float32(size - 1), np.float32(1)
@@ -174,7 +174,7 @@ def _source(x, y, size):
             (one - down) * (one - across), (one - down) * across, down * (one - across), down * across)
 
 
-@njit(cache=True, nogil=True, fastmath=LOOSE, inline="always")
+@compiled(fastmath=LOOSE, inline="always")
 def _mixed(picture, place, c):
     top, bottom, left, right, a, b, e, f = place
     return (a * picture[top, left, c] + b * picture[top, right, c] + e * picture[bottom, left, c]

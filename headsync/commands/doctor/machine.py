@@ -151,9 +151,9 @@ def encoders() -> Finding:
 def folders() -> list[Finding]:
     """Where compiled code is kept between runs, and room for files."""
     def compiled() -> str:
-        module = importlib.import_module("render_stage.geometry.rasteriser")     # for which numba finds a place, or refuses
+        module = importlib.import_module("render_stage.geometry.rasteriser")
         places = [one.stats.cache_path for one in vars(module).values() if hasattr(one, "stats")]
-        return f"kept in {places[0]}"
+        return f"kept in {places[0]}" if places[0] else "kept nowhere: every program compiles anew, which takes some seconds"
 
     def room() -> str:
         with tempfile.TemporaryFile() as file:

@@ -14,6 +14,7 @@ from headsync.evaluation.catalogue import FIGURES, LEVELS
 from headsync.evaluation.evaluate import Evaluation
 from headsync.evaluation.worst import title
 from headsync.media import FPS
+from headsync.media.caches import keep_fonts_somewhere
 from syncers.sync import WINDOW_MS
 
 COLOURS = ("#2a6fdb", "#d9622b", "#3a9d5d", "#8a4fbf", "#c23b6e", "#0f8b8d", "#8c6d1f", "#5b6b7b")     # of methods, in order
@@ -104,6 +105,7 @@ def head_plots(evaluation: Evaluation, clips: Sequence[str]) -> str:
 
 def _axes(count: int, columns: int, *, width: float, height: float):
     """A figure without a screen, and its panels in reading order."""
+    keep_fonts_somewhere()
     from matplotlib.figure import Figure
 
     columns = min(count, columns)

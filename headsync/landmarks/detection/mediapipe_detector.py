@@ -13,6 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from headsync.landmarks.detection.detectors import Detector
+from headsync.media.caches import keep_fonts_somewhere
 
 MESH_VERTICES = 468          # the refined networks add ten iris points, which are not part of the mesh
 MOST_FACES = 2               # per region: the wanted face and one rival that its region cannot shut out
@@ -38,6 +39,7 @@ def quiet_native_log() -> Iterator[None]:
 
 def has_solutions() -> bool:
     """Whether the installed MediaPipe has the interface `solutions`. ModuleNotFoundError where none is installed."""
+    keep_fonts_somewhere()      # it imports matplotlib
     import_module("mediapipe")
     try:
         return find_spec("mediapipe.python.solutions") is not None
