@@ -1,33 +1,64 @@
 """What every command shares: bad input ends in one line and exit code 2, never in a traceback; several items go on."""
 
+import contextlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from headsync.commands.console import PipeClosed, Told, told_streams
+from headsync.commands.signals import raised_signals
 
 BAD_INPUT, INTERRUPTED, SOME_FAILED = 2, 130, 1
 OUT_OF_MEMORY = ("DefaultCPUAllocator: can't allocate memory", "CUDA out of memory", "(-4:Insufficient memory)")
 
 
 def run_command(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> int:
-    """The exit code of `main(argv)`: its own, 2 with one line on stderr for bad input, 130 for an interruption.
+    """The exit code of `main(argv)`: its own, 2 with one line on stderr for bad input, 130 for Ctrl-C, 143 for SIGTERM.
 
     `argv` is sys.argv[1:] when None. Bad input is what the code says with ValueError or the system with OSError, and what
-    there is no memory for; any other exception is our own mistake and keeps its traceback.
+    there is no memory for; any other exception is our own mistake and keeps its traceback. Where standard output cannot be
+    written the work is done all the same: 1 and one line. Where nobody reads it any more, it ends at once: 141.
     """
+    with told_streams() as (told, _):
+        try:
+            with raised_signals():
+                code = ended(main, list(sys.argv[1:] if argv is None else argv))
+        except PipeClosed as closed:
+            return closed.exit_code
+        except SystemExit as end:       # argparse's, which has said why
+            raise SystemExit(after_output(told, end.code)) from None
+        return after_output(told, code)
+
+
+def ended(main: Callable[[list[str]], int | None], argv: list[str]) -> int:
+    """The exit code that `main` or its exception comes to, which is told in one line."""
     try:
-        return main(list(sys.argv[1:] if argv is None else argv)) or 0
+        return main(argv) or 0
     except (ValueError, OSError) as error:
         print(f"headsync: {one_line(error)}", file=sys.stderr)
         return BAD_INPUT
-    except KeyboardInterrupt:
-        print("headsync: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as error:      # or `Ended` by another signal
+        print(f"headsync: interrupted{f' by {error}' * bool(str(error))}", file=sys.stderr)
+        return getattr(error, "exit_code", INTERRUPTED)
     except Exception as error:
         if not lacks_memory(error):
             raise
         print(f"headsync: not enough memory for this ({one_line(error)[:200]}); give something smaller", file=sys.stderr)
         return BAD_INPUT
+
+
+def after_output(told: Told | None, code: int) -> int:
+    """The exit code once standard output is flushed: 1 instead of 0, and a line, when it could not be written."""
+    if told is None:
+        return code
+    with contextlib.suppress(PipeClosed):       # the work is done
+        told.flush()
+    if told.failure is None or isinstance(told.failure, BrokenPipeError):
+        return code
+    print(f"headsync: standard output could not be written ({told.failure.strerror}); the work itself is not concerned",
+          file=sys.stderr)
+    return code or SOME_FAILED
 
 
 def lacks_memory(error: BaseException) -> bool:

@@ -5,7 +5,6 @@ Nothing heavy is imported here, nor at the top of the commands' modules: `headsy
 """
 
 import os
-import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
 
@@ -44,7 +43,11 @@ def version() -> str:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Entry point of `headsync`: the exit code of what `words` (default: the command line's) ask for."""
-    words = list(sys.argv[1:] if words is None else words)
+    return run_command(answer, words)
+
+
+def answer(words: list[str]) -> int | None:
+    """Do what the words ask for; the exit code of a command's own."""
     parser = program()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
@@ -56,4 +59,4 @@ def main(words: Sequence[str] | None = None) -> int:
         print(argcomplete.shellcode(["headsync"], True, words[1]))
         return 0
     run, options = parser.understood(words)
-    return run_command(lambda _: run(options), words)
+    return run(options)

@@ -19,7 +19,7 @@ def compiled(**options: object) -> Callable[[Callable], Callable]:
     The machine code is kept beside the source, else in the user's cache, else in `private_folder`; where there is none of
     these, every process compiles anew. `options` are `numba.njit`'s.
     """
-    import numba        # late: who plots only need not wait for it
+    import numba  # late: who only plots need not wait for it
 
     def decorate(function: Callable) -> Callable:
         make = functools.partial(numba.njit, nogil=True, **options)

@@ -51,9 +51,6 @@ def weight_file(package: str, loader: str, name: str) -> Finding:
 def embedded_detector() -> Finding:
     """Whether MediaPipe loads and finds the one face in this package's picture, at the size that it has there."""
     def look() -> str:
-        from headsync.media.caches import keep_fonts_somewhere
-
-        keep_fonts_somewhere()
         import mediapipe
 
         from headsync.landmarks.detection import make_detector
