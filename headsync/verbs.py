@@ -8,6 +8,7 @@ from headsync.corpus import BuildReport, PreprocessSettings, build_corpus, find_
 from headsync.evaluation import Evaluation, EvaluationSettings, evaluate_videos, load_published
 from headsync.evaluation.report import write_report
 from headsync.experiment import load_config
+from headsync.media import shown_progress
 from landmark_stage import Generator, MotionChoice, MotionControl, load_generator, write_motion
 from landmark_stage import TrainSettings as GeneratorSettings
 from landmark_stage.expression.network import Expression
@@ -36,7 +37,7 @@ class TalkReport(NamedTuple):
 def talk(audio: str | Path, references: ReferenceSet | str | Path | Sequence[str | Path], out: str | Path, *,
          speaker: Generator | Expression | None = None, renderer: FrameRenderer | None = None,
          control: MotionControl | None = None, motion: MotionChoice | None = None, size: int = 256, paste_back: bool = False,
-         count: int = 8, face: str = "largest", progress: bool = True) -> TalkReport:
+         count: int = 8, face: str = "largest", progress: bool = False) -> TalkReport:
     """The video `out` (.mp4) in which the face of the references says `audio`, and beside it its motion (.npz).
 
     `audio` is any file with sound; `references` are pictures and clips of one person, of which `size`, `count` and `face`
@@ -59,7 +60,8 @@ def talk(audio: str | Path, references: ReferenceSet | str | Path | Sequence[str
         references = read_references(references, count=count, face=face, size=size, progress=progress)
     motion = motion or MotionChoice(blink="natural", lip_closure=float(isinstance(speaker, Generator)))
     landmarks = out.with_suffix(".npz")
-    write_motion(audio, references.start(), landmarks, speaker=speaker, control=control or MotionControl(), motion=motion)
+    with shown_progress(progress):
+        write_motion(audio, references.start(), landmarks, speaker=speaker, control=control or MotionControl(), motion=motion)
     made = render_video(landmarks, references, out, audio=audio, renderer=renderer, paste_back=paste_back, progress=progress)
     return TalkReport(out, landmarks, made.frames, made.wall_s)
 
@@ -68,7 +70,7 @@ def evaluate(generated: str | Path | Mapping[str, str | Path], reference: str | 
              report: str | Path | None = None, audio: str | Path | None = None, split: str | None = None,
              settings: EvaluationSettings | None = None, syncers: SyncerPyramid | str | Path = "metric",
              identity: str | Path | None = "identity", published: str | Path | None = None,
-             progress: bool = True) -> Evaluation:
+             progress: bool = False) -> Evaluation:
     """Every figure of generated videos or landmark files against real ones, and with `report` a folder that shows them.
 
     `generated` and `reference` are files, or folders whose files are named alike; several methods are compared as

@@ -216,8 +216,10 @@ def write_landmarks(audio: str | Path, start: LandmarkSequence | None, out: str 
     sound = listen(audio)
     with SequenceWriter(out, frames=sound.frames, fps=float(media.FPS), size=start.size, crop=start.crop,
                         producer=_producer(audio, generator, control)) as writer:
-        for block in _blocks(sound.blocks(BLOCK_FRAMES), sound.level, start, generator, control, BLOCK_FRAMES):
-            writer.write(block)
+        with media.stage("motion", total=sound.frames, unit="frame") as step:
+            for block in _blocks(sound.blocks(BLOCK_FRAMES), sound.level, start, generator, control, BLOCK_FRAMES):
+                writer.write(block)
+                step(len(block))
     return sound.frames
 
 

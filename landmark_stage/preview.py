@@ -15,6 +15,8 @@ def write_preview(sequence: str | Path, out: str | Path, *, audio: str | Path) -
     """`out` (.mp4), the landmarks of a `landmarks/1` file drawn, with the sound, in constant memory. ValueError as both."""
     header = read_header(sequence)
     with media.VideoWriter(out, size=header.size, audio=audio) as writer:
-        for block in read_blocks(sequence):                                 # (t, L, 3)
-            for frame in plain_frames(LandmarkSequence(block, np.ones(len(block), bool), *header[1:])):
-                writer.write(frame)
+        with media.stage(f"drawing {Path(out).name}", total=header.frames, unit="frame") as step:
+            for block in read_blocks(sequence):                             # (t, L, 3)
+                for frame in plain_frames(LandmarkSequence(block, np.ones(len(block), bool), *header[1:])):
+                    writer.write(frame)
+                step(len(block))

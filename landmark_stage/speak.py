@@ -65,8 +65,10 @@ def write_motion(audio: str | Path, start: LandmarkSequence | None, out: str | P
                          generator="ms-sync" if isinstance(speaker, Generator) else "expression", seed=control.seed,
                          noise=control.noise, audio=Path(audio).name, audio_sha256=file_digest(audio), **motion.told())
     with SequenceWriter(out, frames=frames, fps=float(media.FPS), size=start.size, crop=start.crop, producer=told) as writer:
-        for block in motion.applied(blocks, start.points[0], audio=audio, frames=frames):
-            writer.write(block)
+        with media.stage("motion", total=frames, unit="frame") as step:
+            for block in motion.applied(blocks, start.points[0], audio=audio, frames=frames):
+                writer.write(block)
+                step(len(block))
     return frames
 
 

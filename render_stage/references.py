@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from headsync import media
 from headsync.landmarks import LandmarkSequence, fixed_crop, head_pose, producer_json, to_canvas
@@ -105,7 +104,7 @@ class ReferenceSet(NamedTuple):
 
 
 def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 8, face: str = "largest", size: int = CANVAS_PX,
-                    detector: str | Detector = "mediapipe", progress: bool = True) -> ReferenceSet:
+                    detector: str | Detector = "mediapipe", progress: bool = False) -> ReferenceSet:
     """The references in pictures and clips of one person: a picture gives one, a clip up to `count`.
 
     `face` chooses where several are seen: `largest`, `centre` or an index from the left, counted from 0. `size` is the
@@ -128,8 +127,9 @@ def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 
         raise ValueError(f"--size must be even and {LEAST_SIDE} to {MOST_SIDE} pixels, got {size}")
     held = make_detector(detector) if isinstance(detector, str) else detector
     try:
-        seen = [_see_picture(path, held, face, size) if media.is_image(path) else
-                _see_clip(path, held, face, size, count=count, progress=progress) for path in paths]
+        with media.shown_progress(progress):
+            seen = [_see_picture(path, held, face, size) if media.is_image(path) else
+                    _see_clip(path, held, face, size, count=count) for path in paths]
     finally:
         if held is not detector:
             held.close()
@@ -155,20 +155,20 @@ def _see_picture(path: Path, detector: Detector, face: str, pixels: int) -> Seen
     return SeenSource(path, picture.shape[:2], 1, crop, (seen,), _outline(points[None]))
 
 
-def _see_clip(path: Path, detector: Detector, face: str, pixels: int, *, count: int, progress: bool) -> SeenSource:
+def _see_clip(path: Path, detector: Detector, face: str, pixels: int, *, count: int) -> SeenSource:
     """Three passes over a clip: faces and cuts, landmarks, and the pictures of the picked frames."""
     scan, tracks = track_video(path, detector, face=face, most_frames=PIECE_FRAMES)
     _check_index(path, face, max((len(probe.boxes) for probe in scan.probes), default=0))
     stride = -(-scan.frames // MOST_CANDIDATES)
     numbers, points, meshes = [], [], []
-    with tqdm(total=scan.frames, desc=path.name, unit="frame", disable=None if progress else True) as bar:
+    with media.stage(f"landmarks of {path.name}", total=scan.frames, unit="frame") as step:
         for track in tracks:
             kept = np.flatnonzero(track.visible)
             kept = kept[(kept + track.shot.start) % stride == 0]
             numbers.append(kept + track.shot.start)
             points.append(track.points[kept])
             meshes.append(None if track.mesh is None else track.mesh[kept])
-            bar.update(len(track.visible))
+            step(len(track.visible))
     if not sum(map(len, numbers)):
         raise ValueError(f"no face found in {path} ({scan.frames} frames of {scan.size[1]}x{scan.size[0]}); "
                          "use a source whose face is at least 40 pixels high")

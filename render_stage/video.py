@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from tqdm import tqdm
 
 from headsync import media
 from headsync.landmarks import IBUG68, LandmarkSequence, SequenceHeader, fixed_crop, read_blocks, read_header
@@ -102,7 +101,7 @@ def align(motion: Motion, references: ReferenceSet) -> Alignment:
 def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceSet | str | Path | Sequence[str | Path],
                  out: str | Path, *, audio: str | Path | None = None, renderer: FrameRenderer | None = None,
                  size: int = CANVAS_PX, paste_back: bool = False, count: int = 8, face: str = "largest",
-                 progress: bool = True) -> RenderReport:
+                 progress: bool = False) -> RenderReport:
     """What was written to `out` (.mp4): the face of the references, moving as the sequence, with the sound of `audio`.
 
     `references` are pictures and clips, of which `size`, `count` and `face` are told to `read_references`, or what that
@@ -125,15 +124,16 @@ def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceS
 
     began = time.monotonic()
     with ExitStack() as opened:
+        opened.enter_context(media.shown_progress(progress))
         writer = opened.enter_context(media.VideoWriter(out, size=paste.size if paste else (pixels, pixels), audio=audio,
                                                         preset=PRESET))
-        bar = opened.enter_context(tqdm(total=frames, desc=Path(out).name, unit="frame", disable=None if progress else True))
+        step = opened.enter_context(media.stage(f"rendering {Path(out).name}", total=frames, unit="frame"))
         encoder = opened.enter_context(ThreadPoolExecutor(1))   # one block is encoded while the next one is rendered
 
         def write(canvases: np.ndarray, points: np.ndarray) -> None:
             for canvas, face_points in zip(canvases, points, strict=True):
                 writer.write(paste.frame(canvas, face_points) if paste else canvas)
-            bar.update(len(canvases))
+            step(len(canvases))
 
         pending = None
         for points in canvas_blocks(motion, alignment, frames=frames, block_frames=block_frames):

@@ -20,6 +20,14 @@ def precision(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     return request.param
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands leave no lines about progress, however slow the machine."""
+    from headsync.media import progress  # here, since some runs need no package
+
+    monkeypatch.setattr(progress, "FIRST_S", 3600.0)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))

@@ -15,6 +15,7 @@ import torch
 
 import headsync.experiment.loop
 from headsync.experiment import LoopSettings, RunLog, checkpoints, load_checkpoint, read_log, run_loop
+from headsync.media import shown_progress
 from tests.loop_trainee import Regression, train
 
 PROGRAM = Path(__file__).with_name("loop_trainee.py")
@@ -205,12 +206,10 @@ def test_impossible_settings_are_refused(wrong, words):
 @pytest.mark.parametrize(("terminal", "wanted", "shown"), [
     (True, True, True), (True, False, False), (False, True, False),
 ])
-def test_the_progress_bar_is_for_terminals(tmp_path, monkeypatch, terminal, wanted, shown):
+def test_the_progress_bar_is_for_terminals(tmp_path, terminal, wanted, shown):
     screen = io.StringIO()
     screen.isatty = lambda: terminal
-    bar = headsync.experiment.loop.tqdm
-    monkeypatch.setattr(headsync.experiment.loop, "tqdm", lambda **options: bar(file=screen, **options))
-    with RunLog(tmp_path) as log:
+    with RunLog(tmp_path) as log, shown_progress(file=screen):
         run_loop(Scripted([0.0]), tmp_path, LoopSettings(steps=1), log=log, progress=wanted)
     assert bool(screen.getvalue()) == shown
 

@@ -22,10 +22,13 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Generate for each sound; 1 when some of several failed."""
-    from landmark_stage import load_speaker, motion_control, motion_from, start_face, write_motion, write_preview
+    from headsync.media import stage
 
-    control, motion = motion_control(options), motion_from(options)
-    speaker, start = load_speaker(options.generator, options.model), start_face(options.refs or options.start)
+    with stage("reading networks and faces"):
+        from landmark_stage import load_speaker, motion_control, motion_from, start_face, write_motion, write_preview
+
+        control, motion = motion_control(options), motion_from(options)
+        speaker, start = load_speaker(options.generator, options.model), start_face(options.refs or options.start)
 
     def generate(audio, out, preview) -> None:
         print(f"{out}: {write_motion(audio, start, out, speaker=speaker, control=control, motion=motion)} frames")

@@ -4,16 +4,18 @@
 Nothing heavy is imported here, nor at the top of the commands' modules: `headsync --help` and completion answer at once.
 """
 
+import argparse
 import os
 from collections.abc import Sequence
 from importlib import import_module, metadata
 
 from headsync.commands.command import run_command
-from headsync.commands.parser import CommandParser
+from headsync.commands.parser import CommandParser, Run
 
 MODULES = {"talk": "talk", "gen-landmarks": "gen_landmarks", "render": "render", "landmarks": "landmarks", "sync": "sync",
            "correct-sync": "correct_sync", "preprocess": "preprocess", "train": "train", "evaluate": "evaluate",
            "doctor": "doctor.command", "setup-opencv": "setup_opencv"}
+AT_ONCE = ("doctor", "setup-opencv")     # these have no progress to show
 SHELLS = ("bash", "zsh", "fish", "powershell")
 EXAMPLE = "talk --audio speech.wav --refs photo.jpg --out talking.mp4"
 
@@ -28,8 +30,10 @@ def program() -> CommandParser:
     parser.add_argument("--completion", choices=SHELLS, help="print what makes this shell complete commands and options")
     for name, where in MODULES.items():
         module = import_module(f"headsync.commands.{where}")
-        module.add_arguments(parser.add_command(name, about=module.__doc__, example=module.EXAMPLE,
-                                                run=getattr(module, "run", None)))
+        command = parser.add_command(name, about=module.__doc__, example=module.EXAMPLE, run=getattr(module, "run", None))
+        module.add_arguments(command)
+        for one in (command.commands.values() or [command]) if name not in AT_ONCE else ():
+            one.add_argument("--quiet", action="store_true", help="show no progress")
     return parser
 
 
@@ -59,4 +63,14 @@ def answer(words: list[str]) -> int | None:
         print(argcomplete.shellcode(["headsync"], True, words[1]))
         return 0
     run, options = parser.understood(words)
-    return run(options)
+    return run_shown(run, options)
+
+
+def run_shown(run: Run, options: argparse.Namespace) -> int | None:
+    """What a command returns, its progress shown unless it is to be quiet."""
+    if getattr(options, "quiet", True):
+        return run(options)
+    from headsync.media import shown_progress
+
+    with shown_progress():
+        return run(options)

@@ -32,14 +32,16 @@ def add_picture_arguments(parser: CommandParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Render each sequence; 1 when some of several failed."""
+    from headsync.media import stage
     from landmark_stage import motion_from, rewrite_motion
     from render_stage import load_renderer, read_references, render_video
 
     sounds = options.audio or [None] * len(options.landmarks)
     if len(sounds) != len(options.landmarks):
         raise ValueError(f"{len(options.landmarks)} sequences and {len(sounds)} sounds; give one sound each, in their order")
-    choice, renderer = motion_from(options), load_renderer(options.model)
-    references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
+    with stage("reading networks and faces"):
+        choice, renderer = motion_from(options), load_renderer(options.model)
+        references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
 
     def render(landmarks, audio, out) -> None:
         with TemporaryDirectory() as folder:

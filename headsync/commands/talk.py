@@ -21,12 +21,15 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Speak each sound; 1 when some of several failed."""
-    from landmark_stage import load_speaker, motion_control, motion_from, write_motion
-    from render_stage import load_renderer, read_references, render_video
+    from headsync.media import stage
 
-    control, choice = motion_control(options), motion_from(options)
-    speaker, renderer = load_speaker(options.generator, options.motion_model), load_renderer(options.model)
-    references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
+    with stage("reading networks and faces"):
+        from landmark_stage import load_speaker, motion_control, motion_from, write_motion
+        from render_stage import load_renderer, read_references, render_video
+
+        control, choice = motion_control(options), motion_from(options)
+        speaker, renderer = load_speaker(options.generator, options.motion_model), load_renderer(options.model)
+        references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
     start = references.start()
 
     def speak(audio, out) -> None:

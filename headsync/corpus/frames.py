@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from headsync import media
 from headsync.corpus import Clip, Corpus
@@ -84,7 +83,7 @@ def pack_frames(corpus: Corpus, clips: Sequence[Clip], *, stride: int, people: b
 def _each(work: Callable[[Path, Path], None], pairs: Sequence[tuple[Path, Path]], jobs: int, what: str) -> None:
     if pairs:
         done = Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(work)(*pair) for pair in pairs)
-        for _ in tqdm(done, total=len(pairs), desc=what, unit="clip", disable=None):
+        for _ in media.tracked(done, f"packing {what}", total=len(pairs), unit="clip"):
             pass
 
 

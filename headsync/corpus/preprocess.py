@@ -13,13 +13,12 @@ from typing import NamedTuple
 
 from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
-from tqdm import tqdm
 
 from headsync.corpus.clips import OUTPUTS, PreprocessSettings, SourceResult, cut_source
 from headsync.corpus.corpus import REJECTED, Clip, Corpus, Rejection, open_corpus, write_manifest, write_table
 from headsync.corpus.sources import Source
 from headsync.landmarks.detection.detectors import Detector, make_detector
-from headsync.media import FPS, remove_left_behind, write_whole
+from headsync.media import FPS, remove_left_behind, stage, write_whole
 
 RECORDS = ".sources"
 BATCH_SOURCES = 8
@@ -57,9 +56,9 @@ def build_corpus(sources: Sequence[Source], out: str | Path, *, settings: Prepro
     streams = jobs == 1 or get_active_backend()[0].supports_return_generator        # Ray's does not
     work = Parallel(n_jobs=jobs, return_as="generator_unordered" if streams else "list")(
         delayed(_process_batch)(batch, out, settings) for batch in batches)
-    with tqdm(total=len(waiting), desc="preprocess", unit="video", disable=None) as progress:
+    with stage("preprocessing", total=len(waiting), unit="video") as step:
         for done in work:
-            progress.update(done)
+            step(done)
     results = [read_record(path) for path in sorted((out / RECORDS).glob("*.json"))]
     rejections = [rejection for result in results for rejection in result.rejections]
     write_manifest(out, (clip._replace(split=_chosen_split(clip, val)) for result in results for clip in result.clips))

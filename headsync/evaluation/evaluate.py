@@ -14,8 +14,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm import tqdm
-
 from headsync.evaluation.anchors import REAL, STILL, Anchors, FaceCollection, Likeness, Shift
 from headsync.evaluation.catalogue import FIGURES
 from headsync.evaluation.clip import Embed, clip_profiles, landmark_figures, motion_figures, picture_figures
@@ -26,6 +24,7 @@ from headsync.evaluation.published_figures import PublishedJudge, PublishedNetwo
 from headsync.evaluation.sides import Reference, Side, open_generated, open_reference, sound_rows
 from headsync.evaluation.worst import WorstClips
 from headsync.landmarks.detection import Detector, make_detector
+from headsync.media import shown_progress, tracked
 from syncers import SyncerPyramid, load_syncers
 
 LENGTH_SLACK = 1            # frames by which two clips may differ without a word
@@ -86,7 +85,7 @@ class Evaluation(NamedTuple):
 def evaluate_videos(methods: Mapping[str, Path], reference: Path | None, *, audio: Path | None = None, split: str | None = None,
                     settings: EvaluationSettings | None = None, pyramid: SyncerPyramid | None = None,
                     embed: Embed | None = None, published: PublishedNetworks | None = None,
-                    detector: str | Detector = "mediapipe", progress: bool = True) -> Evaluation:
+                    detector: str | Detector = "mediapipe", progress: bool = False) -> Evaluation:
     """Every figure of the methods' clips (name: file, folder, manifest) against their references.
 
     Inputs are found by `find_items`. `pyramid` judges synchrony (the shipped metric family by default), `embed` likeness
@@ -99,8 +98,9 @@ def evaluate_videos(methods: Mapping[str, Path], reference: Path | None, *, audi
     judge = _Judge(found, settings, _Tools(pyramid or load_syncers(), embed, published, held))
     try:
         clips = [list(group) for _, group in itertools.groupby(found.items, key=lambda item: item.clip)]
-        for group in tqdm(clips, desc="clips", unit="clip", disable=None if progress else True):
-            judge.clip(group)
+        with shown_progress(progress):
+            for group in tracked(clips, "evaluating", unit="clip"):
+                judge.clip(group)
     finally:
         if held is not detector:
             held.close()

@@ -4,13 +4,12 @@ import math
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import torch
-from tqdm import tqdm
 
 from headsync.experiment.checkpoint import (
     checkpoints,
@@ -30,6 +29,8 @@ from headsync.experiment.distributed import (
     seed_step,
 )
 from headsync.experiment.log import RunLog, SilentLog
+from headsync.media import stage
+from headsync.media.progress import Step
 
 BEST = "best"  # the folder, inside the run's, of the best checkpoint
 
@@ -108,12 +109,13 @@ def run_loop(trainee: Trainee, folder: str | Path, settings: LoopSettings, *, lo
     """The last step, best value and whether patience ended the run, which goes on from the folder's last checkpoint.
 
     On one CPU a resumed run equals one that never stopped, bit for bit. SIGTERM and SIGINT end it after its step, saved.
-    The progress bar shows only on a terminal. Raises ValueError when the folder holds a run and `resume` is False.
+    Progress is shown where it is asked for (`headsync.media.shown_progress`), by one process. Raises ValueError when the
+    folder holds a run and `resume` is False.
     """
     folder, seed, shown = Path(folder), torch.initial_seed(), progress and is_first()
     standing = begin(trainee, folder, log=log, resume=resume)
     saved = standing.step
-    with termination() as asked, tqdm(total=settings.steps, initial=saved, disable=None if shown else True) as bar:
+    with termination() as asked, training_stage(settings.steps, saved, shown) as step:
         while standing.step < settings.steps and not standing.out_of_patience(settings) and not any_process(asked.is_set()):
             seed_step(seed, standing.step)
             standing.add(mean_scalars(trainee.step()))
@@ -125,10 +127,15 @@ def run_loop(trainee: Trainee, folder: str | Path, settings: LoopSettings, *, lo
             if standing.step % settings.checkpoint_every == 0:
                 save(trainee, folder, standing)
                 saved = standing.step
-            bar.update()
+            step()
         if saved != standing.step:
             save(trainee, folder, standing)
     return LoopResult(standing.step, standing.best, standing.out_of_patience(settings))
+
+
+def training_stage(steps: int, done: int, shown: bool) -> AbstractContextManager[Step]:
+    """The stage that a training is, unless it is not to be shown."""
+    return stage("training", total=steps, unit="step", done=done) if shown else nullcontext(lambda: None)
 
 
 def begin(trainee: Trainee, folder: Path, *, log: RunLog | SilentLog, resume: bool) -> Standing:

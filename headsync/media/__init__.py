@@ -24,6 +24,7 @@ from headsync.media.flac import quantised, write_flac
 from headsync.media.jpeg import decode_jpeg, encode_jpeg
 from headsync.media.left_behind import remove_left_behind
 from headsync.media.pictures import is_image, read_image
+from headsync.media.progress import shown_progress, stage, tracked
 from headsync.media.video import VideoInfo, read_frames, video_info
 from headsync.media.writer import SYNTHETIC_COMMENT, VideoWriter
 
@@ -33,5 +34,6 @@ __all__ = [
     "frames_for_samples", "frames_for_seconds", "pad_waveform", "rows_for_frames", "samples_for_frames", "shown_frames",
     "FEATURES", "Level", "extract_features", "measure_level", "stream_features", "growing_file", "partial_path",
     "put_in_place", "write_whole", "remove_left_behind", "quantised", "write_flac", "decode_jpeg", "encode_jpeg", "is_image",
-    "read_image", "VideoInfo", "read_frames", "video_info", "SYNTHETIC_COMMENT", "VideoWriter",
+    "read_image", "shown_progress", "stage", "tracked", "VideoInfo", "read_frames", "video_info", "SYNTHETIC_COMMENT",
+    "VideoWriter",
 ]

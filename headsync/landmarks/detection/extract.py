@@ -89,12 +89,14 @@ def _from_video(source: str | Path, detector: Detector, face: str, *, with_mesh:
     points = np.full((scan.frames, 68, 3), np.nan, np.float32)
     visible = np.zeros(scan.frames, bool)
     mesh = None
-    for track in tracks:
-        here = slice(track.shot.start, track.shot.start + len(track.visible))
-        points[here], visible[here] = track.points, track.visible
-        if with_mesh and track.mesh is not None:
-            mesh = np.full((scan.frames, *track.mesh.shape[1:]), np.nan, np.float32) if mesh is None else mesh
-            mesh[here] = track.mesh
+    with media.stage(f"landmarks of {Path(source).name}", total=scan.frames, unit="frame") as step:
+        for track in tracks:
+            here = slice(track.shot.start, track.shot.start + len(track.visible))
+            points[here], visible[here] = track.points, track.visible
+            if with_mesh and track.mesh is not None:
+                mesh = np.full((scan.frames, *track.mesh.shape[1:]), np.nan, np.float32) if mesh is None else mesh
+                mesh[here] = track.mesh
+            step(len(track.visible))
     return _Found(points, mesh, visible, scan.size)
 
 
@@ -111,7 +113,8 @@ def track_video(source: str | Path, detector: Detector, *, face: str, most_frame
     The video is decoded twice: once for cuts and faces (before this returns), once for landmarks.
     """
     rate = Fraction(media.FPS)
-    scan = scan_video(media.read_frames(source, rate=rate), detector)
+    frames = media.tracked(media.read_frames(source, rate=rate), f"faces and cuts of {Path(source).name}", unit="frame")
+    scan = scan_video(frames, detector)
     shots = find_shots(scan, face=face, most_frames=most_frames)
     return TrackedVideo(scan, follow_shots(media.read_frames(source, rate=rate), shots, detector))
 
