@@ -10,14 +10,13 @@ one from another's. `--folds` judges train people instead, each by a learner tha
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from headsync.corpus import Corpus, open_corpus
-from headsync.experiment import load_config
+from headsync.experiment import Trainer, load_config
 from headsync.landmarks import canonical_face
 from headsync.landmarks.motion import head_track, reposed
 from landmark_stage import load_generator, load_head_motion
@@ -32,7 +31,7 @@ from landmark_stage.head_motion.judge import (
     stretches_of,
 )
 from landmark_stage.head_motion.network import TAU, HeadMotion
-from landmark_stage.head_motion.train import HeadMotionTraining, HeadTrainSettings
+from landmark_stage.head_motion.train import HeadMotionTask, HeadTrainSettings
 from landmark_stage.ms_sync.data import rows_around
 from landmark_stage.ms_sync.validate import Piece, generated
 from syncers import Talk, aligned, level_profiles, load_syncers
@@ -151,21 +150,20 @@ def judge_persons(model: HeadMotion, clips: list[HeadClip], *, strangers: int | 
 def cross_fitted(corpus: Corpus, options: argparse.Namespace) -> None:
     """The same on train people, each by a learner of the others; trained as long as the preset says, the last weights taken."""
     settings = load_config(HeadTrainSettings, stage="head_motion", preset=options.config)
-    settings = replace(settings, loop=replace(settings.loop, validate_every=0))
     clips = read_head_clips(corpus, "train", silent=True)
     people = sorted({one.identity for one in clips})
     folds = {identity: number % options.folds for number, identity in enumerate(people)}
     found, counts, wins = [], [], []
     for fold in range(options.folds):
-        training = HeadMotionTraining(settings, [one for one in clips if folds[one.identity] != fold], None)
-        for _ in range(settings.loop.steps):
+        training = Trainer(HeadMotionTask(settings, [one for one in clips if folds[one.identity] != fold], None))
+        for _ in range(settings.run.steps):
             training.step()
-        calm(training.average)
+        model = calm(training.average.module)
         held = [one for one in clips if folds[one.identity] == fold]
-        batch = stretches_of(held, training.average, step=STEP)
-        found.append(distances_of(training.average, batch))
+        batch = stretches_of(held, model, step=STEP)
+        found.append(distances_of(model, batch))
         counts.append(len(batch.real))
-        wins.append(judge_persons(training.average, held, strangers=STRANGERS))
+        wins.append(judge_persons(model, held, strangers=STRANGERS))
         print(f"fold {fold + 1}: {counts[-1]} stretches, learned {found[-1]['learned']}", flush=True)
     head_line(f"{sum(counts)} stretches of train people in {options.folds} folds")
     for name in found[0]:

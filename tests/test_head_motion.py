@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from headsync.commands import train_head_motion
-from headsync.experiment import load_checkpoint, load_config
+from headsync.experiment import Trainer, load_checkpoint, load_config
 from headsync.landmarks import canonical_face, smooth
 from landmark_stage import HeadReference, load_head_motion, stream_heads
 from landmark_stage.head_motion.data import HeadClip, HeadMaterialSettings, draw_heads, stretch
@@ -23,7 +23,7 @@ from landmark_stage.head_motion.network import (
 )
 from landmark_stage.head_motion.statistics import band_amplitudes, judged_statistics, masked_deviation, motion_hints
 from landmark_stage.head_motion.tones import TONES_HZ, ToneSource
-from landmark_stage.head_motion.train import HeadMotionTraining, HeadTrainSettings
+from landmark_stage.head_motion.train import HeadMotionTask, HeadTrainSettings
 from tests.talking import made_up_people, write_corpus
 
 SMALL = dict(rows_per_frame=1, planes=(2, 2), pooled=7, sound_hidden=5, features=5, motion_hidden=5, reference=7)
@@ -181,11 +181,11 @@ def test_batches_hold_a_reference_and_what_came_after_it():
     assert not one.sound.any() and one.reference.sound.any()
 
 
-def test_the_judge_reaches_the_learner():
+def test_the_discriminator_reaches_the_learner():
     told = {}
     for weight in (0.0, 10.0):
-        settings = tiny(f"weights.judge={weight}", "weights.error=0", "weights.statistics=0", "weights.energy=0.001")
-        one = HeadMotionTraining(settings, clips(), None)
+        settings = tiny(f"weights.adversarial={weight}", "weights.error=0", "weights.statistics=0", "weights.energy=0.001")
+        one = Trainer(HeadMotionTask(settings, clips(), None))
         one.step()
         told[weight] = one.model.reference.code.weight.detach().clone()
     assert (told[0.0] - told[10.0]).abs().max() > 1e-5
@@ -207,7 +207,7 @@ def test_real_motion_is_at_no_distance():
 
 def test_wrong_settings_are_one_line():
     with pytest.raises(ValueError, match="tones need hints"):
-        HeadMotionSettings(tones=True)
+        HeadMotionSettings(tones=True, hints=False)
     with pytest.raises(ValueError, match="rising pair of 48 frames"):
         HeadMaterialSettings(reference=(20, 50))
 
@@ -219,7 +219,7 @@ def test_resumed_equals_straight_and_weights_load(tmp_path):
     argv = ["--data", str(corpus.folder), "--config", "tiny"]
     assert train_head_motion.main(["--out", str(tmp_path / "straight"), *argv]) == 0
     for steps in (2, 6):
-        assert train_head_motion.main(["--out", str(tmp_path / "halted"), *argv, f"loop.steps={steps}"]) == 0
+        assert train_head_motion.main(["--out", str(tmp_path / "halted"), *argv, f"run.steps={steps}"]) == 0
     one, other = (load_checkpoint(tmp_path / name)["trainee"] for name in ("halted", "straight"))
     for name, value in one["model"].items():
         assert torch.equal(value, other["model"][name]), name
@@ -234,11 +234,11 @@ def test_resumed_equals_straight_and_weights_load(tmp_path):
 
 @pytest.mark.parametrize("preset, least, most", [("small", 2e4, 2e5), ("base", 2e5, 2e6), ("paper", 3e7, 7e7)])
 def test_every_size_takes_a_step(preset, least, most):
-    overrides = ["batch=2", "material.reference=[48,48]", "material.driven=[48,48]"]
+    overrides = ["run.batch=2", "material.reference=[48,48]", "material.driven=[48,48]"]
     settings = load_config(HeadTrainSettings, stage="head_motion", preset=preset, overrides=overrides)
     wave = settings.model.sound == "wave"
     people = [one._replace(sound=torch.randn(640 * 131) if wave else rows(131)) for one in clips(2)]
-    training = HeadMotionTraining(settings, people, None)
+    training = Trainer(HeadMotionTask(settings, people, None))
     assert least < sum(one.numel() for one in training.model.parameters()) < most
     told = training.step()
     assert all(np.isfinite(value) for value in told.values()) and told["gradient"] > 0

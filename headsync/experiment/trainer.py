@@ -138,7 +138,7 @@ def deaf_to_signals(_: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def moved(batch: Any, device: torch.device) -> Any:
+def moved(batch: Any, device: torch.device | str) -> Any:
     """Tensors, and whatever tuples and lists hold of them, on a device."""
     if isinstance(batch, Tensor):
         return batch.to(device, non_blocking=True)

@@ -115,22 +115,27 @@ def _drawn(clip: HeadClip, n: int, T: int, model: HeadMotion, settings: HeadMate
 
 def stretch(clip: HeadClip, begin: int, n: int, T: int, model: HeadMotion, *, deaf_reference: bool = False,
             deaf: bool = False) -> HeadBatch:
-    """The stretch, as a batch of one, whose reference are n frames from `begin` on, and whose T frames follow them."""
-    motion = (clip.head[begin : begin + n + T] / model.motion_scale)[None]                      # (1, n + T, C)
+    """The stretch, as a batch of one, whose reference are n frames from `begin` on, and whose T frames follow them.
+
+    On the model's device.
+    """
+    device = model.motion_scale.device
+    motion = (clip.head[begin : begin + n + T].to(device) / model.motion_scale)[None]           # (1, n + T, C)
     motion = motion - motion[:, :n].mean(1, keepdim=True)
     heard = heard_by(model, clip, begin, n + T)
     silence = torch.zeros_like(heard)
-    reference = Reference(motion[:, :n], (silence if deaf_reference else heard)[:, :n], torch.tensor([n]))
-    return HeadBatch(reference, (silence if deaf else heard)[:, n:], motion[:, n:], torch.tensor([T]))
+    reference = Reference(motion[:, :n], (silence if deaf_reference else heard)[:, :n],
+                          torch.tensor([n], device=device))
+    return HeadBatch(reference, (silence if deaf else heard)[:, n:], motion[:, n:], torch.tensor([T], device=device))
 
 
 def heard_by(model: HeadMotion, clip: HeadClip, begin: int, frames: int) -> Tensor:
     """The sound (1, frames, 104 or 640) of a clip's frames as the model hears it, zeros where there is none."""
     per_frame = 104 if model.settings.sound == "rows" else 640
     if clip.sound is None:
-        return torch.zeros(1, frames, per_frame)
+        return torch.zeros(1, frames, per_frame, device=model.motion_scale.device)
     step = len(clip.sound) // len(clip.head)
-    return model.standard_sound(clip.sound[step * begin : step * (begin + frames)])[None]
+    return model.standard_sound(clip.sound[step * begin : step * (begin + frames)].to(model.motion_scale.device))[None]
 
 
 def join(parts: Sequence[HeadBatch]) -> HeadBatch:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from headsync.experiment import moved
 from headsync.experiment.precision import in_float32
 from headsync.metrics.motion_distance import frechet
 from landmark_stage.head_motion.data import HeadBatch, HeadClip, join, stretch
@@ -45,10 +46,10 @@ def stretches_of(clips: Sequence[HeadClip], model: HeadMotion, *, frames: int = 
 @in_float32
 def predicted(model: HeadMotion, batch: HeadBatch, *, seed: int | None) -> Tensor:
     """The model's motion (B, T, C) with the tones of a seed, or its mean path."""
-    source = None
+    source, device = None, model.motion_scale.device
     if seed is not None and model.settings.tones:
-        source = ToneSource(generator=torch.Generator().manual_seed(seed), batch=len(batch.real))
-    return trajectories(model.eval(), batch.reference, batch.sound, source).whole
+        source = ToneSource(generator=torch.Generator().manual_seed(seed), batch=len(batch.real), device=device)
+    return trajectories(model.eval(), *moved((batch.reference, batch.sound), device), source).whole.cpu()
 
 
 def repeated_last(reference: Reference, frames: int) -> Tensor:
@@ -117,6 +118,8 @@ class HeadJudge:
     def figures(self, model: HeadMotion) -> dict[str, float]:
         """Distances, the mean path's squared error, and `distance`, the sum of the four gaps: lower is better."""
         batch = stretches_of(self.clips, model, step=TAU // 2)
-        found = head_distances([predicted(model, batch, seed=seed) for seed in self.seeds], batch)
-        error = (predicted(model, batch, seed=None) - batch.real).square().mean()
+        made = [predicted(model, batch, seed=seed) for seed in (*self.seeds, None)]
+        batch = moved(batch, "cpu")
+        found = head_distances(made[:-1], batch)
+        error = (made[-1] - batch.real).square().mean()
         return found._asdict() | {"error": float(error), "distance": sum(found[:4])}

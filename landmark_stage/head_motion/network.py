@@ -43,19 +43,19 @@ FIRST_WAY_FRAMES = 25.0     # time constant of the way from the last pose, befor
 
 @dataclass(frozen=True)
 class HeadMotionSettings:
-    """The network's form. The defaults are the public code's, on log filterbank energies."""
+    """The network's form."""
 
     sound: Literal["rows", "wave"] = "rows"     # 28 x 26 log energies, or 7 x 640 samples
     rows_per_frame: Literal[1, 4] = 4           # 1: the mean of a frame's four rows is heard, 7 x 26
     planes: tuple[int, int] = (8, 16)           # of the two convolutions over a frame's window of sound
-    pooled: int = 1                             # neighbouring bands that are averaged before the planes are flattened
-    sound_hidden: int = 512
-    features: int = 256                         # F
-    motion_hidden: int = 128
-    reference: int = 512                        # width of the reference's temporal convolutions
-    dropout: float = 0.1
-    tones: bool = False                         # the output layer mixes tones too: motion that no sound explains
-    hints: bool = False                         # statistics of the reference are handed to its encoder
+    pooled: int = 4                             # neighbouring bands that are averaged before the planes are flattened
+    sound_hidden: int = 128
+    features: int = 64                          # F
+    motion_hidden: int = 64
+    reference: int = 128                        # width of the reference's temporal convolutions
+    dropout: float = 0.2
+    tones: bool = True                          # the output layer mixes tones too: motion that no sound explains
+    hints: bool = True                          # statistics of the reference are handed to its encoder
 
     def __post_init__(self):
         sizes = (*self.planes, self.sound_hidden, self.features, self.motion_hidden, self.reference, self.pooled)
@@ -183,7 +183,7 @@ class HeadMotion(nn.Module):
         tones = code.new_zeros(len(code), 0, COPIES, NUMBERS)
         if self.settings.tones:
             own, people = alike.reshape(-1, 1, NUMBERS, NUMBERS), self.alike                            # (K, C, C)
-            mixed = (1 - RIDGE) * (OWN_SHARE * own + (1 - OWN_SHARE) * people) + RIDGE * torch.eye(NUMBERS)
+            mixed = (1 - RIDGE) * (OWN_SHARE * own + (1 - OWN_SHARE) * people) + RIDGE * torch.eye(NUMBERS, device=own.device)
             tones = amplitudes.reshape(len(code), -1, 1, NUMBERS).exp() * torch.linalg.cholesky(mixed).mT
         return Written(weights.unflatten(1, (-1, NUMBERS)), bias, tones)
 
@@ -221,7 +221,7 @@ class Trajectories(NamedTuple):
 def trajectories(model: HeadMotion, reference: Reference, sound: Tensor, source: ToneSource | None) -> Trajectories:
     """The predictions for driving sound (B, T, 104 or 640); without a source of tones both are the mean path."""
     written, heard, last = model.write(model.encode(reference)), model.sound(sound), last_pose(reference)
-    moment = torch.arange(sound.shape[1])
+    moment = torch.arange(sound.shape[1], device=sound.device)
 
     def path(tones: Tensor | None) -> Tensor:
         motion = model.predict(written, heard, tones)

@@ -19,7 +19,7 @@ FLOOR = 0.02                # amplitudes, in people's deviations, under which no
 
 def known(frames: int, lengths: Tensor) -> Tensor:
     """Which of the frames (B, T) are there, as 0 and 1."""
-    return (torch.arange(frames) < lengths[:, None]).float()  # (B, T)
+    return (torch.arange(frames, device=lengths.device) < lengths[:, None]).float()  # (B, T)
 
 
 def masked_mean(x: Tensor, lengths: Tensor) -> Tensor:
@@ -66,11 +66,11 @@ def band_covariances(x: Tensor, lengths: Tensor) -> Tensor:
 def _cosines(x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Coefficients (B, M, C) of the cosines of each clip, whose squares add up to its variance, and whose band they are in."""
     T = x.shape[1]
-    time, count = torch.arange(T) + 0.5, torch.arange(1, T)
+    time, count = torch.arange(T, device=x.device) + 0.5, torch.arange(1, T, device=x.device)
     phase = math.pi * count[None, :, None] * time[None, None] / lengths[:, None, None]  # (B, M, T)
     waves = (phase.cos() * known(T, lengths)[:, None]) @ x * math.sqrt(2) / lengths[:, None, None]
     hertz = count[None] * FPS / 2 / lengths[:, None]                                    # (B, M)
-    edges = torch.tensor(BAND_EDGES_HZ)
+    edges = torch.tensor(BAND_EDGES_HZ, device=x.device)
     band = (hertz[..., None] >= edges[:-1]) & (hertz[..., None] < edges[1:]) & (count[None, :, None] < lengths[:, None, None])
     return waves, band.float()
 

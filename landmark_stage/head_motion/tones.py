@@ -28,14 +28,16 @@ TYPICAL = 2.0                               # how much the typical size of swing
 class ToneSource:
     """Tones that go on for ever; equal generator states give equal tones. Begin before drawing.
 
-    They are drawn for a whole batch; of `rows` alone, as another process has the rest, they are the same.
+    They are drawn for a whole batch; of `rows` alone, as another process has the rest, they are the same. They are drawn on
+    the CPU, as the generator is, and are the same on every device.
     """
 
-    def __init__(self, *, generator: torch.Generator, batch: int = 1, draws: int = DRAWS, rows: slice = slice(None)):
-        self.generator, self.draws, self.batch, self.rows = generator, draws, batch, rows
-        self.phase = 2 * math.pi * torch.rand((batch, draws, len(TONES_HZ), COPIES), generator=generator)[rows]
-        self.pitch = torch.randn((batch, len(TONES_HZ), COPIES), generator=generator)[rows]
-        self.step = 2 * math.pi * torch.tensor(TONES_HZ)[:, None] / FPS     # (K, 1)
+    def __init__(self, *, generator: torch.Generator, batch: int = 1, draws: int = DRAWS, rows: slice = slice(None),
+                 device: torch.device | str = "cpu"):
+        self.generator, self.draws, self.batch, self.rows, self.device = generator, draws, batch, rows, device
+        self.phase = 2 * math.pi * torch.rand((batch, draws, len(TONES_HZ), COPIES), generator=generator)[rows].to(device)
+        self.pitch = torch.randn((batch, len(TONES_HZ), COPIES), generator=generator)[rows].to(device)
+        self.step = 2 * math.pi * torch.tensor(TONES_HZ, device=device)[:, None] / FPS      # (K, 1)
 
     @torch.no_grad()
     @in_float32
@@ -44,14 +46,14 @@ class ToneSource:
 
         Of some draws that is the one nearest to both; the way from the last pose takes care of the rest.
         """
-        when = torch.tensor(LOOK_FRAMES)[:, None, None]                                         # (t, 1, 1)
+        when = torch.tensor(LOOK_FRAMES, device=self.device)[:, None, None]                                         # (t, 1, 1)
         swings = math.sqrt(2) * (self.phase[:, :, None] + when * self.step).cos()               # (B, S, t, K, J)
         motion = torch.einsum("bstkj,bkjc->bstc", swings, mix)
         usual = mix.square().sum((1, 2)).sqrt().clamp(min=1e-3)[:, None]                        # (B, 1, C)
         apart = ((motion[:, :, 0] + (bias - last)[:, None]) / usual).square()
         size = (motion.std(2) / usual).clamp(min=1e-3).log().square()
         best = (apart + TYPICAL * size).mean(-1).argmin(1)                                      # (B,)
-        self.phase = self.phase[torch.arange(len(best)), best]                                  # (B, K, J)
+        self.phase = self.phase[torch.arange(len(best), device=self.device), best]                                  # (B, K, J)
         return self
 
     def draw(self, frames: int) -> Tensor:
@@ -59,7 +61,7 @@ class ToneSource:
         drawn = []
         for _ in range(frames):
             drawn.append(self.phase)
-            push = torch.randn((self.batch, *self.pitch.shape[1:]), generator=self.generator)[self.rows]
+            push = torch.randn((self.batch, *self.pitch.shape[1:]), generator=self.generator)[self.rows].to(self.device)
             self.pitch = WANDER_KEEP * self.pitch + math.sqrt(1 - WANDER_KEEP**2) * push
             self.phase = (self.phase + self.step * (1 + WANDER * self.pitch)) % (2 * math.pi)
         phases = torch.stack(drawn, 1) if drawn else self.phase.new_zeros(len(self.phase), 0, *self.phase.shape[1:])

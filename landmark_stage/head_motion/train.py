@@ -1,31 +1,36 @@
-"""Training of the head-motion learner: squared error of the mean path, statistics of the whole, and a judge that reaches it.
+"""Training of the head-motion learner: squared error of the mean prediction, statistics of the whole, and a discriminator.
 
-Shapes: B stretches, T frames, C = 6 numbers of a head. Source: Rhythmic Head section 3.3, facts 2.3 and decision 11.
+Shapes: S sides (fake and real, or fake alone), B stretches, T frames, C = 6 numbers of a head.
+Source: Rhythmic Head section 3.3, facts 2.3 and decision 11.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+import copy
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
-    LoopSettings,
+    LOGISTIC,
+    Adversary,
+    Compared,
+    Found,
+    Parts,
+    RunSettings,
+    Scores,
     TrainReport,
+    batch_generator,
     check_loss_weights,
     compute_together,
     config_dict,
     counting_weights,
-    follow,
     own_rows,
     save_weights,
-    share_gradients,
-    train_whole,
-    weighted_sum,
+    train_task,
 )
 from landmark_stage.head_motion.calm import calm
 from landmark_stage.head_motion.data import (
@@ -51,63 +56,81 @@ from landmark_stage.head_motion.tones import ToneSource
 from syncers import ChannelSettings, audio_channels
 
 WEIGHT_FILE = "head_motion.safetensors"
-JUDGED = 24
-LARGEST_GRADIENT = 1.0
+STATISTICS = 24             # that the discriminator sees
+SLOPE = 0.2                 # of its leaky rectifier
 
 
 @dataclass(frozen=True)
 class HeadLossWeights:
     """What each term counts; a term of weight 0 is not computed."""
 
-    error: float = 1.0          # squared, of the mean path
-    judge: float = 0.1
-    statistics: float = 0.0     # of each stretch: absolute differences of mean, deviation, speed and bands
-    energy: float = 0.0         # of a batch as a whole: medians are smaller than means, and this asks for the means
+    error: float            # squared, of the mean prediction
+    adversarial: float
+    statistics: float       # of each stretch: absolute differences of mean, deviation, speed and bands
+    energy: float           # of a batch as a whole: medians are smaller than means, and this asks for the means
 
     def __post_init__(self):
         check_loss_weights(asdict(self))
 
 
 @dataclass(frozen=True)
-class HeadTrainSettings:
-    """A whole run. The defaults are the public code's, repaired."""
+class HeadDiscriminatorSettings:
+    """The discriminator and how it learns."""
 
-    model: HeadMotionSettings = field(default_factory=HeadMotionSettings)
-    material: HeadMaterialSettings = field(default_factory=HeadMaterialSettings)
-    weights: HeadLossWeights = field(default_factory=HeadLossWeights)
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=4000, validate_every=100, monitor="distance"))
-    judge_hidden: int = 0           # of the discriminator; 0: linear, as in the public code
-    batch: int = 64
-    rate: float = 3e-4
-    judge_rate: float = 3e-4
-    decay: float = 2e-5             # of weights
-    average: float = 0.99           # of the weights, what is judged and kept
-    seed: int = 0
-    wandb: Literal["disabled", "offline", "online"] = "disabled"
+    hidden: int             # 0: linear, as in the public code
+    lr: float
+
+
+@dataclass(frozen=True)
+class HeadTrainSettings:
+    """A whole training."""
+
+    model: HeadMotionSettings
+    discriminator: HeadDiscriminatorSettings
+    material: HeadMaterialSettings
+    weights: HeadLossWeights
+    run: RunSettings
 
     def __post_init__(self):
-        if self.batch < 2 or not 0 < self.rate < 1 or not 0 <= self.average < 1:
-            raise ValueError(f"batch must be 2 or more, rate in (0, 1) and average in [0, 1), got {self.batch}, {self.rate} "
-                             f"and {self.average}")
+        if self.run.batch < 2:
+            raise ValueError(f"run.batch must be 2 or more, got {self.run.batch}")
 
 
-class HeadMotionTraining:
-    """The learner, its discriminator, their optimisers and the running average: a `Trainee`."""
+class HeadDiscriminator(nn.Module):
+    """Statistics of motions to scores."""
+
+    def __init__(self, hidden: int):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(STATISTICS, hidden), nn.LeakyReLU(SLOPE), nn.Linear(hidden, 1)) if hidden \
+            else nn.Linear(STATISTICS, 1)
+
+    def forward(self, sides: Tensor) -> Scores:
+        """Scores (S, B, 1) of statistics (S, B, 24)."""
+        return Scores({"adversarial": [self.layers(sides)]})
+
+
+class HeadStep(NamedTuple):
+    """What a step needs."""
+
+    drawn: HeadBatch
+    generator: torch.Generator      # of the tones, which are drawn as they are needed
+
+
+class HeadMotionTask:
+    """The head-motion learner as a `Task`."""
 
     def __init__(self, settings: HeadTrainSettings, clips: Sequence[HeadClip], judge: HeadJudge | None):
-        torch.manual_seed(settings.seed)
         self.settings, self.clips, self.judge = settings, clips, judge
-        self.random = torch.Generator().manual_seed(settings.seed)
+
+    def build(self) -> Parts:
+        """The learner, measured, and its discriminator."""
+        settings = self.settings
         self.model = HeadMotion(settings.model)
         self._measure()
-        self.average = HeadMotion(settings.model).requires_grad_(False).eval()
-        self.average.load_state_dict(self.model.state_dict())
-        hidden = settings.judge_hidden
-        self.critic = nn.Sequential(nn.Linear(JUDGED, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, 1)) if hidden \
-            else nn.Linear(JUDGED, 1)
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), settings.rate, weight_decay=settings.decay)
-        self.critic_optimiser = torch.optim.AdamW(self.critic.parameters(), settings.judge_rate, weight_decay=settings.decay)
-        self.steps = 0
+        self.measured = copy.deepcopy(self.model)       # stays on the CPU, where batches are drawn
+        adversary = Adversary(HeadDiscriminator(settings.discriminator.hidden), lr=settings.discriminator.lr, losses=LOGISTIC,
+                              beta1=settings.run.beta1, weight_decay=settings.run.weight_decay)
+        return Parts(self.model, adversary=adversary)
 
     @torch.no_grad()
     def _measure(self) -> None:
@@ -127,51 +150,37 @@ class HeadMotionTraining:
             alike = (found / (sizes[..., None] * sizes[..., None, :])).mean(0)                                  # (K, C, C)
             model.alike.copy_(alike)
 
-    def step(self) -> dict[str, float]:
-        """One step of the discriminator, then one of the learner, on the same batch."""
-        batch = draw_heads(self.clips, self.settings.batch, self.model, settings=self.settings.material, generator=self.random)
-        self.model.train()
-        made = self._made(batch)
-        told = self._critic_step(made.whole.detach(), batch) if self.settings.weights.judge else {}
-        losses = self._losses(made, batch)
-        weights = counting_weights(self.settings.weights)
-        total = weighted_sum(weights, losses)
-        self.optimiser.zero_grad()
-        total.backward()
-        share_gradients(self.model.parameters())
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
-        self.optimiser.step()
-        self.steps += 1
-        follow(self.average, self.model, share=self.settings.average, step=self.steps)
-        return told | {name: loss.item() for name, loss in losses.items()} | {"total": total.item(), "gradient": norm.item()}
+    def weights(self, step: int) -> dict[str, float]:
+        """The weights that are not 0."""
+        return counting_weights(self.settings.weights)
 
-    def _made(self, batch: HeadBatch) -> Trajectories:
+    def batch(self, step: int) -> HeadStep:
+        """Random stretches."""
+        generator = batch_generator(self.settings.run.seed, step)
+        return HeadStep(draw_heads(self.clips, self.settings.run.batch, self.measured, settings=self.settings.material,
+                                   generator=generator), generator)
+
+    def losses(self, batch: HeadStep, wanted: Collection[str]) -> Found:
+        """The learner's terms; the discriminator is shown statistics of its motion with the tones, and of the real one."""
+        drawn, made = batch.drawn, self._made(batch)
+        terms = {"error": lambda: self._error(made.mean, drawn),
+                 "statistics": lambda: self._statistics_gap(made.whole, drawn),
+                 "energy": lambda: self._energy_gap(made.whole, drawn)}
+        compared = None
+        if "adversarial" in wanted:
+            compared = Compared(*(judged_statistics(x, drawn.lengths) for x in (made.whole, drawn.real)))
+        return Found({name: term() for name, term in terms.items() if name in wanted}, compared=compared)
+
+    def _made(self, batch: HeadStep) -> Trajectories:
         """Predictions, with tones where the learner has them."""
-        source = None
+        source, count = None, len(batch.drawn.real)
         if self.settings.model.tones:
-            source = ToneSource(generator=self.random, batch=len(batch.real), rows=own_rows(len(batch.real)))
+            source = ToneSource(generator=batch.generator, batch=count, rows=own_rows(count), device=batch.drawn.real.device)
 
         def paths(motion: Tensor, heard: Tensor, lengths: Tensor, sound: Tensor) -> Trajectories:
             return trajectories(self.model, Reference(motion, heard, lengths), sound, source)
 
-        return Trajectories(*compute_together(paths, *batch.reference, batch.sound))
-
-    def _critic_step(self, made: Tensor, batch: HeadBatch) -> dict[str, float]:
-        real, fake = (self.critic(judged_statistics(x, batch.lengths)) for x in (batch.real, made))
-        loss = F.softplus(-real).mean() + F.softplus(fake).mean()
-        self.critic_optimiser.zero_grad()
-        loss.backward()
-        share_gradients(self.critic.parameters())
-        self.critic_optimiser.step()
-        return {"critic": loss.item(), "critic_real": real.mean().item(), "critic_fake": fake.mean().item()}
-
-    def _losses(self, made: Trajectories, batch: HeadBatch) -> dict[str, Tensor]:
-        """The learner's terms, each where its weight is not 0."""
-        terms = {"error": lambda: self._error(made.mean, batch),
-                 "judge": lambda: F.softplus(-self.critic(judged_statistics(made.whole, batch.lengths))).mean(),
-                 "statistics": lambda: self._statistics_gap(made.whole, batch),
-                 "energy": lambda: self._energy_gap(made.whole, batch)}
-        return {name: term() for name, term in terms.items() if getattr(self.settings.weights, name)}
+        return Trajectories(*compute_together(paths, *batch.drawn.reference, batch.drawn.sound))
 
     def _error(self, path: Tensor, batch: HeadBatch) -> Tensor:
         """The squared error of the mean path, padding left out."""
@@ -188,22 +197,17 @@ class HeadMotionTraining:
         ours, real = (statistics(x, batch.lengths)[3].square().mean(0) + 1e-4 for x in (made, batch.real))     # (K, C)
         return (ours / real).log().square().mean()
 
-    def validate(self) -> dict[str, float]:
+    def metrics(self, model: HeadMotion, *, step: int) -> dict[str, float]:
         """Distances on people never trained on; see `HeadJudge`."""
-        return self.judge.figures(self.average)
+        return self.judge.figures(model)
 
-    def state(self) -> dict[str, Any]:
-        """Everything that a step changes."""
-        return {"model": self.model.state_dict(), "average": self.average.state_dict(), "steps": self.steps,
-                "critic": self.critic.state_dict(), "optimiser": self.optimiser.state_dict(),
-                "critic_optimiser": self.critic_optimiser.state_dict(), "random": self.random.get_state()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        for name in ("model", "average", "critic", "optimiser", "critic_optimiser"):
-            getattr(self, name).load_state_dict(state[name])
-        self.random.set_state(state["random"])
-        self.steps = state["steps"]
+    def finish(self, model: HeadMotion, out: Path) -> Path:
+        """The weight file `out`/head_motion.safetensors: calmed, and with the mean code of train people."""
+        with torch.no_grad():
+            model.typical.copy_(model.encode(references_of(self.clips, model, frames=TAU)).mean(0))
+        calm(model)
+        return save_weights(out / WEIGHT_FILE, model.state_dict(), config={"head_motion": config_dict(self.settings.model)},
+                            half=True)
 
 
 def train_head_motion(corpus: Corpus, out: str | Path, settings: HeadTrainSettings) -> TrainReport:
@@ -214,14 +218,6 @@ def train_head_motion(corpus: Corpus, out: str | Path, settings: HeadTrainSettin
     any work, when the corpus is not enough.
     """
     require(corpus, NEEDS["head-motion"]._replace(sound=not settings.material.silent_clips))
-    out, form = Path(out), dict(sound=settings.model.sound, silent=settings.material.silent_clips)
-    clips = read_head_clips(corpus, "train", **form)
-    training = HeadMotionTraining(settings, clips, HeadJudge(read_head_clips(corpus, "val", **form)))
-    result, best = train_whole(training, out, settings)
-    model = HeadMotion(settings.model).eval()
-    model.load_state_dict(best["average"])
-    with torch.no_grad():
-        model.typical.copy_(model.encode(references_of(clips, model, frames=TAU)).mean(0))
-    calm(model)
-    form = {"head_motion": config_dict(settings.model)}
-    return TrainReport(save_weights(out / WEIGHT_FILE, model.state_dict(), config=form, half=True), result)
+    form = dict(sound=settings.model.sound, silent=settings.material.silent_clips)
+    clips, val = (read_head_clips(corpus, split, **form) for split in ("train", "val"))
+    return train_task(HeadMotionTask(settings, clips, HeadJudge(val)), out)
