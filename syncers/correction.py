@@ -6,7 +6,7 @@ tolerate it, and a generator trained with that syncer speaks late. Source: issue
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,11 +14,12 @@ import torch
 from tqdm import tqdm
 
 from headsync.corpus import Corpus, SyncRow, minutes, record_sync
+from headsync.experiment import Trainer
 from syncers.data import NamedTalk, fold_of, read_talks
 from syncers.measure import Talk, aligned, foreign, level_profiles
 from syncers.model import SyncerPyramid
 from syncers.offset import LagProfile
-from syncers.train import LevelTraining, TrainSettings
+from syncers.train import LevelTask, TrainSettings
 
 PEAK_STEPS = 2              # lags this near to the best one belong to its peak
 LARGEST_OFFSET_FRAMES = 8   # clips claimed to be farther off are not believed
@@ -30,12 +31,11 @@ MOST_PASSES, LEAST_STEPS = 30, 60           # of a fold's syncer over its window
 
 @dataclass(frozen=True)
 class CorrectionSettings:
-    """Cross-fitting: the folds' syncers are the first level of `train`, for `steps` steps; fewer on a small corpus."""
+    """Cross-fitting: the folds' syncers are the first level of `train`, for its steps; fewer on a small corpus."""
 
-    folds: int = 4
-    rounds: int = 2
-    steps: int = 600
-    train: TrainSettings = field(default_factory=TrainSettings)
+    folds: int
+    rounds: int
+    train: TrainSettings
 
     def __post_init__(self):
         if self.folds < 2 or self.rounds < 1:
@@ -116,7 +116,7 @@ def cross_fit(train: Sequence[NamedTalk], others: Sequence[NamedTalk],
         for fold in range(settings.folds + 1):
             held = [one for one in train if folds[one.name] == fold] if fold < settings.folds else list(others)
             if held:
-                seed = settings.train.seed + 1000 * (number + 1) + fold
+                seed = settings.train.run.seed + 1000 * (number + 1) + fold
                 strangers = [[one for one in talks if folds[one.name] != fold] for talks in (material, train)]
                 pyramid = _fit(next(filter(None, strangers), train), settings, seed)
                 found |= estimate(pyramid, held)
@@ -134,22 +134,22 @@ def _corrected(talks: Sequence[NamedTalk], estimates: Mapping[str, Estimate] | N
 
 
 def fitting_steps(talks: Sequence[NamedTalk], settings: CorrectionSettings) -> int:
-    """Steps that a fold's syncer is trained for: `settings.steps`, or thirty passes over the windows, 60 at least."""
+    """Steps that a fold's syncer is trained for: those of its settings, or thirty passes over the windows, 60 at least."""
     form = settings.train
     windows = form.material.copies * sum(max(len(one.talk.flat) - form.syncer.channels.window + 1, 0) for one in talks)
-    passes = math.ceil(MOST_PASSES * windows / (form.clips * form.windows))
-    return min(settings.steps, max(LEAST_STEPS, passes))
+    passes = math.ceil(MOST_PASSES * windows / (form.run.batch * form.windows))
+    return min(form.run.steps, max(LEAST_STEPS, passes))
 
 
 def _fit(talks: Sequence[NamedTalk], settings: CorrectionSettings, seed: int) -> SyncerPyramid:
     """A first-level syncer trained on the clips for as many steps as fit their number."""
-    steps = fitting_steps(talks, settings)
-    run = replace(settings.train, seed=seed, loop=replace(settings.train.loop, steps=steps))
-    training = LevelTraining(run, 1, talks, talks[:1])
-    for _ in range(steps):
-        training.step()
-    pyramid = SyncerPyramid([run.syncer])
-    pyramid.levels[0].load_state_dict(training.average.state_dict())
+    run = replace(settings.train.run, seed=seed, steps=fitting_steps(talks, settings))
+    train = replace(settings.train, run=run)
+    trainer = Trainer(LevelTask(train, 1, talks, talks[:1]))
+    for _ in range(run.steps):
+        trainer.step()
+    pyramid = SyncerPyramid([train.syncer])
+    pyramid.levels[0].load_state_dict(trainer.average.module.state_dict())
     return pyramid.eval()
 
 

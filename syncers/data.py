@@ -27,7 +27,7 @@ HALVES = ("first", "second")        # of the people
 class MaterialSettings:
     """What is made of every clip before training."""
 
-    copies: int = 4                 # augmented versions of each clip
+    copies: int                     # augmented versions of each clip
     stretch: float = 0.0            # largest change of speed of sound and motion together, as a share
     identity: float = 0.0           # lasting displacement of every landmark, in shares of the canvas: other faces
     noise: float = 0.001            # of every landmark in every frame, likewise: detectors tremble

@@ -3,26 +3,28 @@
 Shapes: n windows of a batch, E embedding features.
 """
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
+    Found,
     LoopResult,
-    LoopSettings,
+    Parts,
+    RunSettings,
+    batch_generator,
     compute_together,
     config_dict,
-    follow,
+    decayed_matrices,
+    moved,
     save_weights,
-    share_gradients,
-    train_whole,
 )
+from headsync.experiment.trainer import train_whole
 from headsync.landmarks import LEVELS
 from syncers.data import Batch, MaterialSettings, NamedTalk, build_material, draw_batch, draw_sequences, of_half, read_talks
 from syncers.losses import LEAST_WINDOWS, NEGATIVES, Contrast, info_nce, lag_contrast, negative_weights, triplet
@@ -32,94 +34,89 @@ JUDGED_BATCHES = 8
 WEIGHT_FILE = "{family}.safetensors"
 
 
+MARGIN = 0.3                        # of the triplet loss
+LAG_SEQUENCES, LAG_FRAMES, LAG_TEMPERATURE = 16, 100, 0.03      # of the loss on whole stretches
+
+
 @dataclass(frozen=True)
 class TrainSettings:
-    """A whole run: one syncer per level."""
+    """A whole training: one syncer per level. A batch is of `run.batch` sequences."""
 
-    family: Literal["loss", "metric"] = "loss"
-    syncer: SyncerSettings = field(default_factory=SyncerSettings)
-    levels: int = LEVELS
-    material: MaterialSettings = field(default_factory=MaterialSettings)
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=1500, validate_every=250, monitor="accuracy",
-                                                                   mode="max"))
-    seed: int = 0
-    people: Literal["all", "first", "second"] = "all"   # of the train people: all, or one of two halves by a hash
-    clips: int = 32                 # sequences of a batch
-    windows: int = 24               # windows of each
-    rate: float = 2e-3
-    decay: float = 0.05
-    warmup_steps: int = 100
-    average: float = 0.99           # of the weights, what is judged and kept
-    margin: float = 0.3             # metric family
-    lag_weight: float = 0.0         # of the loss on whole stretches
-    lag_sequences: int = 16
-    lag_frames: int = 100
-    lag_temperature: float = 0.03
-    loudness: float = 0.5           # level jitter, standard deviations of the first cepstrum's scale
-    wandb: Literal["disabled", "offline", "online"] = "disabled"
+    family: Literal["loss", "metric"]
+    syncer: SyncerSettings
+    levels: int
+    material: MaterialSettings
+    people: Literal["all", "first", "second"]   # of the train people: all, or one of two halves by a hash
+    windows: int                    # of each sequence of a batch
+    lag_weight: float               # of the loss on whole stretches
+    loudness: float                 # level jitter, standard deviations of the first cepstrum's scale
+    run: RunSettings
 
     def __post_init__(self):
         if not 1 <= self.levels <= LEVELS:
             raise ValueError(f"there are 1 to {LEVELS} levels, got {self.levels}")
-        if self.lag_frames < 2 ** (self.levels - 1) * (self.syncer.channels.window + LEAST_WINDOWS - 1):
-            raise ValueError(f"lag_frames must leave {LEAST_WINDOWS} windows at level {self.levels}, got {self.lag_frames}")
+        if LAG_FRAMES < 2 ** (self.levels - 1) * (self.syncer.channels.window + LEAST_WINDOWS - 1):
+            raise ValueError(f"stretches of {LAG_FRAMES} frames do not hold {LEAST_WINDOWS} windows at level {self.levels}; "
+                             "lower syncer.channels.window or levels")
         if (self.family == "loss") != self.syncer.normalised:
             raise ValueError("loss syncers need syncer.normalised=true, metric syncers false")
 
 
-class LevelTraining:
-    """One level's syncer, its optimiser, its data, and its running average: a `Trainee`."""
+class LevelStep(NamedTuple):
+    """What a step of one level needs."""
+
+    windows: Batch
+    stretches: tuple[Tensor, Tensor] | None     # (B, n, 5, C), (B, n, 20, C'); None: there are none
+
+
+class LevelTask:
+    """One level's syncer as a `Task`."""
 
     def __init__(self, settings: TrainSettings, level: int, train: Sequence[NamedTalk], val: Sequence[NamedTalk]):
-        self.settings, self.level = settings, level
-        seed = 100 * settings.seed + level
-        torch.manual_seed(seed)
-        self.generator = torch.Generator().manual_seed(seed)
-        form = settings.syncer
-        self.material = build_material([one.talk for one in train], form.channels, level=level,
-                                       generator=self.generator, settings=settings.material)
-        self.judged = build_material([one.talk for one in val], form.channels, level=level, generator=self.generator)
+        self.settings = replace(settings, run=replace(settings.run, seed=100 * settings.run.seed + level))
+        self.level, self.train, self.val, self.metrics_seed = level, train, val, settings.run.seed
+
+    def build(self) -> Parts:
+        """The syncer, and the material of both sides."""
+        form, generator = self.settings.syncer, torch.Generator().manual_seed(self.settings.run.seed)
+        self.material = build_material([one.talk for one in self.train], form.channels, level=self.level,
+                                       generator=generator, settings=self.settings.material)
+        self.judged = build_material([one.talk for one in self.val], form.channels, level=self.level, generator=generator)
         self.syncer = LevelSyncer(form)
         self.syncer.standardise_by(self.material.motion, self.material.audio)
-        self.average = LevelSyncer(form)
-        self.average.load_state_dict(self.syncer.state_dict())
-        matrices = [one for one in self.syncer.parameters() if one.ndim > 1]
-        others = [one for one in self.syncer.parameters() if one.ndim <= 1]
-        self.optimiser = torch.optim.AdamW([{"params": matrices, "weight_decay": settings.decay},
-                                            {"params": others, "weight_decay": 0.0}], settings.rate, (0.9, 0.98))
-        self.steps = 0
+        return Parts(self.syncer, groups=decayed_matrices([self.syncer], self.settings.run.weight_decay))
 
-    def step(self) -> dict[str, float]:
-        """One optimisation step: loss and in-batch retrieval accuracy beside its chance."""
-        self._set_rate()
-        self.syncer.train()
-        batch = draw_batch(self.material, clips=self.settings.clips, windows=self.settings.windows,
-                           generator=self.generator)
-        contrast = self._contrast(self.syncer, self._louder(batch))
-        lag = self._lag_loss()
-        self.optimiser.zero_grad()
-        (contrast.loss + self.settings.lag_weight * lag).backward()
-        share_gradients(self.syncer.parameters())
-        torch.nn.utils.clip_grad_norm_(self.syncer.parameters(), 1.0)
-        self.optimiser.step()
-        self.steps += 1
-        follow(self.average, self.syncer, share=self.settings.average, step=self.steps)
-        return {"loss": contrast.loss.item(), "lag": lag.item(), "accuracy": contrast.accuracy.item(),
-                "chance": 1 / len(batch.step), "temperature": self.syncer.temperature.item()}
+    def weights(self, step: int) -> dict[str, float]:
+        """The contrast of windows, and that of lags where it counts."""
+        return {"contrast": 1.0} | ({"lag": self.settings.lag_weight} if self.settings.lag_weight else {})
 
-    def _set_rate(self) -> None:
-        share = min(1.0, self.steps / self.settings.loop.steps)
-        factor = min(1.0, (self.steps + 1) / self.settings.warmup_steps) * (0.51 + 0.5 * math.cos(math.pi * share))
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.rate * factor
+    def batch(self, step: int) -> LevelStep:
+        """Windows, louder or quieter by the clip, and whole stretches."""
+        run = self.settings.run
+        generator, stretches = batch_generator(run.seed, step), None
+        drawn = draw_batch(self.material, clips=run.batch, windows=self.settings.windows, generator=generator)
+        louder = self._louder(drawn, generator)
+        if self.settings.lag_weight:
+            stretches = draw_sequences(self.material, count=LAG_SEQUENCES, steps=-(-LAG_FRAMES // 2 ** (self.level - 1)),
+                                       generator=generator)
+        return LevelStep(louder, stretches)
 
-    def _louder(self, batch: Batch) -> Batch:
+    def _louder(self, batch: Batch, generator: torch.Generator) -> Batch:
         """Each clip a little louder or quieter: the first cepstrum, or all rows, moved by one number per clip."""
         numbers, inverse = batch.clip.unique(return_inverse=True)
-        shift = self.settings.loudness * torch.randn(len(numbers), generator=self.generator)[inverse][:, None, None]
+        shift = self.settings.loudness * torch.randn(len(numbers), generator=generator)[inverse][:, None, None]
         if self.settings.syncer.channels.audio == "rows":
             return batch._replace(audio=batch.audio + shift)
         return batch._replace(audio=torch.cat([batch.audio[..., :1] + shift, batch.audio[..., 1:]], dim=-1))
+
+    def losses(self, batch: LevelStep, wanted: Collection[str]) -> Found:
+        """Both contrasts, and how often the right window was nearest beside its chance."""
+        contrast = self._contrast(self.syncer, batch.windows)
+        losses = {"contrast": contrast.loss}
+        if "lag" in wanted:
+            losses["lag"] = self._lag_loss(*batch.stretches) if batch.stretches else contrast.loss.new_zeros(())
+        return Found(losses, {"accuracy": contrast.accuracy, "chance": 1 / len(batch.windows.step),
+                              "temperature": self.syncer.temperature.detach()})
 
     def _contrast(self, syncer: LevelSyncer, batch: Batch) -> Contrast:
         """The mean over the branches, each of which must find the sound by itself."""
@@ -129,52 +126,29 @@ class LevelTraining:
             if self.settings.family == "loss":
                 found.append(info_nce(motion, audio, clip=batch.clip, step=batch.step, temperature=syncer.temperature))
             else:
-                found.append(triplet(motion, audio, clip=batch.clip, step=batch.step, margin=self.settings.margin))
+                found.append(triplet(motion, audio, clip=batch.clip, step=batch.step, margin=MARGIN))
         return Contrast(*(torch.stack(scalars).mean() for scalars in zip(*found)))
 
-    def _lag_loss(self) -> Tensor:
-        """The true lag of whole stretches against all others; 0 when no clip is long enough or nothing is asked."""
-        if not self.settings.lag_weight:
-            return torch.zeros(())
-        steps = -(-self.settings.lag_frames // 2 ** (self.level - 1))
-        drawn = draw_sequences(self.material, count=self.settings.lag_sequences, steps=steps, generator=self.generator)
-        if drawn is None:
-            return torch.zeros(())
-        motion, audio = drawn                                                       # (B, n, 5, C), (B, n, 20, C')
+    def _lag_loss(self, motion: Tensor, audio: Tensor) -> Tensor:
+        """The true lag of whole stretches (B, n, 5, C), (B, n, 20, C') against all others."""
         B, n = motion.shape[:2]
-        losses = []
         embedded = (compute_together(self.syncer.branch_motion, motion.flatten(0, 1)),
                     compute_together(self.syncer.branch_audio, audio.flatten(0, 1)))
-        for one, other in zip(*embedded):
-            losses.append(lag_contrast(one.unflatten(0, (B, n)), other.unflatten(0, (B, n)),
-                                       temperature=self.settings.lag_temperature).loss)
+        losses = [lag_contrast(one.unflatten(0, (B, n)), other.unflatten(0, (B, n)), temperature=LAG_TEMPERATURE).loss
+                  for one, other in zip(*embedded)]
         return torch.stack(losses).mean()
 
-    @torch.no_grad()
-    def validate(self) -> dict[str, float]:
-        """Loss and retrieval of the right window among 1 + 48 by the averaged weights; always the same batches."""
-        generator = torch.Generator().manual_seed(self.settings.seed)
-        self.average.eval()
+    def metrics(self, model: LevelSyncer, *, step: int) -> dict[str, float]:
+        """Loss and retrieval of the right window among 1 + 48; always the same batches."""
+        generator = torch.Generator().manual_seed(self.metrics_seed)
         losses, found = [], []
         for _ in range(JUDGED_BATCHES):
-            batch = draw_batch(self.judged, clips=self.settings.clips, windows=self.settings.windows, generator=generator)
-            losses.append(self._contrast(self.average, batch).loss)
-            found.append(retrieval(self.average, batch, generator=generator))
+            batch = draw_batch(self.judged, clips=self.settings.run.batch, windows=self.settings.windows, generator=generator)
+            batch = moved(batch, model.motion_mean.device)
+            losses.append(self._contrast(model, batch).loss)
+            found.append(retrieval(model, batch, generator=generator))
         return {"loss": torch.stack(losses).mean().item(), "accuracy": torch.cat(found).float().mean().item(),
                 "chance": 1 / (1 + NEGATIVES)}
-
-    def state(self) -> dict[str, Any]:
-        """Everything that a step changes."""
-        return {"syncer": self.syncer.state_dict(), "average": self.average.state_dict(), "steps": self.steps,
-                "optimiser": self.optimiser.state_dict(), "generator": self.generator.get_state()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        self.syncer.load_state_dict(state["syncer"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.generator.set_state(state["generator"])
-        self.steps = state["steps"]
 
 
 def retrieval(syncer: LevelSyncer, batch: Batch, *, generator: torch.Generator) -> Tensor:
@@ -184,8 +158,9 @@ def retrieval(syncer: LevelSyncer, batch: Batch, *, generator: torch.Generator) 
     """
     scores = -torch.cdist(syncer.motion(batch.motion), syncer.audio(batch.audio))   # (n, n)
     weights = negative_weights(batch.clip, batch.step)
-    noise = -torch.log(-torch.log(torch.rand(weights.shape, generator=generator)))  # Gumbel: draws without replacement
-    own = torch.eye(len(weights), dtype=torch.bool)
+    chances = torch.rand(weights.shape, generator=generator).to(weights)
+    noise = -torch.log(-torch.log(chances))     # Gumbel: draws without replacement
+    own = torch.eye(len(weights), dtype=torch.bool, device=weights.device)
     ranked = (weights + noise).masked_fill(own | (weights < -1e3), -torch.inf)
     drawn = ranked.topk(min(NEGATIVES, len(weights) - 1), dim=1)
     rivals = scores.gather(1, drawn.indices).masked_fill(drawn.values.isinf(), -torch.inf)
@@ -215,11 +190,11 @@ def train_syncers(corpus: Corpus, out: str | Path, settings: TrainSettings) -> T
     require(corpus, need, train=[clip for clip in corpus.select("train") if clip.clip in names])
     results, tensors = [], {}
     for level in range(1, settings.levels + 1):
-        result, best = train_whole(LevelTraining(settings, level, train, val), out / f"level{level}", settings)
-        if result.step < settings.loop.steps and not result.stopped_early:
+        result, syncer = train_whole(LevelTask(settings, level, train, val), out / f"level{level}")
+        if result.step < settings.run.steps and not result.stopped_early:
             raise KeyboardInterrupt     # stopped by a signal: the levels after it shall not begin
         results.append(result)
-        tensors |= {f"levels.{level - 1}.{name}": one for name, one in best["average"].items()}
+        tensors |= {f"levels.{level - 1}.{name}": one for name, one in syncer.state_dict().items()}
     path = out / WEIGHT_FILE.format(family=settings.family)
     forms = [config_dict(settings.syncer)] * settings.levels
     save_weights(path, tensors, config={"family": settings.family, "levels": forms}, half=True)

@@ -47,9 +47,9 @@ from tests.talking import made_up_people, write_corpus
 
 RUN = ["run.steps=4", "run.log_every=1", "run.validate_every=4", "run.checkpoint_every=4"]
 LOOP = ["loop.steps=4", "loop.log_every=1", "loop.validate_every=4", "loop.save_every=4"]
-PORTED = ("expression", "head_motion")
+PORTED = ("expression", "head_motion", "syncers")
 SYNCER = ["levels=1", "syncer.noise=0", "syncer.channel_dropout=0", "syncer.motion.dropout=0", "syncer.audio.dropout=0",
-          "lag_weight=0.5", "lag_sequences=5", "clips=9"]
+          "lag_weight=0.5", "run.batch=9"]
 
 
 def processes(count: int, job: Callable[[], None], folder: Path) -> dict:

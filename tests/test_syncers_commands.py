@@ -15,7 +15,7 @@ from syncers.sync import as_talk, load_syncers
 from tests.face_files import shaking, write_tone, write_video
 from tests.talking import made_up_people, made_up_talk, write_corpus
 
-TINY = load_config(TrainSettings, stage="syncers", preset="tiny", overrides=["loop.steps=30"])
+TINY = load_config(TrainSettings, stage="syncers", preset="tiny", overrides=["run.steps=30"])
 
 
 @pytest.fixture(scope="module")

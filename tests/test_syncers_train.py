@@ -39,7 +39,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def corrected(corpus):
-    settings = CorrectionSettings(folds=2, rounds=2, steps=120, train=TINY)
+    settings = CorrectionSettings(folds=2, rounds=2, train=replace(TINY, run=replace(TINY.run, steps=120)))
     return cross_fit_corpus(corpus, settings)[-1]
 
 
@@ -47,7 +47,7 @@ def corrected(corpus):
 def trained(corpus, corrected, tmp_path_factory):
     """A whole tiny run over the corrected corpus."""
     out = tmp_path_factory.mktemp("run")
-    settings = replace(TINY, loop=replace(TINY.loop, steps=240, validate_every=80))
+    settings = replace(TINY, run=replace(TINY.run, steps=240, validate_every=80))
     return train_syncers(open_corpus(corpus.folder), out, settings)
 
 
@@ -87,17 +87,17 @@ def test_offsets_are_found_shifted_and_told_from_strangers(trained):
 def test_a_stopped_run_goes_on_as_if_it_had_not(corpus, tmp_path):
     one_level = replace(TINY, levels=1)
     train_syncers(corpus, tmp_path / "straight", one_level)
-    halfway = replace(one_level, loop=replace(TINY.loop, steps=40))
-    from headsync.experiment import RunLog, run_loop
+    from headsync.experiment import RunLog, Trainer, run_loop
     from syncers.data import read_talks
-    from syncers.train import LevelTraining, usable
+    from syncers.train import LevelTask, usable
 
     train, val = (read_talks(corpus, usable(corpus, split)) for split in ("train", "val"))
     with RunLog(tmp_path / "resumed" / "level1") as log:
         # stopped at 40 of 60 steps: the rate follows the whole run's length, so only the loop ends early
-        run_loop(LevelTraining(one_level, 1, train, val), tmp_path / "resumed" / "level1", halfway.loop, log=log)
+        run_loop(Trainer(LevelTask(one_level, 1, train, val)), tmp_path / "resumed" / "level1", replace(TINY.run, steps=40),
+                 log=log)
     train_syncers(corpus, tmp_path / "resumed", one_level)
-    straight, resumed = (load_checkpoint(tmp_path / name / "level1")["trainee"]["syncer"]
+    straight, resumed = (load_checkpoint(tmp_path / name / "level1")["trainee"]["model"]
                          for name in ("straight", "resumed"))
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
 
@@ -120,11 +120,11 @@ def test_material_is_seeded_and_alignment_undoes_a_shift():
 
 
 def test_the_command_trains_from_a_folder_and_refuses_in_one_line(corpus, tmp_path, capsys):
-    call = ["--data", str(corpus.folder), "--out", str(tmp_path / "run"), "--config", "tiny", "loop.steps=7", "levels=2"]
+    call = ["--data", str(corpus.folder), "--out", str(tmp_path / "run"), "--config", "tiny", "run.steps=7", "levels=2"]
     assert command.main(call) == 0
     assert "level 2" in capsys.readouterr().out and (tmp_path / "run" / "loss.safetensors").is_file()
     for wrong, words in ((["--data", str(tmp_path), "--out", "x"], "is no corpus"),
-                         ([*call, "loop.step=3"], "loop.step"), ([*call, "family=metric"], "syncer.normalised=")):
+                         ([*call, "run.step=3"], "run.step"), ([*call, "family=metric"], "syncer.normalised=")):
         assert command.main(wrong) == 2
         said = capsys.readouterr().err.strip()
         assert words in said and "\n" not in said

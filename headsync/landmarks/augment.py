@@ -20,8 +20,8 @@ class AugmentationRanges:
 
     scale: tuple[float, float] = (0.9, 1.1)
     shift: bool = True                  # anywhere in the canvas where the whole clip stays inside
-    yaw_degrees: float = 25.0
-    pitch_degrees: float = 15.0
+    yaw_degrees: float = 15.0
+    pitch_degrees: float = 10.0
     roll_degrees: float = 10.0
     flip: float = 0.5                   # probability
 
