@@ -20,7 +20,7 @@ from headsync.configs import __file__ as configs
 from headsync.corpus import open_corpus
 from headsync.corpus.corpus import Clip, write_table
 from headsync.corpus.frames import pack_frames
-from headsync.experiment import build_config, config_dict, load_config, save_weights
+from headsync.experiment import Trainer, build_config, config_dict, load_config, save_weights
 from headsync.landmarks import LandmarkSequence, canonical_face
 from headsync.landmarks.detection.detectors import Face
 from headsync.media import VideoWriter
@@ -33,7 +33,6 @@ from render_stage.identity.face_encoder import FaceEncoder, FaceEncoderSettings
 from render_stage.rhythmic_head.renderer import Renderer
 from syncers import TrainSettings
 from syncers.model import SyncerPyramid
-from syncers.train import LevelTraining
 from tests.fuzz_commands import STAGES
 from tests.media_files import noise, quadrants, write_audio, write_picture
 from tests.talking import made_up_people, write_corpus
@@ -81,7 +80,7 @@ def stand_in() -> None:
         for name, other in names.items():
             if getattr(getattr(module, name, None), "__module__", "") in homes:
                 setattr(module, name, other)
-    LevelTraining.step = stop
+    Trainer.step = stop
     headsync.evaluation.report.page.report_page = lambda _: "the figures' page"
     render_stage.rhythmic_head.train.Judge = lambda *_, **__: None
     Renderer.prepare = lambda self, references: references[0].picture

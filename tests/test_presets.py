@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from headsync.experiment import load_config
+from headsync.experiment import Trainer, load_config
 from landmark_stage import GeneratorTraining
 from landmark_stage import TrainSettings as GeneratorTrainSettings
 from landmark_stage.ms_sync.data import Track
 from render_stage import RendererSettings
 from render_stage.identity.training import EncoderTrainSettings
 from syncers import CorrectionSettings, SyncerPyramid, TrainSettings, load_syncers
-from syncers.train import LevelTraining
+from syncers.train import LevelTask
 from tests.talking import made_up_people, made_up_talk
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -43,11 +43,11 @@ def test_every_size_builds_and_the_levels_are_separate(preset, most):
 
 @pytest.mark.parametrize("preset", ["small", "metric", "paper"])
 def test_every_form_takes_a_step(preset):
-    settings = load_config(TrainSettings, stage="syncers", preset=preset, overrides=["clips=3", "windows=7"])
+    settings = load_config(TrainSettings, stage="syncers", preset=preset, overrides=["run.batch=3", "windows=7"])
     people = made_up_people(3, 31)
-    training = LevelTraining(settings, 1, people, people)
+    training = Trainer(LevelTask(settings, 1, people, people))
     told = training.step()
-    assert torch.isfinite(torch.tensor(told["loss"])) and 0 <= training.validate()["accuracy"] <= 1
+    assert torch.isfinite(torch.tensor(told["total"])) and 0 <= training.validate()["accuracy"] <= 1
 
 
 @pytest.mark.parametrize("preset, least, most", [("small", 1.5e6, 2.5e6), ("base", 4e6, 20e6), ("paper", 60e6, 90e6)])
