@@ -29,18 +29,18 @@ def test_a_large_corpus_corrects_itself_by_default_and_a_small_one_does_not(tmp_
 
 def test_steps_grow_with_the_windows_up_to_the_settled_number():
     base = settings_with(preset="base")
-    batch = base.train.clips * base.train.windows
+    batch = base.train.run.batch * base.train.windows
     few, some, many = (fitting_steps(made_up_people(people, 104), base) for people in (2, 20, 90))      # 100 windows each
-    assert few == 60 and many == base.steps == 500
+    assert few == 60 and many == base.train.run.steps == 500
     assert some == -(-30 * base.train.material.copies * 20 * 100 // batch)
-    assert fitting_steps(made_up_people(90, 104), settings_with("steps=7")) == 7
+    assert fitting_steps(made_up_people(90, 104), settings_with("train.run.steps=7")) == 7
 
 
 def test_folds_without_strangers_and_a_round_without_sure_clips_are_no_dead_end():
     people = made_up_people(3, 61)
     alike = [one._replace(identity=people[0].identity) for one in people]       # one person: a pool, dealt out by clip
     for talks in (people, alike, people[:2]):
-        rounds = cross_fit(talks, [], settings_with("steps=2", "rounds=2", "folds=5"))
+        rounds = cross_fit(talks, [], settings_with("train.run.steps=2", "rounds=2", "folds=5"))
         assert [set(found) for found in rounds] == [{one.name for one in talks}] * 2
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from headsync.commands import train_expression
+from headsync.commands.program import main
 from headsync.experiment import Trainer, load_checkpoint, load_config
 from headsync.landmarks import RIGID17, canonical_face, rotation_matrix
 from landmark_stage import generate_expression, load_expression, start_face, stream_expression
@@ -174,11 +174,11 @@ def test_resumed_equals_straight_and_weights_load(tmp_path):
     people = {"train": made_up_people(5, 61), "val": made_up_people(2, 61, seed=7)}
     corpus = write_corpus(tmp_path / "corpus", people)
     argv = ["--data", str(corpus.folder), "--config", "tiny"]
-    assert train_expression.main(["--out", str(tmp_path / "straight"), *argv]) == 0
+    assert main(["train", "expression", "--out", str(tmp_path / "straight"), *argv]) == 0
     straight = load_checkpoint(tmp_path / "straight")["trainee"]
     (tmp_path / "straight/step-000000006.ckpt").unlink()        # as if it had been stopped after step 4
     assert load_checkpoint(tmp_path / "straight")["step"] == 4
-    assert train_expression.main(["--out", str(tmp_path / "straight"), *argv]) == 0
+    assert main(["train", "expression", "--out", str(tmp_path / "straight"), *argv]) == 0
     again = load_checkpoint(tmp_path / "straight")["trainee"]
     assert again["steps"] == 6 and all(torch.equal(value, again["model"][name]) for name, value in straight["model"].items())
     lines = [json.loads(line) for line in (tmp_path / "straight/log.jsonl").read_text().splitlines()]

@@ -202,11 +202,12 @@ def test_a_sequence_that_says_it_is_longer(shape, tmp_path):
         LandmarkSequence.load(tmp_path / "b.npz")
 
 
-@pytest.mark.parametrize("override", ["run.batch=-4", "run.lr=.inf", "material.noise=-0.1", "run.steps=3000000000", "lag_weight=.nan",
-                                      "run.seed=99999999999999999999"])
+@pytest.mark.parametrize("override", ["run.batch=-4", "run.lr=.inf", "material.noise=-0.1", "run.steps=3000000000",
+                                      "lag_weight=.nan", "run.seed=99999999999999999999"])
 def test_numbers_that_no_setting_can_be(override):
     """RuntimeErrors of torch, in the middle of a training."""
     with pytest.raises(ValueError, match=override.partition("=")[0].split(".")[-1]) as caught:
         load_config(SyncersSettings, stage="syncers", preset="tiny", overrides=[override])
     assert "\n" not in str(caught.value)
-    assert load_config(SyncersSettings, stage="syncers", preset="tiny", overrides=["run.seed=-3", "lag_weight=0"]).run.seed == -3
+    settings = load_config(SyncersSettings, stage="syncers", preset="tiny", overrides=["run.seed=-3", "lag_weight=0"])
+    assert settings.run.seed == -3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from headsync.commands import train_head_motion
+from headsync.commands.program import main
 from headsync.experiment import Trainer, load_checkpoint, load_config
 from headsync.landmarks import canonical_face, smooth
 from landmark_stage import HeadReference, load_head_motion, stream_heads
@@ -217,9 +217,9 @@ def test_resumed_equals_straight_and_weights_load(tmp_path):
     people = {"train": made_up_people(4, 101), "val": made_up_people(2, 130, seed=7)}
     corpus = write_corpus(tmp_path / "corpus", people)
     argv = ["--data", str(corpus.folder), "--config", "tiny"]
-    assert train_head_motion.main(["--out", str(tmp_path / "straight"), *argv]) == 0
+    assert main(["train", "head-motion", "--out", str(tmp_path / "straight"), *argv]) == 0
     for steps in (2, 6):
-        assert train_head_motion.main(["--out", str(tmp_path / "halted"), *argv, f"run.steps={steps}"]) == 0
+        assert main(["train", "head-motion", "--out", str(tmp_path / "halted"), *argv, f"run.steps={steps}"]) == 0
     one, other = (load_checkpoint(tmp_path / name)["trainee"] for name in ("halted", "straight"))
     for name, value in one["model"].items():
         assert torch.equal(value, other["model"][name]), name

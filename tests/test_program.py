@@ -97,8 +97,8 @@ def test_settings_stand_on_both_sides_of_an_option(words):
     _, options = program().understood(["train", "syncers", *words])
     assert options.overrides == ["people=first", "loop.steps=10"]
     assert (options.kind, options.config, options.data, options.out) == ("syncers", "tiny", "c", "r")
-    _, options = program().understood(["correct-sync", "rounds=3", "--data", "c", "train.seed=5"])
-    assert options.overrides == ["rounds=3", "train.seed=5"]
+    _, options = program().understood(["correct-sync", "rounds=3", "--data", "c", "train.run.seed=5"])
+    assert options.overrides == ["rounds=3", "train.run.seed=5"]
 
 
 def test_videos_stand_on_both_sides_of_an_option():

@@ -14,7 +14,7 @@ def add_arguments(parser: CommandParser) -> None:
                         help="syncers that never met these people: metric, loss or a file; without it the corpus corrects "
                              "itself, each clip by syncers trained on other people")
     parser.add_argument("--config", default="base", metavar="PRESET", help="of the self-correction: base, tiny or a .yaml")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example rounds=3 train.seed=5")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example rounds=3 train.run.seed=5")
 
 
 def run(options: argparse.Namespace) -> None:
