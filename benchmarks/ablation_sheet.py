@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from headsync.landmarks import rotation_matrix
-from render_stage import load_renderer, read_references
+from render_stage import Drive, load_renderer, read_references
 
 PORTRAIT = Path(__file__).parents[1] / "examples" / "astronaut.jpg"
 PIXELS = 128                    # of a face in the picture
@@ -45,7 +45,7 @@ def main() -> None:
     figure, axes = plt.subplots(len(named), 1, figsize=size, dpi=100, squeeze=False)
     for axis, (name, source) in zip(axes[:, 0], named):
         renderer = load_renderer(source)
-        frames = renderer.frames(renderer.prepare(references), np.stack([*shown.values()]))
+        frames = renderer.frames(renderer.prepare(references), Drive(np.stack([*shown.values()])))
         axis.imshow(np.concatenate(list(frames), axis=1))
         axis.set(xticks=[], yticks=[])
         axis.set_frame_on(False)

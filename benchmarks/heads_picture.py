@@ -17,7 +17,7 @@ from headsync.landmarks import flip
 from headsync.landmarks.motion import anchored, compose_motion, head_track, looped, still_head
 from headsync.media import FPS
 from landmark_stage import MotionControl, generate_landmarks, load_generator, stream_heads
-from render_stage import load_renderer, read_references
+from render_stage import Drive, load_renderer, read_references
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 STEP, COLUMNS = 15, 9
@@ -43,7 +43,7 @@ def main() -> None:
     figure, axes = plt.subplots(len(heads), 1, figsize=size, dpi=100)
     for axis, (name, head) in zip(axes, heads.items()):
         made = np.concatenate(list(compose_motion([spoken], spoken[0], head=head, frames=len(spoken))))
-        axis.imshow(np.concatenate(list(renderer.frames(identity, made[moments])), axis=1))
+        axis.imshow(np.concatenate(list(renderer.frames(identity, Drive(made[moments]))), axis=1))
         axis.set(xticks=[], yticks=[])
         axis.set_frame_on(False)
         axis.set_ylabel(name, fontsize=8)

@@ -35,8 +35,9 @@ from headsync.commands.command import run_command
 from headsync.corpus import build_corpus, find_sources
 from headsync.experiment import config_dict, load_checkpoint, load_config, read_log, save_weights
 from landmark_stage import MotionChoice, MotionControl, load_speaker, write_motion
-from render_stage import RendererSettings, load_renderer, read_references, render_video, train_renderer
+from render_stage import load_renderer, read_references, render_video
 from render_stage.rhythmic_head.data import read_frames
+from render_stage.rhythmic_head.train import RendererSettings, train_renderer
 from syncers import ChannelSettings, SyncerPyramid, SyncerSettings
 from syncers.model import EncoderSettings
 from tests.face_files import PORTRAIT, shaking, write_tone, write_video

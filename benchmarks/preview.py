@@ -17,7 +17,7 @@ from PIL import Image
 from headsync.commands.program import main as program
 from headsync.landmarks import LandmarkSequence, contact_sheet, plain_frames
 from headsync.media import FPS, SAMPLE_RATE_HZ, read_audio
-from render_stage import load_renderer, read_references
+from render_stage import Drive, load_renderer, read_references
 
 ROOT = Path(__file__).parents[1]
 EVERY = 2                   # of 25 frames a second: 12.5 are shown
@@ -70,7 +70,7 @@ def main() -> None:
     motion = generated(audio, face, options.seed)
     canvas = references.on_canvas(motion.crop)
     kept = np.arange(0, len(motion), EVERY)
-    faces = renderer.frames(renderer.prepare(canvas), motion.points[kept])
+    faces = renderer.frames(renderer.prepare(canvas), Drive(motion.points[kept]))
     lines = list(plain_frames(motion))
     photo, waveform = smaller(canvas[0].picture), read_audio(audio)
     strip = sound_strip(waveform, 3 * SIDE)

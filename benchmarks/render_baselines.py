@@ -12,7 +12,7 @@ import numpy as np
 from headsync import media
 from headsync.corpus import Clip, Corpus
 from headsync.landmarks import HeadPose, head_pose
-from render_stage import deformed_vertices, key_mesh, load_topology, match, project
+from render_stage import Drive, deformed_vertices, key_mesh, load_topology, match, project
 from render_stage.references import Reference, pick_faces
 
 EARLY, LEAST_CLIP, RUN = 64, 104, 25
@@ -36,26 +36,31 @@ class Case(NamedTuple):
 
 
 class Copy:
-    """The first baseline, with a renderer's two methods."""
+    """The first baseline, of the form of `render_stage.Renderer`."""
+
+    needs, margin_frames = frozenset({"points"}), 0
 
     def prepare(self, references: Sequence[Reference]) -> list[Reference]:
         """Nothing to do."""
         return list(references)
 
-    def frames(self, identity: list[Reference], points: np.ndarray) -> np.ndarray:
-        """The nearest reference's picture for each of the points (t, 68, 3)."""
-        return np.stack([identity[k].picture for k in nearest(identity, points)[0]])
+    def frames(self, identity: list[Reference], drive: Drive) -> np.ndarray:
+        """The nearest reference's picture for each of the drive's points (t, 68, 3)."""
+        return np.stack([identity[k].picture for k in nearest(identity, drive.points)[0]])
 
 
 class Mesh:
     """The second baseline."""
 
+    needs, margin_frames = frozenset({"points"}), 0
+
     def prepare(self, references: Sequence[Reference]) -> list[Reference]:
         """Nothing that every reference would be used for."""
         return list(references)
 
-    def frames(self, identity: list[Reference], points: np.ndarray) -> np.ndarray:
+    def frames(self, identity: list[Reference], drive: Drive) -> np.ndarray:
         """The nearest reference with its own posed and bent mesh pasted over it."""
+        points = drive.points
         picks, pose, own = nearest(identity, points)
         drawn, topology = np.empty((len(points), *identity[0].picture.shape), np.uint8), load_topology()
         for k in np.unique(picks):

@@ -39,6 +39,7 @@ from headsync.landmarks.detection import make_detector
 from headsync.metrics import cpbd, frontal_distance, jitter_px, landmark_distance, psnr_db, squared_error
 from headsync.metrics.flicker import flicker
 from headsync.metrics.regions import hull_mask, mean_inside, ssim_map
+from render_stage import Drive, load_renderer
 from render_stage.identity.face_encoder import FaceEmbedder, load_face_encoder
 from render_stage.references import Reference
 from syncers import summarise
@@ -134,7 +135,6 @@ def load_methods(models: Sequence[str]) -> dict:
     """Baselines and renderers by name."""
     methods = {"copy": Copy(), "mesh": Mesh()}
     for model in models:
-        from render_stage.rhythmic_head.renderer import load_renderer
 
         name, _, source = model.rpartition("=")
         methods[name or Path(source).stem] = load_renderer(source)
@@ -154,7 +154,7 @@ def judge_clip(corpus: Corpus, clip: Clip, options: argparse.Namespace) -> list[
     for K in options.references:
         references, drawn = case.chosen(K), {}
         for name, method in methods.items():
-            made = drawn[name] = method.frames(method.prepare(references), case.points)
+            made = drawn[name] = method.frames(method.prepare(references), Drive(case.points))
             rows.append({"clip": clip.clip, "identity": clip.identity, "K": K, "method": name, "real CPBD": judge.sharpness,
                          "real jitter px": judge.jitter, **judge.measures(made)})
         if options.sheets:

@@ -19,8 +19,9 @@ import yaml
 
 from headsync.corpus import open_corpus
 from headsync.experiment import load_config
-from render_stage import RendererNetwork, RendererSettings, train_renderer
+from render_stage.rhythmic_head import RendererNetwork
 from render_stage.rhythmic_head.renderer import load_network, save_network
+from render_stage.rhythmic_head.train import RendererSettings, train_renderer
 
 VARIANTS = ("full", "without_mesh", "without_hybrid", "without_nonlinear", "without_warping", "without_backdrop", "posed_mesh")
 FLOW_SHARE = 0.3        # of the steps, in which only flows learn

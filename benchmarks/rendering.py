@@ -23,9 +23,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from headsync import media
 from headsync.landmarks import LandmarkSequence, head_pose, rotation_matrix
-from render_stage import deformed_vertices, key_mesh, load_topology, match, project
+from render_stage import Drive, deformed_vertices, key_mesh, load_renderer, load_topology, match, project
 from render_stage.references import read_references
-from render_stage.rhythmic_head.renderer import Renderer, load_renderer
+from render_stage.rhythmic_head import RhythmicHead
 from render_stage.video import render_video
 from tests.media_files import stream_ends
 
@@ -54,7 +54,7 @@ def sound(path: Path, frames: int) -> Path:
     return path
 
 
-def end_to_end(folder: Path, renderer: Renderer, count: int, frames: int) -> float:
+def end_to_end(folder: Path, renderer: RhythmicHead, count: int, frames: int) -> float:
     """Frames per second from an .npz to an mp4 with sound, the references read before (the median of three runs)."""
     references = read_references([PORTRAIT], progress=False)
     references = references._replace(sources=references.sources * count) if count > 1 else references
@@ -68,7 +68,7 @@ def end_to_end(folder: Path, renderer: Renderer, count: int, frames: int) -> flo
     return float(np.median(rates))
 
 
-def network_parts(renderer: Renderer, identity, points: np.ndarray) -> dict[str, float]:
+def network_parts(renderer: RhythmicHead, identity, points: np.ndarray) -> dict[str, float]:
     """Milliseconds per frame, on one thread, of all of `frames`, and inside each direct child of the renderer's network."""
     spent, begun = {}, {}
     network = next(value for value in vars(renderer).values() if isinstance(value, torch.nn.Module))
@@ -80,7 +80,7 @@ def network_parts(renderer: Renderer, identity, points: np.ndarray) -> dict[str,
     threads = torch.get_num_threads()
     torch.set_num_threads(1)            # else two frames are made at once and the hooks see both
     start = time.perf_counter()
-    renderer.frames(identity, points)
+    renderer.frames(identity, Drive(points))
     total = time.perf_counter() - start
     torch.set_num_threads(threads)
     for hook in hooks:
@@ -113,7 +113,7 @@ def outside_parts(points: np.ndarray, references: list, made: np.ndarray, folder
             "mesh: project": timed(lambda: [project(key, one) for one in vertices]), "encode": timed(encode)}
 
 
-def multiplications(renderer: Renderer, references: list, points: np.ndarray) -> tuple[float, float]:
+def multiplications(renderer: RhythmicHead, references: list, points: np.ndarray) -> tuple[float, float]:
     """GMAC of preparing an identity, and of one frame."""
     counted, threads = [], torch.get_num_threads()
     torch.set_num_threads(1)            # the counter sees its own thread alone
@@ -168,7 +168,7 @@ def main() -> None:
             begun = time.perf_counter()
             identity = renderer.prepare(references)
             prepared = time.perf_counter() - begun
-            made = renderer.frames(identity, points)
+            made = renderer.frames(identity, Drive(points))
             fixed, each = multiplications(renderer, references, points)
             rate = end_to_end(folder, renderer, count, options.frames)
             print(f"\nK = {count}, {options.threads} threads: {rate:.1f} frames/s from landmarks to mp4; {each:.2f} GMAC "

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
         train_landmarks,
         write_landmarks,
     )
-    from render_stage import RenderReport, load_renderer, read_references, render_video, train_renderer
+    from render_stage import Drive, Renderer, RenderReport, load_renderer, read_references, render_video
+    from render_stage.rhythmic_head.train import train_renderer
     from syncers import SyncOffset, load_syncers, sync_offset, train_syncers
 
     __version__: str
@@ -38,7 +39,8 @@ _MODULES = {
     "headsync.verbs": ("talk", "evaluate", "preprocess", "load_settings", "TalkReport"),
     "landmark_stage": ("generate_landmarks", "stream_landmarks", "write_landmarks", "start_face", "load_generator",
                        "train_landmarks", "MotionChoice", "MotionControl"),
-    "render_stage": ("render_video", "read_references", "load_renderer", "train_renderer", "RenderReport"),
+    "render_stage": ("render_video", "read_references", "load_renderer", "Renderer", "Drive", "RenderReport"),
+    "render_stage.rhythmic_head.train": ("train_renderer",),
     "syncers": ("sync_offset", "load_syncers", "train_syncers", "SyncOffset"),
     "headsync.landmarks": ("LandmarkSequence",),
     "headsync.landmarks.detection": ("extract", "Extraction"),

@@ -1,6 +1,7 @@
 """Whole jobs, one function each: a face that speaks, a report on videos, a corpus from videos, the settings of a training."""
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,19 +11,16 @@ from headsync.evaluation.report import write_report
 from headsync.experiment import load_config
 from headsync.media import shown_progress
 from landmark_stage import Generator, MotionChoice, MotionControl, load_generator, write_motion
-from landmark_stage import TrainSettings as GeneratorSettings
 from landmark_stage.expression.network import Expression
-from landmark_stage.expression.train import ExpressionTrainSettings
-from landmark_stage.head_motion.train import HeadTrainSettings
-from render_stage import FaceEmbedder, RendererSettings, load_face_encoder, load_renderer, read_references, render_video
-from render_stage.identity.training import EncoderTrainSettings
+from render_stage import FaceEmbedder, Renderer, load_face_encoder, load_renderer, read_references, render_video
 from render_stage.references import ReferenceSet
-from render_stage.video import FrameRenderer
 from syncers import SyncerPyramid, load_syncers
-from syncers import TrainSettings as SyncersSettings
 
-SETTINGS = {"syncers": SyncersSettings, "landmarks": GeneratorSettings, "expression": ExpressionTrainSettings,
-            "head-motion": HeadTrainSettings, "renderer": RendererSettings, "encoder": EncoderTrainSettings}
+SETTINGS = {"syncers": ("syncers.train", "TrainSettings"), "landmarks": ("landmark_stage.ms_sync.train", "TrainSettings"),
+            "expression": ("landmark_stage.expression.train", "ExpressionTrainSettings"),
+            "head-motion": ("landmark_stage.head_motion.train", "HeadTrainSettings"),
+            "renderer": ("render_stage.rhythmic_head.train", "RendererSettings"),
+            "encoder": ("render_stage.identity.training", "EncoderTrainSettings")}
 
 
 class TalkReport(NamedTuple):
@@ -35,7 +33,7 @@ class TalkReport(NamedTuple):
 
 
 def talk(audio: str | Path, references: ReferenceSet | str | Path | Sequence[str | Path], out: str | Path, *,
-         speaker: Generator | Expression | None = None, renderer: FrameRenderer | None = None,
+         speaker: Generator | Expression | None = None, renderer: Renderer | None = None,
          control: MotionControl | None = None, motion: MotionChoice | None = None, size: int = 256, paste_back: bool = False,
          count: int = 8, face: str = "largest", progress: bool = False) -> TalkReport:
     """The video `out` (.mp4) in which the face of the references says `audio`, and beside it its motion (.npz).
@@ -128,4 +126,6 @@ def load_settings(training: str, preset: str | Path = "base", *overrides: str) -
     """
     if training not in SETTINGS:
         raise ValueError(f"there is no training {training!r}; choose one of {', '.join(SETTINGS)}")
-    return load_config(SETTINGS[training], stage=training.replace("-", "_"), preset=preset, overrides=overrides)
+    module, name = SETTINGS[training]
+    settings = getattr(import_module(module), name)     # what renders needs no training
+    return load_config(settings, stage=training.replace("-", "_"), preset=preset, overrides=overrides)

@@ -5,37 +5,29 @@ Shapes: T frames, t frames of a block, L = 68 landmarks, P pixels of the canvas'
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from headsync import media
-from headsync.landmarks import IBUG68, LandmarkSequence, SequenceHeader, fixed_crop, read_blocks, read_header
+from headsync.landmarks import IBUG68, LandmarkSequence, SequenceHeader, crop_picture, fixed_crop, read_blocks, read_header
 from headsync.landmarks.detection import CANVAS_PX
 from headsync.landmarks.detection.detectors import landmark_boxes
 from render_stage.alignment import Carry, Crop, MotionSurvey, carry_over, crop_placement
 from render_stage.compositing import PasteBack
-from render_stage.references import Reference, ReferenceSet, read_references
-from render_stage.rhythmic_head.renderer import load_renderer
+from render_stage.contract import Drive, Renderer, check_renderer, checked_frames
+from render_stage.driving import check_given, drives
+from render_stage.references import ReferenceSet, read_references
+from render_stage.registry import load_renderer
 
 BLOCK_FRAMES = 50           # that are rendered at once; of frames above 256 x 256 as many as fill the same memory
 SURVEY_FRAMES = 250
 PRESET = "veryfast"         # of x264: less than half of medium's time, for 0.9 dB at equal size
 AUDIO_SLACK_FRAMES = 1      # a sequence that is so much shorter or longer than its sound is held or cut
-
-
-class FrameRenderer(Protocol):
-    """What is asked of a renderer."""
-
-    def prepare(self, references: Sequence[Reference]):
-        """All that is constant for an identity."""
-
-    def frames(self, identity, points: np.ndarray) -> np.ndarray:
-        """Frames (t, P, P, 3) uint8 of landmarks (t, L, 3) in canvas units of 256."""
 
 
 class Motion(NamedTuple):
@@ -99,50 +91,63 @@ def align(motion: Motion, references: ReferenceSet) -> Alignment:
 
 
 def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceSet | str | Path | Sequence[str | Path],
-                 out: str | Path, *, audio: str | Path | None = None, renderer: FrameRenderer | None = None,
+                 out: str | Path, *, audio: str | Path | None = None, renderer: Renderer | None = None,
                  size: int = CANVAS_PX, paste_back: bool = False, count: int = 8, face: str = "largest",
+                 source: str | Path | None = None, device: str | torch.device = "auto",
                  progress: bool = False) -> RenderReport:
     """What was written to `out` (.mp4): the face of the references, moving as the sequence, with the sound of `audio`.
 
     `references` are pictures and clips, of which `size`, `count` and `face` are told to `read_references`, or what that
     has read. There are as many frames as the sequence has, with sound ceil(25 x its seconds); memory does not grow with
     their number. `paste_back` puts the head back into the first reference's picture or video, in its full size up to 9.4
-    megapixels. `renderer` is the shipped small one by default. ValueError, one line, for input that cannot be used and
-    for sound of another length than the sequence; nothing is then under the final name.
+    megapixels. `renderer` is anything of the form of `render_stage.Renderer`, by default the shipped small one on `device`
+    (auto, cpu, cuda or cuda:N). `source` is the video that the motion was extracted from, for renderers that read its frames.
+    ValueError, one line, for input that cannot be used and for sound of another length than the sequence; nothing is then
+    under the final name.
     """
+    if renderer is not None:
+        check_renderer(renderer)
+        check_given(renderer.needs, rows=audio, source=source)
     motion = open_motion(sequence)
     frames = shown_frames(motion.header.frames, audio)
     if not isinstance(references, ReferenceSet):
         references = read_references(references, count=count, face=face, size=size, progress=progress)
-    renderer = renderer or load_renderer()
+    renderer = load_renderer(device=device) if renderer is None else renderer
     alignment = align(motion, references)
     identity = renderer.prepare(references.on_canvas(alignment.crop))
-    pixels, source = references.pixels, references.sources[0]
-    paste = PasteBack(source.path, size=source.size, frames=source.frames, crop=alignment.crop, outline=source.outline,
+    home = references.sources[0]
+    paste = PasteBack(home.path, size=home.size, frames=home.frames, crop=alignment.crop, outline=home.outline,
                       length=frames) if paste_back else None
-    block_frames = max(1, min(BLOCK_FRAMES, BLOCK_FRAMES * CANVAS_PX**2 // pixels**2))
-
+    block_frames = max(1, min(BLOCK_FRAMES, BLOCK_FRAMES * CANVAS_PX**2 // references.pixels**2))
+    driven = drives(canvas_blocks(motion, alignment, frames=frames, block_frames=block_frames), needs=renderer.needs,
+                    block_frames=block_frames, margin=renderer.margin_frames, rows=None if audio is None else sound_rows(audio),
+                    source=None if source is None else canvas_frames(source, motion.header.crop))
     began = time.monotonic()
-    with ExitStack() as opened:
-        opened.enter_context(media.shown_progress(progress))
-        writer = opened.enter_context(media.VideoWriter(out, size=paste.size if paste else (pixels, pixels), audio=audio,
-                                                        preset=PRESET))
-        step = opened.enter_context(media.stage(f"rendering {Path(out).name}", total=frames, unit="frame"))
-        encoder = opened.enter_context(ThreadPoolExecutor(1))   # one block is encoded while the next one is rendered
+    size = paste.size if paste else (references.pixels, references.pixels)
+    with media.shown_progress(progress), media.VideoWriter(out, size=size, audio=audio, preset=PRESET) as writer, \
+            media.stage(f"rendering {Path(out).name}", total=frames, unit="frame") as step:
 
         def write(canvases: np.ndarray, points: np.ndarray) -> None:
             for canvas, face_points in zip(canvases, points, strict=True):
                 writer.write(paste.frame(canvas, face_points) if paste else canvas)
             step(len(canvases))
 
-        pending = None
-        for points in canvas_blocks(motion, alignment, frames=frames, block_frames=block_frames):
-            canvases = renderer.frames(identity, points)
+        draw(renderer, identity, driven, pixels=references.pixels, write=write)
+    return RenderReport(frames, alignment.carry is not None, time.monotonic() - began)
+
+
+def draw(renderer: Renderer, identity: Any, driven: Iterable[Drive], *, pixels: int,
+         write: Callable[[np.ndarray, np.ndarray], None]) -> None:
+    """Draw every block; one is written, with its canvases (t, P, P, 3) and points (t, L, 3), while the next is rendered."""
+    margin, pending = renderer.margin_frames, None
+    with ThreadPoolExecutor(1) as encoder:
+        for drive in driven:
+            points = drive.points[margin : len(drive.points) - margin]                              # (t, L, 3)
+            canvases = checked_frames(renderer.frames(identity, drive), count=len(points), pixels=pixels, renderer=renderer)
             if pending is not None:
                 pending.result()
             pending = encoder.submit(write, canvases, points)
         pending.result()
-    return RenderReport(frames, alignment.carry is not None, time.monotonic() - began)
 
 
 def shown_frames(frames: int, audio: str | Path | None) -> int:
@@ -157,6 +162,18 @@ def shown_frames(frames: int, audio: str | Path | None) -> int:
         raise ValueError(f"{audio} lasts {heard} frames ({heard / media.FPS:.2f} s) but the sequence has {frames}; give the "
                          "sound that the sequence was made from, or make the sequence from this sound")
     return heard
+
+
+def sound_rows(audio: str | Path) -> Iterator[np.ndarray]:
+    """Rows (4t, 26) of a file's sound, block by block; nothing is read before the first is asked for."""
+    level = media.measure_level(media.stream_audio(audio))
+    yield from media.stream_features(media.stream_audio(audio), level)
+
+
+def canvas_frames(source: str | Path, crop: Crop) -> Iterator[np.ndarray]:
+    """Frames (1, 256, 256, 3) uint8 of a video, each cropped to a motion's canvas in it."""
+    for frame in media.read_frames(source):
+        yield crop_picture(frame, crop, CANVAS_PX)[None]
 
 
 def canvas_blocks(motion: Motion, alignment: Alignment, *, frames: int, block_frames: int) -> Iterator[np.ndarray]:

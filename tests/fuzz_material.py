@@ -28,9 +28,9 @@ from landmark_stage import Generator, GeneratorSettings
 from landmark_stage.expression.network import Expression, ExpressionSettings
 from landmark_stage.head_motion.network import HeadMotion, HeadMotionSettings
 from landmark_stage.ms_sync.stream import MotionStream
-from render_stage import RendererNetwork, RendererSettings
 from render_stage.identity.face_encoder import FaceEncoder, FaceEncoderSettings
-from render_stage.rhythmic_head.renderer import Renderer
+from render_stage.rhythmic_head import RendererNetwork, RhythmicHead
+from render_stage.rhythmic_head.train import RendererSettings
 from syncers import TrainSettings
 from syncers.model import SyncerPyramid
 from tests.fuzz_commands import STAGES
@@ -83,8 +83,8 @@ def stand_in() -> None:
     Trainer.step = stop
     headsync.evaluation.report.page.report_page = lambda _: "the figures' page"
     render_stage.rhythmic_head.train.Judge = lambda *_, **__: None
-    Renderer.prepare = lambda self, references: references[0].picture
-    Renderer.frames = lambda self, picture, points: np.repeat(picture[None], len(points), 0)
+    RhythmicHead.prepare = lambda self, references: references[0].picture
+    RhythmicHead.frames = lambda self, picture, drive: np.repeat(picture[None], len(drive.points), 0)
     MotionStream._make = still_frames
 
 

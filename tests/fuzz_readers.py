@@ -14,9 +14,10 @@ from landmark_stage import TrainSettings as LandmarksSettings
 from landmark_stage import load_expression, load_generator, load_head_motion
 from landmark_stage.expression.train import ExpressionTrainSettings
 from landmark_stage.head_motion.train import HeadTrainSettings
-from render_stage import RendererSettings, load_renderer
+from render_stage import load_renderer
 from render_stage.identity.face_encoder import load_face_encoder
 from render_stage.identity.training import EncoderTrainSettings
+from render_stage.rhythmic_head.train import RendererSettings
 from syncers import CorrectionSettings, load_syncers
 from syncers import TrainSettings as SyncersSettings
 from tests.fuzz_material import StillDetector

@@ -33,10 +33,11 @@ from landmark_stage.head_motion.generate import person_of
 from landmark_stage.head_motion.network import Reference, trajectories
 from landmark_stage.head_motion.statistics import band_amplitudes, judged_statistics, motion_hints
 from landmark_stage.head_motion.tones import ToneSource
-from render_stage import FaceEmbedder, layer_contributions, load_face_encoder, load_renderer
+from render_stage import FaceEmbedder, load_face_encoder, load_renderer
 from render_stage.identity.training import encoder_answers, identity_loss
 from render_stage.nn.losses import gradient_loss, reconstruction_loss, ssim_loss
 from render_stage.nn.perceptual import VGG19, VGG19_STAGES, PerceptualLoss
+from render_stage.rhythmic_head import layer_contributions
 from syncers import (
     ChannelSettings,
     audio_channels,

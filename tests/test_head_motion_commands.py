@@ -24,15 +24,17 @@ INSIDE = slice(ENDS, HEARD - ENDS)
 class Watching:
     """A renderer that keeps the landmarks it is to show."""
 
+    needs, margin_frames = frozenset({"points"}), 0
+
     def __init__(self):
         self.shown = []
 
     def prepare(self, references):
         return references[0].picture
 
-    def frames(self, identity, points):
-        self.shown.append(points)
-        return identity[None].repeat(len(points), 0)
+    def frames(self, identity, drive):
+        self.shown.append(drive.points)
+        return identity[None].repeat(len(drive.points), 0)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,7 @@ def small(folder, references, monkeypatch):
     monkeypatch.setattr(landmark_stage.head_motion.generate, "load_head_motion", lambda: load(weights))
     renderer = Watching()
     monkeypatch.setattr(render_stage, "read_references", lambda *sources, **how: references)
-    monkeypatch.setattr(render_stage, "load_renderer", lambda source: renderer)
+    monkeypatch.setattr(render_stage, "load_renderer", lambda source, **how: renderer)
     monkeypatch.chdir(folder)
     return renderer
 

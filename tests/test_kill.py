@@ -19,7 +19,7 @@ import torch
 
 import render_stage.rhythmic_head.train
 from headsync.experiment import LoopSettings, RunLog, checkpoints, load_checkpoint, load_config, read_log, run_loop
-from render_stage import RendererSettings, RendererTraining
+from render_stage.rhythmic_head.train import RendererSettings, RendererTraining
 from tests.killing import Extent, draw_moments, limit_files, run
 from tests.loop_trainee import Regression, train
 

@@ -34,11 +34,13 @@ SIDE = 64
 class Still:
     """A renderer whose face never moves."""
 
+    needs, margin_frames = frozenset({"points"}), 0
+
     def prepare(self, references):
         return references[0].picture
 
-    def frames(self, identity, points):
-        return identity[None].repeat(len(points), 0)
+    def frames(self, identity, drive):
+        return identity[None].repeat(len(drive.points), 0)
 
 
 def references(folder: Path) -> ReferenceSet:

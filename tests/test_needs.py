@@ -14,8 +14,8 @@ from landmark_stage.expression.train import ExpressionTrainSettings, train_expre
 from landmark_stage.head_motion.train import HeadTrainSettings, train_head_motion
 from landmark_stage.ms_sync.generator import OBSERVED
 from landmark_stage.ms_sync.validate import PIECE_FRAMES
-from render_stage import RendererSettings, train_renderer
 from render_stage.identity.training import EncoderTrainSettings, train_encoder
+from render_stage.rhythmic_head.train import RendererSettings, train_renderer
 from syncers import TrainSettings, train_syncers
 from tests.face_files import shaking, write_tone, write_video
 from tests.talking import made_up_people, write_corpus

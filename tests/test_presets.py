@@ -9,8 +9,8 @@ from headsync.experiment import Trainer, load_config
 from landmark_stage import GeneratorTraining
 from landmark_stage import TrainSettings as GeneratorTrainSettings
 from landmark_stage.ms_sync.data import Track
-from render_stage import RendererSettings
 from render_stage.identity.training import EncoderTrainSettings
+from render_stage.rhythmic_head.train import RendererSettings
 from syncers import CorrectionSettings, SyncerPyramid, TrainSettings, load_syncers
 from syncers.train import LevelTask
 from tests.talking import made_up_people, made_up_talk

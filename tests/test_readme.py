@@ -6,13 +6,16 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
 from headsync.commands.program import program
 from headsync.commands.train import KINDS
+import render_stage.registry
+from headsync.media import read_frames, write_flac
 from landmark_stage import start_face
-from render_stage import render_video
+from render_stage import read_references, render_video
 from tests.test_layering import TOP
 from tests.test_notebooks import private_names
 from tests.test_program import leaves
@@ -80,6 +83,26 @@ def test_the_renderer_of_ones_own_renders(tmp_path):
     report = render_video(start_face().slice(0, 1), ROOT / "examples/astronaut.jpg", tmp_path / "a.mp4",
                           renderer=names["MyRenderer"](), progress=False)
     assert report.frames == 1 and (tmp_path / "a.mp4").stat().st_size > 1000
+
+
+def test_the_renderer_in_the_docs_renders(tmp_path, monkeypatch):
+    page = (ROOT / "docs/renderer.md").read_text(encoding="utf-8")
+    [block] = [one for one in blocks(page, "python") if "class Sticker" in one]
+    names = {}
+    monkeypatch.setattr(render_stage.registry, "RENDERERS", {**render_stage.RENDERERS})     # what the block adds is taken back
+    monkeypatch.setattr(render_stage, "RENDERERS", render_stage.registry.RENDERERS)
+    exec(block, names)
+    body = block[block.index("class Sticker") : block.index("RENDERERS[")]
+    assert len([line for line in body.splitlines() if line.strip()]) <= 20
+    tone = np.where(np.arange(9 * 640) < 3 * 640, 0, np.sin(np.arange(9 * 640) / 3)).astype(np.float32)
+    write_flac(tmp_path / "a.flac", tone)
+    start = read_references(ROOT / "examples/astronaut.jpg", progress=False)
+    motion = start.start()
+    motion = motion.replace(points=motion.points.repeat(9, 0), visible=np.ones(9, bool))
+    report = render_video(motion, start, tmp_path / "a.mp4", renderer=names["renderer"], audio=tmp_path / "a.flac",
+                          progress=False)
+    light = np.array([frame.mean() for frame in read_frames(tmp_path / "a.mp4")])
+    assert report.frames == 9 and light[0] + 5 < light[6] and (np.diff(light[:5]) > -0.5).all()
 
 
 @EACH

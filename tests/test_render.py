@@ -8,6 +8,7 @@ from headsync import media
 from headsync.landmarks import LandmarkSequence, canonical_face, crop_picture
 from headsync.landmarks.detection import extract, make_detector
 from render_stage.alignment import crop_placement
+from render_stage.contract import Drive
 from render_stage.references import Reference, ReferenceSet, SeenFace, SeenSource, read_references
 from render_stage.video import SURVEY_FRAMES, align, canvas_blocks, open_motion, render_video, shown_frames
 from tests.face_files import shaking, write_tone, write_video
@@ -19,6 +20,8 @@ PIXELS = 94
 class Dots:
     """A renderer that shows the first reference with a bright square at every landmark."""
 
+    needs, margin_frames = frozenset({"points"}), 0
+
     def __init__(self, *, fails_at: int | None = None):
         self.prepared, self.blocks, self.fails_at = [], [], fails_at
 
@@ -26,7 +29,8 @@ class Dots:
         self.prepared.append(references)
         return references[0].picture
 
-    def frames(self, identity, points):
+    def frames(self, identity, drive):
+        points = drive.points
         self.blocks.append(points)
         if self.fails_at is not None and sum(map(len, self.blocks)) > self.fails_at:
             raise ValueError("the renderer failed")
@@ -84,7 +88,7 @@ def test_a_motion_at_home_is_used_bit_for_bit(tmp_path, face):
     assert isinstance(one, Reference) and np.array_equal(one.picture, face.on_canvas()[0].picture)
     frames = shown(tmp_path / "v.mp4")
     assert frames.shape == (131, PIXELS, PIXELS, 3)
-    expected = Dots().frames(one.picture, motion.points)
+    expected = Dots().frames(one.picture, Drive(motion.points))
     assert np.abs(frames.astype(int) - expected).mean() < 6
 
 
@@ -172,7 +176,8 @@ def test_pasting_back_into_a_video_runs_with_it(tmp_path):
     class Original(Dots):
         """Shows the frames that the motion came from."""
 
-        def frames(self, identity, points):
+        def frames(self, identity, drive):
+            points = drive.points
             start = sum(map(len, self.blocks))
             self.blocks.append(points)
             source = [*media.read_frames(clip)][start : start + len(points)]

@@ -18,11 +18,13 @@ from tests.media_files import write_picture
 class Still:
     """A renderer whose face never moves."""
 
+    needs, margin_frames = frozenset({"points"}), 0
+
     def prepare(self, references):
         return references[0].picture
 
-    def frames(self, identity, points):
-        return identity[None].repeat(len(points), 0)
+    def frames(self, identity, drive):
+        return identity[None].repeat(len(drive.points), 0)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,7 @@ class WithoutEnd:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, detector):
     monkeypatch.setattr("render_stage.references.make_detector", lambda name: detector)
-    monkeypatch.setattr(render_stage, "load_renderer", lambda source: Still())
+    monkeypatch.setattr(render_stage, "load_renderer", lambda source, **how: Still())
 
 
 def told(command, options: dict[str, str | list[str] | None]) -> int:

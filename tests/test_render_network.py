@@ -5,14 +5,15 @@ import torch
 import torch.nn.functional as F
 
 from headsync.experiment import load_config
-from render_stage import Guides, RendererSettings
 from render_stage.nn.layers import Pointwise, convolution, drawn_patches, patch_convolution, resized, warp
+from render_stage.rhythmic_head import Guides
 from render_stage.rhythmic_head.composition import CompositionSettings, ParallelSpade
 from render_stage.rhythmic_head.flow_network import REST_PX, FlowNetwork, FlowSettings, Moved
 from render_stage.rhythmic_head.guide import CANVAS, COARSE
 from render_stage.rhythmic_head.hybrid_embedding import EmbeddingSettings, HybridEmbedding
 from render_stage.rhythmic_head.network import NetworkSettings, RendererNetwork, without_mesh
 from render_stage.rhythmic_head.placing import WHOLE, Window, place
+from render_stage.rhythmic_head.train import RendererSettings
 
 PRESETS = ("tiny", "small", "base", "without_mesh", "without_backdrop", "without_hybrid", "without_nonlinear",
            "without_warping", "posed_mesh")

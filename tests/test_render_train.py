@@ -11,12 +11,13 @@ from headsync import media
 from headsync.corpus import open_corpus
 from headsync.corpus.frames import FrameStore, last_reference, pack_frames, people_path, store_path
 from headsync.experiment import load_config, load_weights
-from render_stage import RendererSettings, RendererTraining, load_renderer, load_topology, train_renderer
+from render_stage import Drive, load_renderer, load_topology
 from render_stage.nn.losses import ssim_loss
 from render_stage.rhythmic_head.data import MaterialSettings, draw_batch, read_frames
 from render_stage.rhythmic_head.guide import CANVAS, COARSE, GuideSettings
 from render_stage.rhythmic_head.objective import FLOW_TERMS, JUDGED_TERMS, LossWeights, load_perceptual
 from render_stage.rhythmic_head.placing import WHOLE
+from render_stage.rhythmic_head.train import RendererSettings, RendererTraining, train_renderer
 from render_stage.rhythmic_head.validate import Judge
 from tests.moving_faces import moved_face, write_moving_corpus
 
@@ -148,7 +149,7 @@ def test_a_run_leaves_weights_sheets_and_a_log(corpus, tmp_path):
     assert cv2.imread(str(tmp_path / "sheets" / "0000006.png")).shape == (256, 6 * 256, 3)
     made = load_renderer(report.weights)
     face = moved_face((0, 0))
-    frames = made.frames(made.prepare([face]), face.points[None])
+    frames = made.frames(made.prepare([face]), Drive(face.points[None]))
     assert frames.shape == (1, CANVAS, CANVAS, 3) and frames.dtype == np.uint8
 
 

@@ -7,16 +7,11 @@ import pytest
 import torch
 
 from headsync.experiment import config_dict, load_config, save_weights
-from render_stage import (
-    Reference,
-    Renderer,
-    RendererNetwork,
-    RendererSettings,
-    layer_contributions,
-    load_renderer,
-)
+from render_stage import Drive, Reference, load_renderer
+from render_stage.rhythmic_head import RendererNetwork, RhythmicHead, layer_contributions
 from render_stage.rhythmic_head.interpolation import run
 from render_stage.rhythmic_head.renderer import MOST_REFERENCES, save_network
+from render_stage.rhythmic_head.train import RendererSettings
 from tests.moving_faces import moved_face, still_face, swaying_face
 
 
@@ -27,7 +22,7 @@ def renderer():
     for weights in network.parameters():
         if not weights.detach().any():
             torch.nn.init.normal_(weights, std=0.05)
-    return Renderer(network)
+    return RhythmicHead(network)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +32,9 @@ def motion():
 
 def test_blocks_equal_the_whole(renderer, motion):
     identity = renderer.prepare([moved_face((0, 0)), moved_face((9, -4))])
-    whole = renderer.frames(identity, motion)
-    parts = np.concatenate([renderer.frames(identity, motion[:3]), renderer.frames(identity, motion[3:])])
-    single = np.concatenate([renderer.frames(identity, one[None]) for one in motion])
+    whole = renderer.frames(identity, Drive(motion))
+    parts = np.concatenate([renderer.frames(identity, Drive(motion[:3])), renderer.frames(identity, Drive(motion[3:]))])
+    single = np.concatenate([renderer.frames(identity, Drive(one[None])) for one in motion])
     assert whole.shape == (len(motion), 256, 256, 3) and whole.dtype == np.uint8
     assert np.abs(whole.astype(int) - parts).max() <= 1 and np.abs(whole.astype(int) - single).max() <= 1
     assert np.abs(whole[0].astype(int) - whole[7]).max() > 30
@@ -51,7 +46,7 @@ def test_frames_made_side_by_side_are_the_same(renderer, motion):
         made = []
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            made.append(renderer.frames(identity, motion[:5]))
+            made.append(renderer.frames(identity, Drive(motion[:5])))
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
@@ -60,14 +55,14 @@ def test_frames_made_side_by_side_are_the_same(renderer, motion):
 
 def test_the_order_of_references_changes_nothing(renderer, motion):
     faces = [moved_face((0, 0)), moved_face((13, -4)), moved_face((-9, 6))]
-    frames = [renderer.frames(renderer.prepare(order), motion[:3]) for order in (faces, faces[::-1])]
+    frames = [renderer.frames(renderer.prepare(order), Drive(motion[:3])) for order in (faces, faces[::-1])]
     assert np.abs(frames[0].astype(int) - frames[1]).max() <= 2
 
 
 def test_a_reference_shows_itself():
     """Before anything is learnt: the anchor of a frame that is a reference is that reference."""
     face = still_face()
-    fresh = Renderer(RendererNetwork(load_config(RendererSettings, stage="renderer", preset="tiny").network))
+    fresh = RhythmicHead(RendererNetwork(load_config(RendererSettings, stage="renderer", preset="tiny").network))
     _, made = fresh.explain(fresh.prepare([moved_face((25, 9)), face]), face.points[None])
     anchor = made.placed.anchor[0].permute(1, 2, 0).numpy() * 255
     assert np.abs(anchor - face.picture).mean() < 1.0
@@ -79,23 +74,23 @@ def test_pictures_have_the_references_size(renderer, motion, size):
 
     face = still_face()
     sized = Reference(cv2.resize(face.picture, (size, size), interpolation=cv2.INTER_AREA), face.points, face.mesh)
-    frames = renderer.frames(renderer.prepare([sized]), motion[:2])
+    frames = renderer.frames(renderer.prepare([sized]), Drive(motion[:2]))
     assert frames.shape == (2, size, size, 3)
-    normal = renderer.frames(renderer.prepare([face]), motion[:2])
+    normal = renderer.frames(renderer.prepare([face]), Drive(motion[:2]))
     small = [np.stack([cv2.resize(one, (96, 96), interpolation=cv2.INTER_AREA) for one in each]) for each in (frames, normal)]
     assert np.abs(small[0].astype(int) - small[1]).mean() < 4
 
 
 def test_every_layer_contributes_and_is_left_as_it_was(renderer, motion):
     identity = renderer.prepare([still_face()])
-    before = renderer.frames(identity, motion[:1])
+    before = renderer.frames(identity, Drive(motion[:1]))
     found = layer_contributions(renderer, identity, motion[:1])
     assert list(found) == [32, 16, 8, 4] and all(one.shape == (1, 256, 256) and one.max() > 0 for one in found.values())
-    assert np.array_equal(before, renderer.frames(identity, motion[:1]))
+    assert np.array_equal(before, renderer.frames(identity, Drive(motion[:1])))
 
 
 def test_no_frames_are_no_frames(renderer):
-    assert renderer.frames(renderer.prepare([still_face()]), np.zeros((0, 68, 3))).shape == (0, 256, 256, 3)
+    assert renderer.frames(renderer.prepare([still_face()]), Drive(np.zeros((0, 68, 3)))).shape == (0, 256, 256, 3)
 
 
 def test_too_few_too_many_and_unlike_references(renderer):
@@ -110,7 +105,7 @@ def test_weights_come_back_as_they_were(tmp_path, renderer, motion):
     path = save_weights(tmp_path / "r.safetensors", renderer.network.state_dict(), config=form)
     again = load_renderer(path)
     face = still_face()
-    frames = [one.frames(one.prepare([face]), motion[:2]) for one in (renderer, again)]
+    frames = [one.frames(one.prepare([face]), Drive(motion[:2])) for one in (renderer, again)]
     assert np.array_equal(*frames)
 
 

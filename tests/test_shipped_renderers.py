@@ -9,7 +9,7 @@ import torch
 
 from headsync.landmarks import rotation_matrix
 from headsync.landmarks.detection import CANVAS_PX, extract
-from render_stage import load_renderer, read_references
+from render_stage import Drive, load_renderer, read_references
 from render_stage.nn.losses import gradient_loss
 from render_stage.rhythmic_head.renderer import MODELS
 
@@ -37,7 +37,7 @@ def frames(face, motion):
     made = {}
     for model in MODELS:
         renderer = load_renderer(model)
-        made[model] = renderer.frames(renderer.prepare(face.on_canvas()), motion)
+        made[model] = renderer.frames(renderer.prepare(face.on_canvas()), Drive(motion))
     return made
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from headsync.experiment import load_weights, save_weights
-from render_stage import Guides
 from render_stage.nn.layers import warp
+from render_stage.rhythmic_head import Guides
 from render_stage.rhythmic_head.flow_network import Moved
 from render_stage.rhythmic_head.guide import CANVAS, COARSE
 from render_stage.rhythmic_head.placing import WHOLE, place

@@ -4,6 +4,7 @@ from headsync.experiment.adversary import HINGE, LOGISTIC, Adversary, LossPair, 
 from headsync.experiment.batch_norm import share_batch_norms
 from headsync.experiment.checkpoint import checkpoints, load_checkpoint, random_state, restore_random_state, save_checkpoint
 from headsync.experiment.config import build_config, config_dict, load_config, save_config
+from headsync.experiment.device import chosen_device
 from headsync.experiment.distributed import (
     compute_together,
     equal_share,
@@ -26,13 +27,14 @@ from headsync.experiment.settings import RunSettings
 from headsync.experiment.task import Compared, Found, Parts, Task, decayed_matrices
 from headsync.experiment.trainer import Trainer, TrainReport, moved, train_task
 from headsync.experiment.training import Trained, half_cosine, train_whole
-from headsync.experiment.weights import Weights, load_weights, save_weights
+from headsync.experiment.weights import Weights, load_weights, read_config, save_weights
 
 __all__ = [
     "HINGE", "LOGISTIC", "Adversary", "LossPair", "Scores",
     "share_batch_norms",
     "checkpoints", "load_checkpoint", "random_state", "restore_random_state", "save_checkpoint",
     "build_config", "config_dict", "load_config", "save_config",
+    "chosen_device",
     "compute_together", "equal_share", "first_before_others", "is_first", "joined_processes", "own_device", "own_rows",
     "process_mean", "share_gradients",
     "only_run", "output_lock",
@@ -46,5 +48,5 @@ __all__ = [
     "Compared", "Found", "Parts", "Task", "decayed_matrices",
     "TrainReport", "Trainer", "moved", "train_task",
     "Trained", "half_cosine", "train_whole",
-    "Weights", "load_weights", "save_weights",
+    "Weights", "load_weights", "read_config", "save_weights",
 ]

@@ -6,7 +6,7 @@ import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import safetensors
 import safetensors.torch
@@ -72,6 +72,22 @@ def load_weights(path: str | Path) -> Weights:
     return Weights(tensors, config)
 
 
+def read_config(path: str | Path) -> dict:
+    """The config of a file that `save_weights` wrote; its tensors are not read, and nothing is checked but the header.
+
+    Raises ValueError as `load_weights`.
+    """
+    with open(path, "rb") as file:
+        header = _header(Path(path), file)
+    try:
+        config = json.loads(json.loads(header)["__metadata__"]["config"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: its configuration cannot be read ({error}); copy it again") from None
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} is damaged: its configuration is {str(config)[:40]!r}, no table; copy it again")
+    return config
+
+
 def stored_tensor(name: str, tensor: Tensor, *, half: bool) -> Tensor:
     """A copy of its own memory (tied weights share theirs, which safetensors refuses), halved if asked for."""
     tensor = tensor.detach().cpu()
@@ -85,23 +101,29 @@ def stored_tensor(name: str, tensor: Tensor, *, half: bool) -> Tensor:
 
 def weights_file(path: Path) -> bytes:
     """The bytes of a file whose header is ours; looks at the header before it reads the rest."""
-    foreign = f"{path} is not a headsync weights file"
     with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        opening = file.read(LENGTH.size)
-        length = LENGTH.unpack(opening)[0] if len(opening) == LENGTH.size else 0
-        if not 0 < length <= HEADER_BYTES:
-            raise ValueError(f"{foreign}: it does not start as safetensors does; give one that headsync wrote")
-        if length > size - LENGTH.size:
-            raise ValueError(f"{path} is damaged: it ends inside its header, after {size} bytes; copy it again")
-        header = file.read(length)
-        try:
-            schema = json.loads(header)["__metadata__"]["schema"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise ValueError(f"{foreign}: its header holds no headsync schema; give one that headsync wrote") from None
-        if schema != SCHEMA:
-            raise ValueError(f"{path} is a {schema!r} file, not {SCHEMA!r}; use the version that wrote it")
-        return opening + header + file.read()
+        header = _header(path, file)
+        return LENGTH.pack(len(header)) + header + file.read()
+
+
+def _header(path: Path, file: IO[bytes]) -> bytes:
+    """The header, JSON, of an open file, which then stands at its data. ValueError for one that is not ours."""
+    foreign = f"{path} is not a headsync weights file"
+    size = os.fstat(file.fileno()).st_size
+    opening = file.read(LENGTH.size)
+    length = LENGTH.unpack(opening)[0] if len(opening) == LENGTH.size else 0
+    if not 0 < length <= HEADER_BYTES:
+        raise ValueError(f"{foreign}: it does not start as safetensors does; give one that headsync wrote")
+    if length > size - LENGTH.size:
+        raise ValueError(f"{path} is damaged: it ends inside its header, after {size} bytes; copy it again")
+    header = file.read(length)
+    try:
+        schema = json.loads(header)["__metadata__"]["schema"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError(f"{foreign}: its header holds no headsync schema; give one that headsync wrote") from None
+    if schema != SCHEMA:
+        raise ValueError(f"{path} is a {schema!r} file, not {SCHEMA!r}; use the version that wrote it")
+    return header
 
 
 def split(content: bytes) -> tuple[bytes, bytes]:

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from render_stage.rhythmic_head.renderer import Identity, Renderer
+from render_stage.rhythmic_head.renderer import Identity, RhythmicHead
 
 
-def layer_contributions(renderer: Renderer, identity: Identity, points: np.ndarray) -> dict[int, np.ndarray]:
+def layer_contributions(renderer: RhythmicHead, identity: Identity, points: np.ndarray) -> dict[int, np.ndarray]:
     """By the side of each layer in pixels, the mean change of colour (t, S, S) in [0, 1] when that layer is told nothing.
 
     A layer is told about the warped key frame, the warped reference and the landmarks; without them it passes on what

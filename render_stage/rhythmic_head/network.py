@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from render_stage.nn.layers import resized, warp
 from render_stage.rhythmic_head.composition import BlockWeights, Composition, CompositionSettings
-from render_stage.rhythmic_head.data import Guides
 from render_stage.rhythmic_head.flow_network import FlowNetwork, FlowSettings, Moved
 from render_stage.rhythmic_head.guide import CANVAS, COARSE, GuideSettings
 from render_stage.rhythmic_head.hybrid_embedding import (
@@ -23,6 +22,7 @@ from render_stage.rhythmic_head.hybrid_embedding import (
     MeanEmbedding,
     References,
 )
+from render_stage.rhythmic_head.inputs import Guides
 from render_stage.rhythmic_head.placing import SEEN_CHANNELS, WHOLE, Placed, Window, place
 
 MATCHED_CHANNELS, PROJECTED_CHANNELS = 15, 9

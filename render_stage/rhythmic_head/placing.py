@@ -15,9 +15,9 @@ from torch import Tensor
 
 from headsync.media.caches import compiled
 from render_stage.nn.layers import resized, warp
-from render_stage.rhythmic_head.data import Guides
 from render_stage.rhythmic_head.flow_network import Moved
 from render_stage.rhythmic_head.guide import CANVAS
+from render_stage.rhythmic_head.inputs import Guides
 
 FRONT_GAIN = 10.0           # of the moved map of the person, as a logit from -5 to 5
 PREFERENCE = 2.0            # logit by which the projected face is preferred where it is visible, to begin with

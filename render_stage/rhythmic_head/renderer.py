@@ -13,15 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headsync.experiment import Kind, build_config, config_dict, load_model, save_weights
+from headsync.experiment import Kind, build_config, chosen_device, config_dict, load_model, save_weights
 from headsync.experiment.precision import Precision, as_float32, chosen_precision, mixed_precision
 from headsync.landmarks.detection import PersonFinder
+from render_stage.contract import Drive
 from render_stage.geometry.topology import load_topology
 from render_stage.nn.layers import resized, warp
 from render_stage.references import Reference
-from render_stage.rhythmic_head.data import Guides, Look, as_picture, guide_tensors, looks
 from render_stage.rhythmic_head.guide import CANVAS, Guide, GuideMaker, guide_maker
 from render_stage.rhythmic_head.hybrid_embedding import References
+from render_stage.rhythmic_head.inputs import Guides, Look, as_picture, guide_tensors, looks
 from render_stage.rhythmic_head.network import Known, Made, NetworkSettings, RendererNetwork
 from render_stage.rhythmic_head.placing import Placed
 
@@ -41,11 +42,13 @@ class Identity(NamedTuple):
     size: int                       # P
 
 
-class Renderer:
-    """Networks in evaluation mode on one device, computing in one precision; what comes out is float32 or uint8."""
+class RhythmicHead:
+    """A `render_stage.Renderer`: networks in evaluation mode on one device, in one precision; every frame is made alone."""
+
+    needs, margin_frames = frozenset({"points"}), 0
 
     def __init__(self, network: RendererNetwork, *, device: str | torch.device = "cpu", precision: Precision = "auto"):
-        self.device, self.topology = torch.device(device), load_topology()
+        self.device, self.topology = chosen_device(device), load_topology()
         self.precision = chosen_precision(self.device, precision)
         self.network = network.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
 
@@ -81,12 +84,12 @@ class Renderer:
         finally:
             finder.close()
 
-    def frames(self, identity: Identity, points: np.ndarray) -> np.ndarray:
-        """Pictures (t, P, P, 3) uint8 of landmarks (t, 68, 3) in canvas units of 256; every frame is made alone.
+    def frames(self, identity: Identity, drive: Drive) -> np.ndarray:
+        """Pictures (t, P, P, 3) uint8 of the landmarks (t, 68, 3) of a drive; every frame is made alone.
 
         Frames are made side by side, as many as torch has threads, each by one thread: none waits for another.
         """
-        points = np.asarray(points, np.float64)
+        points = np.asarray(drive.points, np.float64)
         if not len(points):
             return np.zeros((0, identity.size, identity.size, 3), np.uint8)
         matches = identity.maker.choose(identity.maker.poses(points))                       # (t,)
@@ -180,12 +183,9 @@ def save_network(path: str | Path, network: RendererNetwork, *, half: bool = Tru
     return save_weights(path, network.state_dict(), config={"renderer": config_dict(network.settings)}, half=half)
 
 
-def load_renderer(source: str | Path = "small", *, device: str | torch.device = "cpu",
-                  precision: Precision = "auto") -> Renderer:
-    """A renderer: a shipped one (`small`, `sharp`), or a weight file's, that computes in a precision: auto, fp32 or bf16.
-
-    `auto` is what HEADSYNC_PRECISION says, else bf16 where the device has units for it. ValueError, one line, for a file that
-    holds none and an unknown precision.
-    """
+def load_rhythmic_head(source: str | Path = "small", *, device: str | torch.device = "auto",
+                       precision: Precision = "auto") -> RhythmicHead:
+    """The renderer of shipped weights (`small`, `sharp`) or of a file. ValueError as `render_stage.load_renderer`."""
+    device = chosen_device(device)
     chosen_precision(device, precision)     # before the file is read
-    return Renderer(load_network(source), device=device, precision=precision)
+    return RhythmicHead(load_network(source), device=device, precision=precision)
