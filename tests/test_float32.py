@@ -33,7 +33,7 @@ from landmark_stage.head_motion.generate import person_of
 from landmark_stage.head_motion.network import Reference, trajectories
 from landmark_stage.head_motion.statistics import band_amplitudes, judged_statistics, motion_hints
 from landmark_stage.head_motion.tones import ToneSource
-from render_stage import FaceEmbedder, load_face_encoder, load_renderer
+from render_stage import Drive, FaceEmbedder, load_face_encoder, load_renderer
 from render_stage.identity.training import encoder_answers, identity_loss
 from render_stage.nn.losses import gradient_loss, reconstruction_loss, ssim_loss
 from render_stage.nn.perceptual import VGG19, VGG19_STAGES, PerceptualLoss
@@ -190,7 +190,7 @@ def test_a_renderer_in_bf16_hands_out_float32(precision):
     assert leaves(made) and not halved(made)
     layers = layer_contributions(renderer, identity, points[:1])
     assert len(layers) > 1 and all(one.dtype == np.float32 for one in layers.values())
-    assert renderer.frames(identity, points).dtype == np.uint8
+    assert renderer.frames(identity, Drive(points)).dtype == np.uint8
     assert set(seen) == {{"fp32": torch.float32, "bf16": torch.bfloat16}[precision]}      # it did compute so
 
 
@@ -199,7 +199,7 @@ def test_loaders_take_a_precision_and_pictures_hardly_change():
     for precision in ("fp32", "bf16"):
         renderer = load_renderer("small", precision=precision)
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "fp32"):     # it holds whatever there is around it
-            frames[precision] = renderer.frames(renderer.prepare([face]), face.points[None]).astype(int)
+            frames[precision] = renderer.frames(renderer.prepare([face]), Drive(face.points[None])).astype(int)
     apart = np.abs(frames["fp32"] - frames["bf16"])
     assert 0 < apart.mean() < 1
     with pytest.raises(ValueError, match="precision is 'half'"):
