@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+import render_stage.registry
 from headsync.commands.program import program
 from headsync.commands.train import KINDS
-import render_stage.registry
 from headsync.media import read_frames, write_flac
 from landmark_stage import start_face
 from render_stage import read_references, render_video
