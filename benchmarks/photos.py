@@ -75,7 +75,8 @@ def main() -> None:
             begun = replace(start, points=opened(start.points[0], opening)[None])
             made = generate_landmarks(sound, begun, generator=generator).points
             made = closed_lips(made, begun.points[0], np.ones(len(made)))
-            print(f"a motion from an opening of {opening}: 5, 50, 95 % {np.percentile(lip_opening(made), (5, 50, 95)).round(3)}")
+            spread = np.percentile(lip_opening(made), (5, 50, 95)).round(3)
+            print(f"a motion from an opening of {opening}: 5, 50, 95 % {spread}")
         identity = renderer.prepare(whole.on_canvas())
         for opening in (0.0, float(lip_opening(start.points)[0]), 0.25):
             shown = references(renderer.frames(identity, opened(start.points[0], opening)[None].astype(np.float32))[0])

@@ -19,7 +19,8 @@ from headsync.landmarks.detection import extract
 from headsync.landmarks.motion import anchored, compose_motion, head_track, lid_closures, looped, natural_blinks, still_head
 from headsync.landmarks.motion.blinks import NATURAL_PER_MINUTE
 from headsync.landmarks.motion.compose import TREMBLE_TAPS
-from landmark_stage.head_motion.generate import stream_heads
+from landmark_stage.head_motion.generate import load_head_motion, stream_heads
+from landmark_stage.head_motion.network import HeadMotion
 from landmark_stage.head_motion.statistics import LEAST_FRAMES
 from landmark_stage.reference import HeadReference
 
@@ -56,6 +57,7 @@ class MotionChoice:
     seed: int = 0
     pose: PoseSource | None = None              # of copied heads, and of lids from a video
     reference: HeadReference | None = None      # of learned heads and of the expression learner
+    learner: HeadMotion | None = None           # of learned heads; the shipped one when None
 
     @property
     def plain(self) -> bool:
@@ -83,7 +85,7 @@ class MotionChoice:
     def _learned(self, start: np.ndarray, audio: str | Path | np.ndarray | None) -> Iterator[np.ndarray]:
         if audio is None:
             raise ValueError("--head-motion learned follows the sound; give --audio, or choose still or a video")
-        return _held(stream_heads(audio, start, reference=self.reference, seed=self.seed))
+        return _held(stream_heads(audio, start, model=self.learner, reference=self.reference, seed=self.seed))
 
     def told(self) -> dict[str, str | float]:
         """What a producer field says of it."""
@@ -123,11 +125,14 @@ def motion_from(options: argparse.Namespace) -> MotionChoice:
                          "give a video there, or choose natural")
     if options.head_reference and options.head_motion != "learned":
         raise ValueError("--head-reference is for --head-motion learned; give that too, or leave it out")
+    if options.head_motion_model and options.head_motion != "learned":
+        raise ValueError("--head-motion-model is for --head-motion learned; give that too, or leave it out")
+    learner = load_head_motion(options.head_motion_model) if options.head_motion_model else None
     pose = open_pose(options.head_motion) if copied else None
     personal = options.head_motion == "learned" or getattr(options, "generator", "") == "expression"
     reference = _reference(options) if personal else None
     return MotionChoice("copied" if copied else options.head_motion, options.head_scale, options.lip_scale, closure, blink,
-                        rate, options.seed, pose, reference)
+                        rate, options.seed, pose, reference, learner)
 
 
 def _blink(asked: str) -> tuple[str, float]:

@@ -5,16 +5,16 @@ tolerate it, and a generator trained with that syncer speaks late. Source: issue
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from headsync.corpus import Corpus, SyncRow, minutes, record_sync
 from headsync.experiment import Trainer
+from headsync.media import stage, tracked
 from syncers.data import NamedTalk, fold_of, read_talks
 from syncers.measure import Talk, aligned, foreign, level_profiles
 from syncers.model import SyncerPyramid
@@ -61,7 +61,7 @@ def estimate(pyramid: SyncerPyramid, talks: Sequence[NamedTalk]) -> dict[str, Es
 
     The threshold is the 95th percentile of the margins that clips of like length reach with another clip's sound.
     """
-    profiles = {one.name: _first_profile(pyramid, one.talk) for one in talks}
+    profiles = {one.name: _first_profile(pyramid, one.talk) for one in tracked(talks, "judging clips", unit="clip")}
     strangers = {one.name: _first_profile(pyramid, foreign(one.talk, other.talk))
                  for one, other in zip(talks, [*talks[7:], *talks[:7]]) if one.name != other.name}
     lengths = {one.name: len(one.talk.flat) for one in talks}
@@ -109,20 +109,20 @@ def cross_fit(train: Sequence[NamedTalk], others: Sequence[NamedTalk],
     """
     folds = fold_of(train, settings.folds)
     rounds: list[dict[str, Estimate]] = []
-    work = tqdm(total=settings.rounds * (settings.folds + 1), desc="cross-fit", unit="syncer", disable=None)
     for number in range(settings.rounds):
         material = _corrected(train, rounds[-1] if rounds else None)
-        found: dict[str, Estimate] = {}
+        work = []
         for fold in range(settings.folds + 1):
             held = [one for one in train if folds[one.name] == fold] if fold < settings.folds else list(others)
+            strangers = [[one for one in talks if folds[one.name] != fold] for talks in (material, train)]
             if held:
-                seed = settings.train.run.seed + 1000 * (number + 1) + fold
-                strangers = [[one for one in talks if folds[one.name] != fold] for talks in (material, train)]
-                pyramid = _fit(next(filter(None, strangers), train), settings, seed)
-                found |= estimate(pyramid, held)
-            work.update()
+                work.append((fold, held, next(filter(None, strangers), train)))
+        total = sum(fitting_steps(talks, settings) for _, _, talks in work)
+        found: dict[str, Estimate] = {}
+        with stage(f"cross-fitting, round {number + 1} of {settings.rounds}", total=total, unit="step") as step:
+            for fold, held, talks in work:
+                found |= estimate(_fit(talks, settings, settings.train.run.seed + 1000 * (number + 1) + fold, step), held)
         rounds.append(found)
-    work.close()
     return rounds
 
 
@@ -141,13 +141,14 @@ def fitting_steps(talks: Sequence[NamedTalk], settings: CorrectionSettings) -> i
     return min(form.run.steps, max(LEAST_STEPS, passes))
 
 
-def _fit(talks: Sequence[NamedTalk], settings: CorrectionSettings, seed: int) -> SyncerPyramid:
-    """A first-level syncer trained on the clips for as many steps as fit their number."""
+def _fit(talks: Sequence[NamedTalk], settings: CorrectionSettings, seed: int, step: Callable[[], None]) -> SyncerPyramid:
+    """A first-level syncer trained on the clips for as many steps as fit their number; `step` is called after each."""
     run = replace(settings.train.run, seed=seed, steps=fitting_steps(talks, settings))
     train = replace(settings.train, run=run)
     trainer = Trainer(LevelTask(train, 1, talks, talks[:1]))
     for _ in range(run.steps):
         trainer.step()
+        step()
     pyramid = SyncerPyramid([train.syncer])
     pyramid.levels[0].load_state_dict(trainer.average.module.state_dict())
     return pyramid.eval()

@@ -31,7 +31,7 @@ from syncers.losses import LEAST_WINDOWS, NEGATIVES, Contrast, info_nce, lag_con
 from syncers.model import LevelSyncer, SyncerSettings
 
 JUDGED_BATCHES = 8
-WEIGHT_FILE = "{family}.safetensors"
+WEIGHT_FILE = "syncers.safetensors"
 
 
 MARGIN = 0.3                        # of the triplet loss
@@ -195,7 +195,7 @@ def train_syncers(corpus: Corpus, out: str | Path, settings: TrainSettings) -> T
             raise KeyboardInterrupt     # stopped by a signal: the levels after it shall not begin
         results.append(result)
         tensors |= {f"levels.{level - 1}.{name}": one for name, one in syncer.state_dict().items()}
-    path = out / WEIGHT_FILE.format(family=settings.family)
+    path = out / WEIGHT_FILE
     forms = [config_dict(settings.syncer)] * settings.levels
     save_weights(path, tensors, config={"family": settings.family, "levels": forms}, half=True)
     return TrainReport(path, results)

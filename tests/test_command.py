@@ -1,6 +1,7 @@
 """Commands end bad input in one line and exit code 2, without a traceback."""
 
 import errno
+import logging
 import os
 import subprocess
 import sys
@@ -85,3 +86,16 @@ def test_results_of_several_sources_have_names(tmp_path):
     with pytest.raises(ValueError, match="several files are called a"):
         named(tmp_path / "other", ["p/a.wav", "q/a.mp3"], ".npz")
     assert not (tmp_path / "other").exists()
+
+
+def test_warnings_of_the_packages_are_notes_while_a_command_runs(capsys):
+    log = logging.getLogger("render_stage.references")
+
+    def main(_):
+        log.warning("%s: the face is small", "a.png")
+        logging.getLogger("elsewhere").warning("not ours")
+
+    assert run_command(main, []) == 0
+    assert "headsync: note: a.png: the face is small\n" in capsys.readouterr().err
+    log.warning("afterwards")
+    assert "note" not in capsys.readouterr().err and not logging.getLogger("render_stage").handlers

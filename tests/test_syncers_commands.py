@@ -82,15 +82,19 @@ def test_what_cannot_be_judged_is_refused_in_one_line(weights, video, tmp_path):
 
 
 def test_a_corpus_is_corrected_by_itself_or_by_weights(corpus, weights, tmp_path, capsys):
-    for arguments in (["--config", "tiny", "steps=7"], ["--weights", str(weights)]):
+    for arguments, how in ((["--config", "tiny", "steps=7"], "trained on the corpus itself"), ([], "metric, which are shipped"),
+                           (["--weights", str(weights)], f"by the syncers {weights}")):
         folder = tmp_path / str(len(arguments))
         shutil.copytree(corpus.folder, folder)
         assert main(["correct-sync", "--data", str(folder), *arguments]) == 0
-        assert "of 16 clips are sure" in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert "of 16 clips are sure" in told and how in told
         clips = open_corpus(folder).clips
         assert {clip.sync for clip in clips} <= {"corrected", "unsure"} and (folder / "sync.csv").is_file()
         assert all(clip.av_offset == 0 for clip in clips if clip.sync == "unsure")
     assert main(["correct-sync", "--data", str(tmp_path)]) == 2
+    assert main(["correct-sync", "--data", str(corpus.folder), "--weights", "metric", "steps=3"]) == 2
+    assert "leave out one" in capsys.readouterr().err
 
 
 def test_preprocessing_corrects_when_asked(video, weights, tmp_path, capsys):

@@ -122,7 +122,7 @@ def test_material_is_seeded_and_alignment_undoes_a_shift():
 def test_the_command_trains_from_a_folder_and_refuses_in_one_line(corpus, tmp_path, capsys):
     call = ["--data", str(corpus.folder), "--out", str(tmp_path / "run"), "--config", "tiny", "run.steps=7", "levels=2"]
     assert main(["train", "syncers", *call]) == 0
-    assert "level 2" in capsys.readouterr().out and (tmp_path / "run" / "loss.safetensors").is_file()
+    assert "level 2" in capsys.readouterr().out and (tmp_path / "run" / "syncers.safetensors").is_file()
     for wrong, words in ((["--data", str(tmp_path), "--out", "x"], "is no corpus"),
                          ([*call, "run.step=3"], "run.step"), ([*call, "family=metric"], "syncer.normalised=")):
         assert main(["train", "syncers", *wrong]) == 2

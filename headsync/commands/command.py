@@ -1,14 +1,16 @@
 """What every command shares: bad input ends in one line and exit code 2, never in a traceback; several items go on."""
 
 import contextlib
+import logging
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from headsync.commands.console import PipeClosed, Told, told_streams
 from headsync.commands.signals import raised_signals
 
+PACKAGES = ("headsync", "syncers", "landmark_stage", "render_stage")     # whose warnings are shown as notes
 BAD_INPUT, INTERRUPTED, SOME_FAILED = 2, 130, 1
 OUT_OF_MEMORY = ("DefaultCPUAllocator: can't allocate memory", "CUDA out of memory", "(-4:Insufficient memory)")
 
@@ -34,7 +36,8 @@ def run_command(main: Callable[[list[str]], int | None], argv: Sequence[str] | N
 def ended(main: Callable[[list[str]], int | None], argv: list[str]) -> int:
     """The exit code that `main` or its exception comes to, which is told in one line."""
     try:
-        return main(argv) or 0
+        with notes_on_stderr():
+            return main(argv) or 0
     except (ValueError, OSError) as error:
         print(f"headsync: {one_line(error)}", file=sys.stderr)
         return BAD_INPUT
@@ -59,6 +62,21 @@ def after_output(told: Told | None, code: int) -> int:
     print(f"headsync: standard output could not be written ({told.failure.strerror}); the work itself is not concerned",
           file=sys.stderr)
     return code or SOME_FAILED
+
+
+@contextlib.contextmanager
+def notes_on_stderr() -> Iterator[None]:
+    """While it lasts, what headsync's packages log as warnings is a line `headsync: note: ...` on stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("headsync: note: %(message)s"))
+    loggers = [logging.getLogger(name) for name in PACKAGES]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
 
 
 def lacks_memory(error: BaseException) -> bool:

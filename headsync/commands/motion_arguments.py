@@ -26,6 +26,7 @@ def add_motion_arguments(parser: CommandParser, *, blink: str = "natural", noise
     parser.add_argument("--head-motion", default="landmarks", metavar="SOURCE",
                         help="landmarks (default): as generated; learned: a person's own; still; or a video or .npz to copy")
     parser.add_argument("--head-reference", metavar="VIDEO_OR_NPZ", help="whose head motion is learned (default: of --refs)")
+    parser.add_argument("--head-motion-model", metavar="FILE", help="weights of a head-motion learner of your own")
     parser.add_argument("--head-scale", type=float, default=1.0, help="0: the head stands still (default 1)")
     parser.add_argument("--lip-scale", type=float, default=1.0, help="of the lips' motion (default 1)")
     parser.add_argument("--lip-closure", type=float, metavar="X",

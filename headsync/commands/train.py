@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import fields
 from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 
 from headsync.commands.parser import CommandParser
@@ -46,6 +47,10 @@ KINDS = {
                     "loop.steps=500 seed=3", presets="base (perceptual), identity, tiny or a .yaml", preset="base",
                     data="what headsync preprocess wrote"),
 }
+
+
+USED_BY = {"landmarks": "--motion-model {}", "expression": "--generator expression --motion-model {}",
+           "head-motion": "--head-motion learned --head-motion-model {}", "renderer": "--model {}"}
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -93,11 +98,26 @@ def chosen_device(name: str | None, task: bool, kind: Kind) -> tuple[list[str], 
 
 
 def told(options: argparse.Namespace, report: object, settings: object) -> str:
-    """The lines about a training that has ended."""
+    """The lines about a training that has ended; the last two say which file was written, and what to type next."""
     if options.kind == "syncers":
         levels = [f"level {level}: val retrieval {result.best:.1%} among 49 (chance 2.0%), {result.step} steps"
                   for level, result in enumerate(report.levels, start=1)]
-        return "\n".join([*levels, f"{report.weights}: written"])
-    if options.kind == "renderer":
-        return f"{report.told(settings.loop.monitor, digits=4)}; samples lie in {options.out}/sheets"
-    return report.told(settings.loop.monitor) if hasattr(settings, "loop") else report.told()
+        lines = [*levels, f"{report.weights}: written"]
+    elif options.kind == "renderer":
+        lines = [f"samples lie in {options.out}/sheets", report.told(settings.loop.monitor, digits=4)]
+    else:
+        lines = [report.told(settings.loop.monitor) if hasattr(settings, "loop") else report.told()]
+    return "\n".join([*lines, f"next: headsync {next_command(options, report.weights, settings)}"])
+
+
+def next_command(options: argparse.Namespace, weights: Path, settings: object) -> str:
+    """What is done with a training's weights, as typed after `headsync`."""
+    beside = Path(options.out).parent
+    if options.kind == "syncers":
+        if settings.people == "first":
+            return f"train syncers --data {options.data} --out {beside / 'metric'} --config metric people=second"
+        use = f"judge={weights}" if settings.people == "second" else f"syncers={weights}"
+        return f"train landmarks --data {options.data} --out {beside / 'generator'} {use}"
+    if options.kind == "encoder":
+        return f"train renderer --data {options.data} --out {beside / 'renderer'} perceptual={weights}"
+    return f"talk --audio speech.wav --refs photo.jpg --out mine.mp4 {USED_BY[options.kind].format(weights)}"
