@@ -70,11 +70,20 @@ class Signalled(Regression):
 
 
 @pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGINT], [signal.SIGTERM, signal.SIGTERM],
-                                     [signal.SIGINT, signal.SIGTERM]])
+                                     [signal.SIGINT, signal.SIGTERM], [signal.SIGHUP]])
 def test_signals_end_a_training_after_its_step_saved(tmp_path, numbers):
     _, result = train(tmp_path, 11, trainee=Signalled(*numbers))
     assert result.step == 3 and load_checkpoint(tmp_path)["step"] == 3
     assert train(tmp_path, 11)[1].step == 11
+
+
+def test_a_training_under_nohup_hears_no_hang_up(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert train(tmp_path, 5, trainee=Signalled(signal.SIGHUP))[1].step == 5
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_second_interruption_does_not_wait(tmp_path):
@@ -88,13 +97,13 @@ WORKED = """
 import os, signal, sys
 sys.path.insert(0, {root!r})
 from torch.utils.data import DataLoader
-from render_stage.rhythmic_head.train import _deaf_to_signals
+from headsync.experiment.trainer import deaf_to_signals
 from tests.loop_trainee import Regression, train
 
 class Fed(Regression):
     def __init__(self):
         super().__init__(pause_s=0.02)
-        self.batches = iter(DataLoader(range(1000), num_workers=1, worker_init_fn=_deaf_to_signals))
+        self.batches = iter(DataLoader(range(1000), num_workers=1, worker_init_fn=deaf_to_signals))
     def step(self):
         next(self.batches)
         print(self.done, flush=True)
@@ -104,7 +113,7 @@ print(*train({out!r}, 997, trainee=Fed())[1], flush=True)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_the_whole_group_kills_no_worker_first(tmp_path, number):
     """As a terminal's Ctrl-C or a queue's end does: batches still come, the step is finished, the run is saved."""
     process = subprocess.Popen([sys.executable, "-c", WORKED.format(root=str(ROOT), out=str(tmp_path))], env=ONE_CORE,

@@ -36,10 +36,11 @@ def test_only_files_of_ended_processes_are_removed(tmp_path):
         remove_left_behind([tmp_path, tmp_path / "missing"])
         assert len(names(tmp_path)) == 1                            # it lives
         process.kill()
-        process.wait()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)   # a zombie now: nobody has asked for its end
         (tmp_path / "b.partial-note").write_bytes(b"not ours")
         remove_left_behind([tmp_path])
         assert names(tmp_path) == ["b.partial-note"]
+        process.wait()
 
 
 @pytest.mark.parametrize("changed", [2, 3], ids=["began at another time", "on another machine"])
@@ -73,6 +74,8 @@ def test_the_kernel_s_words_are_read_as_they_are(monkeypatch):
     words = "7 (a) b (c) S " + " ".join(str(number) for number in range(4, 53))
     monkeypatch.setattr(left_behind.Path, "read_text", lambda path, **how: words)
     assert left_behind._started(7) == 22
+    words = words.replace("S", "Z")
+    assert left_behind._started(7) == -1 and not left_behind._lives(os.getpid(), 22)
 
 
 def test_what_is_written_stands_and_nothing_beside_it(tmp_path):

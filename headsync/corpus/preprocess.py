@@ -3,6 +3,7 @@
 Shapes: T frames, V = 468 mesh vertices. Positions in time are frames at 25 per second of the source's common clock.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -48,17 +49,15 @@ def build_corpus(sources: Sequence[Source], out: str | Path, *, settings: Prepro
     if unknown:
         raise ValueError(f"nobody is called {unknown[0]!r}, who is to be in the val split; people are "
                          f"{', '.join(sorted({source.identity for source in sources})[:8])} ...")
-    for name in (RECORDS, *OUTPUTS):
-        (out / name).mkdir(parents=True, exist_ok=True)
-    remove_left_behind(out / name for name in (RECORDS, *OUTPUTS))
+    folders = [out / name for name in (RECORDS, *OUTPUTS)]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    remove_left_behind(folders)
     waiting = [source for source in sources if not _is_finished(source, out, settings)]
-    batches = [waiting[start : start + BATCH_SOURCES] for start in range(0, len(waiting), BATCH_SOURCES)]
-    streams = jobs == 1 or get_active_backend()[0].supports_return_generator        # Ray's does not
-    work = Parallel(n_jobs=jobs, return_as="generator_unordered" if streams else "list")(
-        delayed(_process_batch)(batch, out, settings) for batch in batches)
-    with stage("preprocessing", total=len(waiting), unit="video") as step:
-        for done in work:
-            step(done)
+    try:
+        _process_all(waiting, out, settings, jobs)
+    finally:
+        remove_left_behind(folders)     # of processes that were ended with this one
     results = [read_record(path) for path in sorted((out / RECORDS).glob("*.json"))]
     rejections = [rejection for result in results for rejection in result.rejections]
     write_manifest(out, (clip._replace(split=_chosen_split(clip, val)) for result in results for clip in result.clips))
@@ -71,6 +70,18 @@ def _chosen_split(clip: Clip, val: Collection[str]) -> str:
     if not val:
         return clip.split
     return "val" if clip.identity in val else clip.split.replace("val", "train")
+
+
+def _process_all(waiting: Sequence[Source], out: Path, settings: PreprocessSettings, jobs: int) -> None:
+    """Process these sources in `jobs` processes, which do not outlive the call, and show how far it is."""
+    batches = [waiting[start : start + BATCH_SOURCES] for start in range(0, len(waiting), BATCH_SOURCES)]
+    streams = jobs == 1 or get_active_backend()[0].supports_return_generator        # Ray's does not
+    work = Parallel(n_jobs=jobs, return_as="generator_unordered" if streams else "list")(
+        delayed(_process_batch)(batch, out, settings) for batch in batches)
+    with stage("preprocessing", total=len(waiting), unit="video") as step, \
+            contextlib.closing(work) if streams else contextlib.nullcontext():
+        for done in work:
+            step(done)
 
 
 def _process_batch(sources: Sequence[Source], out: Path, settings: PreprocessSettings) -> int:

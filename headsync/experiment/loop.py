@@ -32,6 +32,7 @@ from headsync.experiment.log import RunLog, SilentLog
 from headsync.media import stage
 from headsync.media.progress import Step
 
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))   # not on Windows
 BEST = "best"  # the folder, inside the run's, of the best checkpoint
 
 
@@ -108,7 +109,7 @@ def run_loop(trainee: Trainee, folder: str | Path, settings: LoopSettings, *, lo
              progress: bool = True) -> LoopResult:
     """The last step, best value and whether patience ended the run, which goes on from the folder's last checkpoint.
 
-    On one CPU a resumed run equals one that never stopped, bit for bit. SIGTERM and SIGINT end it after its step, saved.
+    On one CPU a resumed run equals one that never stopped, bit for bit. The signals of `ENDING` end it after its step, saved.
     Progress is shown where it is asked for (`headsync.media.shown_progress`), by one process. Raises ValueError when the
     folder holds a run and `resume` is False.
     """
@@ -184,8 +185,9 @@ def is_due(step: int, every: int, settings: LoopSettings) -> bool:
 
 @contextmanager
 def termination() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set instead of killing the program; only the main thread may and does listen.
+    """An event that the signals of `ENDING` set instead of ending the program; only the main thread may and does listen.
 
+    One that is ignored stays so, as a hang-up under `nohup`.
     Whoever presses Ctrl-C again does not want to wait: a second SIGINT is KeyboardInterrupt, but for several processes, which
     torchrun tells what they have heard already.
     """
@@ -199,7 +201,8 @@ def termination() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         asked.set()
 
-    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGINT)}
+    heard = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, told) for number in heard}
     try:
         yield asked
     finally:

@@ -19,7 +19,7 @@ from headsync.experiment.device import chosen_device
 from headsync.experiment.distributed import is_first, own_device, process_number, share_gradients, wait_for_all
 from headsync.experiment.lock import only_run
 from headsync.experiment.log import RunLog, SilentLog
-from headsync.experiment.loop import BEST, LoopResult, run_loop
+from headsync.experiment.loop import BEST, ENDING, LoopResult, run_loop
 from headsync.experiment.model import weighted_sum
 from headsync.experiment.precision import mixed_precision
 from headsync.experiment.schedule import exponential_average, lr_share
@@ -134,7 +134,7 @@ def as_it_is(batch: Any) -> Any:
 
 def deaf_to_signals(_: int) -> None:
     """Signals go to a whole group of processes, but it is the training that ends, saved, and its workers with it."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
 
 

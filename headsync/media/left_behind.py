@@ -54,14 +54,15 @@ def _lives(process: int, started: int) -> bool:
     except (OSError, OverflowError):    # another user's
         pass
     now = _started(process)
-    return not now or not started or now == started
+    return now is None or now == started or (not started and now > 0)
 
 
 def _started(process: int) -> int | None:
-    """When a process started, in the kernel's ticks since boot; None where the system does not say."""
+    """When a process started, in ticks since boot; -1 of one that has ended, None where the system does not say."""
     try:
         told = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
-        return int(told.rpartition(")")[2].split()[19])     # the name before the bracket may hold anything
+        words = told.rpartition(")")[2].split()             # the name before the bracket may hold anything
+        return -1 if words[0] in "ZX" else int(words[19])   # a zombie has only its number left
     except (OSError, ValueError, IndexError):
         return None
 
