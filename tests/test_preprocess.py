@@ -102,11 +102,19 @@ def test_new_settings_make_it_anew_and_leave_no_orphans(videos, tmp_path):
 
 def test_killed_and_run_again_it_is_the_same_corpus(built, videos, tmp_path):
     command = [sys.executable, "-m", "headsync", "preprocess", "--videos", str(videos), "--out", str(tmp_path / "c")]
-    for wait_s in (1.5, 2.5):
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(wait_s)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process = subprocess.Popen([*command, "--jobs", "2"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    for _ in range(600):        # until the workers are at work
+        if process.poll() is not None or list((tmp_path / "c").rglob("*.partial-*")):
+            break
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGTERM)
+    told = process.communicate(timeout=60)[1]      # which waits for workers too: they hold the pipe
+    assert process.returncode == 143 and b"interrupted by SIGTERM" in told and b"Traceback" not in told
+    assert not list((tmp_path / "c").rglob("*.partial*"))
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert finished.returncode == 1 and "broken.mp4" in finished.stderr and "Traceback" not in finished.stderr
     assert content(tmp_path / "c") == content(built.corpus.folder)

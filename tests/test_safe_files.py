@@ -16,16 +16,8 @@ import pytest
 import torch
 
 from headsync import media
-from headsync.commands import (
-    correct_sync,
-    gen_landmarks,
-    preprocess,
-    render,
-    sync,
-    train_expression,
-    train_syncers,
-)
-from headsync.commands import landmarks as extract_landmarks
+from headsync.commands.command import report_failures, run_command
+from headsync.commands.program import main as headsync
 from headsync.corpus import open_corpus
 from headsync.corpus.frames import FrameStore
 from headsync.evaluation.networks.files import read_weights
@@ -36,8 +28,6 @@ from headsync.experiment import (
     lock,
     only_run,
     output_lock,
-    report_failures,
-    run_command,
 )
 from headsync.experiment.checkpoint import HEADER, MAGIC
 from headsync.landmarks import LandmarkSequence, SequenceWriter, read_blocks, read_header
@@ -129,15 +119,15 @@ def test_odd_names_are_names(name, good, tmp_path, monkeypatch, capsys):
     for suffix in (".flac", ".npz", ".mp4"):
         os.link(good / f"a{suffix}", tmp_path / f"{name}{suffix}")
     model = f"--model={good / 'generator.safetensors'}"
-    assert gen_landmarks.main([f"--audio={name}.flac", f"--start={name}.npz", f"--out={name} o.npz", model]) == 0
-    assert extract_landmarks.main([f"--out={name} e.npz", f"--preview={name} p.mp4", "--", f"{name}.mp4"]) == 0
-    assert extract_landmarks.main([f"--out={name} f.npz", f"./{name}.mp4"]) == 0
+    assert headsync(["gen-landmarks", f"--audio={name}.flac", f"--start={name}.npz", f"--out={name} o.npz", model]) == 0
+    assert headsync(["landmarks", f"--out={name} e.npz", f"--preview={name} p.mp4", "--", f"{name}.mp4"]) == 0
+    assert headsync(["landmarks", f"--out={name} f.npz", f"./{name}.mp4"]) == 0
     assert len(LandmarkSequence.load(f"{name} o.npz")) == len(LandmarkSequence.load(f"{name} e.npz")) == 7
     assert media.video_info(f"{name} p.mp4").has_audio
     capsys.readouterr()
-    assert sync.main(["--weights=gone", "--", f"{name}.mp4"]) == 2
-    assert gen_landmarks.main([f"--audio={name}.npz", f"--out={name} x.npz", model]) == 2
-    assert render.main([f"--landmarks={name}.flac", f"--refs={name}.mp4", f"--out={name} v.mp4",
+    assert headsync(["sync", "--weights=gone", "--", f"{name}.mp4"]) == 2
+    assert headsync(["gen-landmarks", f"--audio={name}.npz", f"--out={name} x.npz", model]) == 2
+    assert headsync(["render", f"--landmarks={name}.flac", f"--refs={name}.mp4", f"--out={name} v.mp4",
                         f"--model={good / 'renderer.safetensors'}"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 3
     expected = {f"{name}{end}" for end in (".flac", ".npz", ".mp4", " o.npz", " e.npz", " f.npz", " p.mp4")}
@@ -256,15 +246,15 @@ def test_commands_refuse_a_folder_in_use(tmp_path, capsys):
     corpus = write_corpus(tmp_path / "corpus", {"train": people[:2], "val": people[2:]}).folder
     (tmp_path / "videos").mkdir()
     written(tmp_path / "videos" / "a.mp4", 2)
-    commands = ((train_expression.main, ["--data", str(corpus), "--out", "{}", "--config", "tiny"], "run"),
-                (train_syncers.main, ["--data", str(corpus), "--out", str(tmp_path), "--config", "tiny"], "level1"),
-                (preprocess.main, ["--videos", str(tmp_path / "videos"), "--out", "{}"], "made"),
-                (correct_sync.main, ["--data", "{}", "--weights", "loss"], "corpus"))
-    for main, argv, name in commands:
+    commands = ((["train", "expression", "--data", str(corpus), "--out", "{}", "--config", "tiny"], "run"),
+                (["train", "syncers", "--data", str(corpus), "--out", str(tmp_path), "--config", "tiny"], "level1"),
+                (["preprocess", "--videos", str(tmp_path / "videos"), "--out", "{}"], "made"),
+                (["correct-sync", "--data", "{}", "--weights", "loss"], "corpus"))
+    for argv, name in commands:
         folder = tmp_path / name
         with held(folder):
             before = sorted(folder.rglob("*"))
-            assert main([token.format(folder) for token in argv]) == 2
+            assert headsync([token.format(folder) for token in argv]) == 2
             told = capsys.readouterr().err
             assert "is in use by another run" in told and len(told.splitlines()) == 1
             assert sorted(folder.rglob("*")) == before

@@ -34,7 +34,8 @@ class CommandParser(argparse.ArgumentParser):
         """The work of the command that `words` begin with, and its options. SystemExit after help, or for wrong words."""
         if not self.commands:
             self._refuse_unknown(words)
-            return self.run, self.parse_intermixed_args(words)
+            mixed = "--" not in words           # of which argparse's other way loses what follows
+            return self.run, self.parse_intermixed_args(words) if mixed else self.parse_args(words)
         if words and not words[0].startswith("-"):
             if words[0] not in self.commands:
                 self.error(f"there is no command {words[0]!r}{nearest(words[0], self.commands)}")
