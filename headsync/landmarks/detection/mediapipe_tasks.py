@@ -23,7 +23,8 @@ LANDMARKER = "face_landmarker.task"
 NEAR_FINDER = "face_detector.tflite"            # inside the landmarker's bundle: BlazeFace in its short range
 FAR_FINDER = "face_detection_full_range.tflite"
 SEGMENTER = "selfie_segmentation.tflite"
-AROUND = 0.6                # of the last face's size, on each side: where it is looked for again once it is not found
+AROUND = 1.0                # of the last face's size, on each side: where it is looked for again once it is not found,
+STILL_A_FACE = 0.2          # and how sure the network must then be; half profiles often fall below the 0.5 of a first look
 
 
 def model(name: str) -> bytes:
@@ -58,13 +59,16 @@ class TasksDetector:
                 vision.FaceDetector.create_from_options(vision.FaceDetectorOptions(
                     base_options=BaseOptions(model_asset_buffer=content), min_detection_confidence=MIN_CONFIDENCE))
                 for content in (near, model(FAR_FINDER)))
-            self._landmarker = vision.FaceLandmarker.create_from_options(vision.FaceLandmarkerOptions(
-                base_options=BaseOptions(model_asset_buffer=bundle), num_faces=MOST_FACES))
+            self._first, self._again = (
+                vision.FaceLandmarker.create_from_options(vision.FaceLandmarkerOptions(
+                    base_options=BaseOptions(model_asset_buffer=bundle), num_faces=most, min_face_presence_confidence=sure))
+                for most, sure in ((MOST_FACES, MIN_CONFIDENCE), (1, STILL_A_FACE)))
+            tasks = (self._near, self._far, self._first, self._again)
             blank = np.zeros((64, 64, 3), np.uint8)
-            for task in (self._near, self._far, self._landmarker):      # the first picture prints too
+            for task in tasks:                      # the first picture prints too
                 task.detect(_as_image(blank))
         self._last: np.ndarray | None = None        # (4,) box of the face last found
-        self._free = weakref.finalize(self, _close, (self._near, self._far, self._landmarker))  # at exit at the latest
+        self._free = weakref.finalize(self, _close, tasks)      # at exit at the latest
 
     def boxes(self, picture: np.ndarray) -> np.ndarray:
         """Boxes (N, 4) of the faces found, in pixels; N = 0 when every attempt of `search_boxes` finds none."""
@@ -78,14 +82,15 @@ class TasksDetector:
 
     def faces(self, picture: np.ndarray) -> list[Face]:
         """The meshes and their 68 landmarks; a face that is not found is looked for where it was last, until `restart`."""
-        meshes = self._meshes(picture) or self._meshes_near_last(picture)
+        meshes = self._meshes(self._first, picture) or self._meshes_near_last(picture)
         if meshes:
             self._last = landmark_boxes(meshes[0])
         return [Face(mesh[list(MEDIAPIPE_TO_IBUG68)], mesh) for mesh in meshes]
 
-    def _meshes(self, picture: np.ndarray) -> list[np.ndarray]:
+    @staticmethod
+    def _meshes(landmarker, picture: np.ndarray) -> list[np.ndarray]:
         height, width = picture.shape[:2]
-        found = self._landmarker.detect(_as_image(picture)).face_landmarks
+        found = landmarker.detect(_as_image(picture)).face_landmarks
         scale = (width, height, width)                                            # z is in the unit of x
         return [(np.array([(p.x, p.y, p.z) for p in points[:MESH_VERTICES]]) * scale).astype(np.float32)   # (V, 3)
                 for points in found]
@@ -99,14 +104,14 @@ class TasksDetector:
         x0, y0 = np.maximum(self._last[:2] - AROUND * size + border, 0).astype(int)
         x1, y1 = np.minimum(self._last[2:] + AROUND * size + border, wide.shape[1::-1]).astype(int)
         shift = np.array([x0 - border, y0 - border, 0], np.float32)
-        return [mesh + shift for mesh in self._meshes(wide[y0:y1, x0:x1])]
+        return [mesh + shift for mesh in self._meshes(self._again, wide[y0:y1, x0:x1])]
 
     def restart(self) -> None:
         """Forget the last face."""
         self._last = None
 
     def close(self) -> None:
-        """Stop the three networks."""
+        """Stop the networks."""
         self._free()
 
 
