@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 
 from headsync.landmarks.detection import PersonFinder, make_detector
-from headsync.landmarks.detection.mediapipe_detector import has_solutions
+from headsync.landmarks.detection.mediapipe_detector import has_solutions, mesh_edges
 from headsync.landmarks.layouts import MEDIAPIPE_TO_IBUG68
+from render_stage.geometry.make_face_mesh import closed_triangles
+from render_stage.geometry.topology import load_topology
 from tests.face_files import portrait
 
 ROOT = Path(__file__).parents[1]
@@ -207,6 +209,12 @@ def test_the_installed_one_keeps_quiet_to_the_end(tmp_path):
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=variables, capture_output=True, text=True,
                           timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1 1 (330, 330)\n", "")
+
+
+def test_the_shipped_topology_can_be_made_from_the_installed_one():
+    triangles, parts = closed_triangles(mesh_edges())
+    topology = load_topology()
+    assert np.array_equal(triangles, topology.triangles) and np.array_equal(parts, topology.parts)
 
 
 @pytest.mark.parametrize("notice", [ROOT / "NOTICE", MODELS / "NOTICE"])

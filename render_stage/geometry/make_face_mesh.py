@@ -14,6 +14,7 @@ import numpy as np
 
 from headsync.corpus import open_corpus
 from headsync.landmarks import RIGID27, canonical_face, frontal_mean, similarity_fit
+from headsync.landmarks.detection.mediapipe_detector import mesh_edges
 from headsync.media import write_whole
 from render_stage.geometry.topology import (
     EYE,
@@ -60,12 +61,10 @@ def main() -> None:
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
-    from mediapipe.python.solutions.face_mesh_connections import FACEMESH_TESSELATION
-
     corpus = open_corpus(options.data)
     people = corpus.people("train")
     average = average_mesh((np.asarray(corpus.mesh(clip), np.float64) for clip in clips) for clips in people.values())
-    triangles, parts = closed_triangles(FACEMESH_TESSELATION)
+    triangles, parts = closed_triangles(mesh_edges())
     mirror = mirror_pairs(average)
     middle = average[LANDMARKS, 0].mean()
     average = ((average + average[mirror] * [-1, 1, 1] + [2 * middle, 0, 0]) / 2).astype(np.float32)

@@ -56,3 +56,14 @@ def load_mediapipe_detector() -> Detector:
     from headsync.landmarks.detection.mediapipe_tasks import TasksDetector
 
     return TasksDetector()
+
+
+def mesh_edges() -> set[tuple[int, int]]:
+    """The directed edges (start, end) of the face mesh's triangles; both interfaces name the same 2556."""
+    if has_solutions():
+        from mediapipe.python.solutions.face_mesh_connections import FACEMESH_TESSELATION
+
+        return set(FACEMESH_TESSELATION)
+    from mediapipe.tasks.python.vision import FaceLandmarksConnections
+
+    return {(edge.start, edge.end) for edge in FaceLandmarksConnections.FACE_LANDMARKS_TESSELATION}
