@@ -2,13 +2,16 @@
 
     taskset -c 0 .venv/bin/python benchmarks/generation.py [--model long] [--hour]
 
-Makes its own sounds. Frames per second are end to end on one thread: file in, .npz out. The first block is timed on live
+Makes its own sounds. Frames per second are end to end on one thread: file in, .npz out. Real-time factors are processor
+seconds per second of sound, of `stream_landmarks` at several block sizes and of `generate_landmarks` (offline), the
+median of three rounds taken in turn, so that other work on the machine counts little. The first block is timed on live
 sound that arrives frame by frame. `--hour` also writes an hour of sound and compares peak memory with a minute's,
 each in a process of its own.
 """
 
 import argparse
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,7 +22,7 @@ import numpy as np
 import torch
 
 from headsync.media import SAMPLES_PER_FRAME, measure_level, write_flac
-from landmark_stage import LOOK_AHEAD_FRAMES, load_generator, start_face, stream_landmarks, write_landmarks
+from landmark_stage import LOOK_AHEAD_FRAMES, generate_landmarks, load_generator, start_face, stream_landmarks, write_landmarks
 
 MINUTE = 60 * 16000
 
@@ -46,6 +49,21 @@ def first_block(model: str) -> float:
     return time.perf_counter() - heard[1 + LOOK_AHEAD_FRAMES]
 
 
+def real_time_factors(model: str, *, seconds: int = 10, rounds: int = 3) -> dict[str, float]:
+    """Processor seconds per second of sound, by block size and offline."""
+    generator, start, waveform = load_generator(model), start_face(), made_up_sound(seconds * 16000)
+    ways = {f"block_frames={size}": lambda size=size: sum(map(len, stream_landmarks(
+        waveform, start, generator=generator, block_frames=size))) for size in (1, 5, 25)}
+    ways["offline"] = lambda: generate_landmarks(waveform, start, generator=generator)
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, work in ways.items():
+            began = time.process_time()
+            work()
+            took[name].append((time.process_time() - began) / seconds)
+    return {name: statistics.median(times) for name, times in took.items()}
+
+
 def one(sound: Path, model: str) -> None:
     """Generate, print frames per second and peak memory of this process."""
     generator, begun = load_generator(model), time.perf_counter()
@@ -70,6 +88,8 @@ def main() -> None:
         one(options.sound, options.model)
         return
     print(f"first block of live sound: look-ahead {LOOK_AHEAD_FRAMES} frames + {1000 * first_block(options.model):.0f} ms")
+    for name, factor in real_time_factors(options.model).items():
+        print(f"{name}: real-time factor {factor:.3f} ({1 / factor:.0f} x real time)", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         minute = made_up_sound(MINUTE)
         for name, count in (("minute", 1), *((("hour", 60),) if options.hour else ())):
