@@ -9,7 +9,7 @@ from headsync.corpus import BuildReport, PreprocessSettings, build_corpus, find_
 from headsync.evaluation import Evaluation, EvaluationSettings, evaluate_videos, load_published
 from headsync.evaluation.report import write_report
 from headsync.experiment import load_config
-from headsync.media import shown_progress
+from headsync.media import checked, shown_progress
 from landmark_stage import Generator, MotionChoice, MotionControl, load_generator, write_motion
 from landmark_stage.expression.network import Expression
 from render_stage import FaceEmbedder, Renderer, load_face_encoder, load_renderer, read_references, render_video
@@ -32,6 +32,7 @@ class TalkReport(NamedTuple):
     wall_s: float       # rendering and encoding
 
 
+@checked
 def talk(audio: str | Path, references: ReferenceSet | str | Path | Sequence[str | Path], out: str | Path, *,
          speaker: Generator | Expression | None = None, renderer: Renderer | None = None,
          control: MotionControl | None = None, motion: MotionChoice | None = None, size: int = 256, paste_back: bool = False,
@@ -64,6 +65,7 @@ def talk(audio: str | Path, references: ReferenceSet | str | Path | Sequence[str
     return TalkReport(out, landmarks, made.frames, made.wall_s)
 
 
+@checked
 def evaluate(generated: str | Path | Mapping[str, str | Path], reference: str | Path | None = None, *,
              report: str | Path | None = None, audio: str | Path | None = None, split: str | None = None,
              settings: EvaluationSettings | None = None, syncers: SyncerPyramid | str | Path = "metric",
@@ -97,6 +99,7 @@ def _path(place: str | Path | None) -> Path | None:
     return None if place is None else Path(place)
 
 
+@checked
 def preprocess(videos: str | Path | Sequence[str | Path], out: str | Path, *, settings: PreprocessSettings | None = None,
                jobs: int = 1) -> BuildReport:
     """The corpus in `out`: clips of talking people found in folders of `videos`, with landmarks, sound and features.
@@ -113,6 +116,7 @@ def preprocess(videos: str | Path | Sequence[str | Path], out: str | Path, *, se
     return build_corpus(find_sources(places), out, settings=settings, jobs=jobs)
 
 
+@checked
 def load_settings(training: str, preset: str | Path = "base", *overrides: str) -> Any:
     """The settings of a training: `syncers`, `landmarks`, `expression`, `head-motion`, `renderer` or `encoder`.
 

@@ -59,6 +59,17 @@ class MotionChoice:
     reference: HeadReference | None = None      # of learned heads and of the expression learner
     learner: HeadMotion | None = None           # of learned heads; the shipped one when None
 
+    def __post_init__(self):
+        media.check_fields(self)
+        for name, value, known in (("head", self.head, (*HEADS, "copied")), ("blink", self.blink, BLINKS)):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+        if self.pose is None and (self.head == "copied" or self.blink == "video"):
+            raise ValueError(f"head={self.head!r} with blink={self.blink!r} copies a clip; give it as pose=open_pose(FILE)")
+        for name in ("head_scale", "lip_scale", "lip_closure"):
+            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name):g}")
+
     @property
     def plain(self) -> bool:
         """Whether faces keep their own heads, lids and closed lips; scales may still change them."""

@@ -48,6 +48,7 @@ class MotionControl:
     lip_scale: float = 1.0
 
     def __post_init__(self):
+        media.check_fields(self)
         for option, value in (("--noise", self.noise), ("--head-scale", self.head_scale), ("--lip-scale", self.lip_scale)):
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{option} must be 0 or more, got {value:g}")
@@ -88,6 +89,7 @@ def listen(source: str | Path | np.ndarray) -> Sound:
     return Sound(source, level, media.frames_for_samples(counted[0]))
 
 
+@media.checked
 def load_generator(source: str | Path = "long") -> Generator:
     """A frozen generator in evaluation mode: the shipped `short` or `long` one, or a weight file.
 
@@ -101,6 +103,7 @@ def load_generator(source: str | Path = "long") -> Generator:
     return load_model(source, lambda config: Generator(build_config(GeneratorSettings, config["generator"])), KIND)
 
 
+@media.checked
 def start_face(source: str | Path | LandmarkSequence | None = None) -> LandmarkSequence:
     """One frame to start from: of a sequence, its .npz, a picture or a video the first that shows a face.
 
@@ -127,6 +130,7 @@ def start_face(source: str | Path | LandmarkSequence | None = None) -> LandmarkS
     return source.slice(first, first + 1)
 
 
+@media.checked
 def stream_landmarks(audio: str | Path | np.ndarray | Iterable[np.ndarray], start: LandmarkSequence | None = None, *,
                      generator: Generator | None = None, control: MotionControl | None = None, block_frames: int = BLOCK_FRAMES,
                      level: media.Level | None = None) -> Iterator[np.ndarray]:
@@ -185,6 +189,7 @@ def _blocks(blocks: Iterable[np.ndarray], level: media.Level, start: LandmarkSeq
     return media.recut(pieces(), block_frames)
 
 
+@media.checked
 def generate_landmarks(audio: str | Path | np.ndarray, start: LandmarkSequence | None = None, *,
                        generator: Generator | None = None, control: MotionControl | None = None) -> LandmarkSequence:
     """The motion (T, 68, 3) of a face while it says `audio` (a file, or a 16 kHz waveform), T = ceil(25 x its seconds).
@@ -204,6 +209,7 @@ def generate_landmarks(audio: str | Path | np.ndarray, start: LandmarkSequence |
                             crop=start.crop, producer=_producer(audio, generator, control))
 
 
+@media.checked
 def write_landmarks(audio: str | Path, start: LandmarkSequence | None, out: str | Path, *, generator: Generator | None = None,
                     control: MotionControl | None = None) -> int:
     """The number of frames of the motion now in `out` (.npz): as `generate_landmarks`, in constant memory.

@@ -103,6 +103,7 @@ class ReferenceSet(NamedTuple):
                                 crop=first.crop, producer=producer_json(program="reference", source=first.path.name))
 
 
+@media.checked
 def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 8, face: str = "largest", size: int = CANVAS_PX,
                     detector: str | Detector = "mediapipe", progress: bool = False) -> ReferenceSet:
     """The references in pictures and clips of one person: a picture gives one, a clip up to `count`.

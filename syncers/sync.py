@@ -41,6 +41,7 @@ class SyncOffset(NamedTuple):
     distance: float         # smallest mean embedding distance
 
 
+@media.checked
 def load_syncers(source: str | Path = "metric") -> SyncerPyramid:
     """A frozen pyramid in evaluation mode: the shipped `metric` or `loss` family, or a weight file.
 
@@ -77,6 +78,7 @@ def as_talk(audio: str | Path | np.ndarray, landmarks: LandmarkSequence | str | 
     return Talk(torch.from_numpy(landmarks.flat(3)[:frames]), rows[: media.rows_for_frames(frames)])
 
 
+@media.checked
 def sync_offset(audio: str | Path | np.ndarray, landmarks: LandmarkSequence | str | Path, *,
                 pyramid: SyncerPyramid | None = None, mode: Mode = "valid") -> list[SyncOffset]:
     """By how many frames the sound is late for the face, one answer per time scale that the clip is long enough for.

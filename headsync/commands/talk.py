@@ -21,22 +21,22 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Speak each sound; 1 when some of several failed."""
+    import headsync
     from headsync.media import stage
 
     with stage("reading networks and faces"):
-        from landmark_stage import load_speaker, motion_control, motion_from, write_motion
-        from render_stage import load_renderer, read_references, render_video
+        from landmark_stage import load_speaker, motion_control, motion_from
+        from render_stage import load_renderer, read_references
 
         control, choice = motion_control(options), motion_from(options)
         speaker, renderer = load_speaker(options.generator, options.motion_model), load_renderer(options.model)
         references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
-    start = references.start()
 
     def speak(audio, out) -> None:
-        motion = out.with_suffix(".npz")
-        print(f"{motion}: {write_motion(audio, start, motion, speaker=speaker, control=control, motion=choice)} frames")
-        made = render_video(motion, references, out, audio=audio, renderer=renderer, paste_back=options.paste_back)
-        print(f"{out}: {made.frames} frames, {made.frames / max(made.wall_s, 1e-3):.1f} a second")
+        made = headsync.talk(audio, references, out, speaker=speaker, renderer=renderer, control=control, motion=choice,
+                             paste_back=options.paste_back)
+        print(f"{made.landmarks}: {made.frames} frames")
+        print(f"{made.video}: {made.frames} frames, {made.frames / max(made.wall_s, 1e-3):.1f} a second")
 
     return run_each(speak, list(zip(options.audio, named(options.out, options.audio, ".mp4"), strict=True)))
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from headsync.landmarks.sequence import LandmarkSequence
-from headsync.media import FEATURES, write_whole
+from headsync.media import FEATURES, checked, write_whole
 
 SPLITS = ("train", "val", "test")
 VERTICES = 468
@@ -107,6 +107,7 @@ class Corpus(NamedTuple):
         return _mapped(self.folder / "mesh" / f"{clip.clip}.npy", np.float16, (VERTICES, 3))
 
 
+@checked
 def open_corpus(folder: str | Path) -> Corpus:
     """The corpus in a folder. ValueError, one line, when there is no manifest or it is not one of ours.
 

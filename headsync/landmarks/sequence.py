@@ -18,7 +18,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from headsync.landmarks.layouts import IBUG68, layout_size
-from headsync.media import write_whole
+from headsync.media import check_fields, write_whole
 
 SCHEMA = "landmarks/1"
 FIELDS = ("points", "visible", "fps", "size", "crop", "layout", "producer")
@@ -50,6 +50,7 @@ class LandmarkSequence:
     producer: str = "{}"                        # JSON: what made it
 
     def __post_init__(self):
+        check_fields(self)
         L = layout_size(self.layout)
         if self.points.ndim != 3 or self.points.shape[1:] != (L, 3) or not len(self.points):
             raise ValueError(f"points must be (T, {L}, 3) with at least one frame, got {self.points.shape}")

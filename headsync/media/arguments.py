@@ -22,7 +22,7 @@ def checked(function: Callable[Given, Returned]) -> Callable[Given, Returned]:
     """The function, which raises TypeError, one line, for an argument that is not of its annotation.
 
     Of sequences and mappings every item is looked at; of iterables, which may be live, none; of what stands for a
-    protocol, whether it has its calls.
+    protocol, whether it has any of its calls.
     """
     hints: dict[str, Any] = {}
     signature = inspect.signature(function)
@@ -68,7 +68,7 @@ def _fits(value: object, hint: Any) -> bool:
     if not isinstance(kind, type):
         return True
     if getattr(kind, "_is_protocol", False):
-        return all(callable(getattr(value, name, None)) for name in _calls(kind))
+        return any(callable(getattr(value, name, None)) for name in _calls(kind))
     if not isinstance(value, kind) or (kind in (Iterable, Sequence) and isinstance(value, str | bytes)):
         return False
     if kind is Sequence:

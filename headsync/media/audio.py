@@ -12,6 +12,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 
+from headsync.media.arguments import checked
 from headsync.media.blocks import recut
 from headsync.media.clock import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, frames_for_samples
 from headsync.media.containers import decoded, first_frame_time, open_media, required_audio_stream, shown_name, stream_seconds
@@ -37,6 +38,7 @@ def audio_info(path: Path | str) -> AudioInfo:
         return AudioInfo(context.codec.canonical_name, context.sample_rate, context.channels, duration_s)
 
 
+@checked
 def read_audio(path: Path | str) -> np.ndarray:
     """Returns the first sound of a file as float32 (N,), mono, 16 kHz; sample 0 is at the time of the first picture.
 

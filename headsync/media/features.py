@@ -12,6 +12,7 @@ import numpy as np
 import python_speech_features
 from python_speech_features import sigproc
 
+from headsync.media.arguments import checked
 from headsync.media.clock import (
     HOP_SAMPLES,
     ROW_RATE_HZ,
@@ -37,6 +38,7 @@ class Level(NamedTuple):
     peak: float   # largest distance of a sample from the mean; 0 for silence and for a constant
 
 
+@checked
 def measure_level(blocks: np.ndarray | Iterable[np.ndarray]) -> Level:
     """Returns the mean and the peak around it over a waveform (N,), or over all its blocks (n,) in constant memory.
 
@@ -142,9 +144,12 @@ def _filters() -> np.ndarray:
 
 def _checked(waveform: np.ndarray) -> np.ndarray:
     waveform = np.asarray(waveform)
+    if waveform.dtype.kind not in "fi":
+        raise ValueError(f"a waveform must hold floats or signed integers, got {waveform.dtype}; convert it")
     if waveform.ndim != 1:
         raise ValueError(f"a waveform must have the shape (samples,), got {waveform.shape}; mix it down to one channel")
-    waveform = waveform.astype(np.float64)
+    full_scale = -float(np.iinfo(waveform.dtype).min) if waveform.dtype.kind == "i" else 1.0
+    waveform = waveform.astype(np.float64) / full_scale
     if not np.isfinite(waveform).all():
         raise ValueError(f"{np.count_nonzero(~np.isfinite(waveform))} samples are not finite; read the sound with "
                          "read_audio, which silences them")

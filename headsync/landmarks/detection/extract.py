@@ -30,6 +30,7 @@ class Extraction(NamedTuple):
     mesh: np.ndarray | None     # (T, V, 3) float32 in canvas pixels; None unless asked for and known to the detector
 
 
+@media.checked
 def extract(source: str | Path, *, detector: str | Detector = "mediapipe", face: str = "largest",
             canvas: int = CANVAS_PX, with_mesh: bool = False) -> Extraction:
     """The landmarks of one face over a whole video at 25 frames per second, or of a picture (one frame).
