@@ -47,7 +47,7 @@ def talk(audio: str | Path, references: ReferenceSet | str | Path | Sequence[str
     left half-written under its final name.
 
     >>> import headsync
-    >>> made = headsync.talk("speech.wav", "photo.jpg", "talk.mp4", progress=False)
+    >>> made = headsync.talk("speech.wav", "photo.jpg", "talk.mp4")
     >>> made.frames, made.landmarks.name
     (10, 'talk.npz')
     """
@@ -80,7 +80,7 @@ def evaluate(generated: str | Path | Mapping[str, str | Path], reference: str | 
     not stop the others. ValueError, one line, when there is nothing to judge.
 
     >>> import headsync
-    >>> found = headsync.evaluate("talk.mp4", "real.mp4", report="report", identity=None, progress=False)
+    >>> found = headsync.evaluate("talk.mp4", "real.mp4", report="report", identity=None)
     >>> found.methods, sorted(path.name for path in Path("report").iterdir())
     (('generated',), ['metrics.json', 'report.html'])
     """
@@ -125,7 +125,7 @@ def load_settings(training: str, preset: str | Path = "base", *overrides: str) -
     the key or the preset that there is not.
 
     >>> import headsync
-    >>> headsync.load_settings("syncers", "tiny", "loop.steps=7").loop.steps
+    >>> headsync.load_settings("syncers", "tiny", "run.steps=7").run.steps
     7
     """
     if training not in SETTINGS:

@@ -44,7 +44,7 @@ class MotionChoice:
 
     >>> import headsync
     >>> still = headsync.MotionChoice(head="still", blink="natural")
-    >>> headsync.talk("speech.wav", "photo.jpg", "still.mp4", motion=still, progress=False).frames
+    >>> headsync.talk("speech.wav", "photo.jpg", "still.mp4", motion=still).frames
     10
     """
 

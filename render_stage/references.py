@@ -114,7 +114,7 @@ def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 
     faces, and of one that is small, blurred, turned, cut off, or has its mouth shut or wide open, is logged as warnings.
 
     >>> import headsync
-    >>> references = headsync.read_references(["photo.jpg", "clip.mp4"], count=3, progress=False)
+    >>> references = headsync.read_references(["photo.jpg", "clip.mp4"], count=3)
     >>> [len(source.faces) for source in references.sources]
     [1, 3]
     """

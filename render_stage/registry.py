@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from headsync.experiment import Precision, read_config
+from headsync.media import checked
 from render_stage.contract import Renderer
 from render_stage.rhythmic_head.renderer import KIND, load_rhythmic_head
 
@@ -23,12 +24,18 @@ class RendererKind(NamedTuple):
 RENDERERS: dict[str, RendererKind] = {"rhythmic_head": RendererKind(load_rhythmic_head, "small", KIND.config)}
 
 
+@checked
 def load_renderer(source: str | Path = "small", *, device: str | torch.device = "auto",
                   precision: Precision = "auto") -> Renderer:
     """A renderer, ready for work: shipped weights (`small`, `sharp`), a method of `RENDERERS`, or a weight file of any of them.
 
     What kind a file is its configuration says. `device` is auto (a GPU where there is one), cpu, cuda or cuda:N; `precision`
     auto, fp32 or bf16. ValueError, one line, for a file that holds no renderer, and for a device that is not there.
+
+    >>> import headsync
+    >>> sharp = headsync.load_renderer("sharp")
+    >>> headsync.render_video("motion.npz", "photo.jpg", "sharp.mp4", renderer=sharp).frames
+    10
     """
     if source in RENDERERS:
         kind = RENDERERS[source]

@@ -90,6 +90,7 @@ def align(motion: Motion, references: ReferenceSet) -> Alignment:
     return Alignment(fixed_crop(np.concatenate([landmark_boxes(points[:1]), *boxes]), source.size), carry)
 
 
+@media.checked
 def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceSet | str | Path | Sequence[str | Path],
                  out: str | Path, *, audio: str | Path | None = None, renderer: Renderer | None = None,
                  size: int = CANVAS_PX, paste_back: bool = False, count: int = 8, face: str = "largest",
@@ -104,6 +105,11 @@ def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceS
     (auto, cpu, cuda or cuda:N). `source` is the video that the motion was extracted from, for renderers that read its frames.
     ValueError, one line, for input that cannot be used and for sound of another length than the sequence; nothing is then
     under the final name.
+
+    >>> import headsync
+    >>> made = headsync.render_video("motion.npz", "photo.jpg", "talk.mp4", audio="speech.wav")
+    >>> made.frames
+    10
     """
     if renderer is not None:
         check_renderer(renderer)

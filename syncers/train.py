@@ -26,6 +26,7 @@ from headsync.experiment import (
 )
 from headsync.experiment.trainer import train_whole
 from headsync.landmarks import LEVELS
+from headsync.media import checked
 from syncers.data import Batch, MaterialSettings, NamedTalk, build_material, draw_batch, draw_sequences, of_half, read_talks
 from syncers.losses import LEAST_WINDOWS, NEGATIVES, Contrast, info_nce, lag_contrast, negative_weights, triplet
 from syncers.model import LevelSyncer, SyncerSettings
@@ -174,11 +175,17 @@ class TrainReport(NamedTuple):
     levels: list[LoopResult]
 
 
+@checked
 def train_syncers(corpus: Corpus, out: str | Path, settings: TrainSettings) -> TrainReport:
     """All levels of a family, trained on the corpus's train people and stopped early on its val people.
 
     Each level has a run folder `level1` ... under `out` and goes on where an earlier call stopped. The averaged weights of
     every level's best validation become one weight file. ValueError, before any work, when the corpus is not enough.
+
+    >>> import headsync
+    >>> settings = headsync.load_settings("syncers", "tiny", "run.steps=2")
+    >>> headsync.train_syncers(headsync.open_corpus("people"), "runs/loss", settings).weights.name
+    'loss.safetensors'
     """
     out, step = Path(out), 2 ** (settings.levels - 1)
     window = settings.syncer.channels.window

@@ -16,7 +16,6 @@ FILES = {"missing": "no-such-file.wav", "number": 3, "numbers": [1, 2], "bytes":
 SOUNDS = {**FILES, "stereo": np.zeros((800, 2), np.float32), "not finite": np.full(800, np.nan), "empty": SOUND[:0],
           "texts": np.array(["a"]), "complex": SOUND.astype(complex), "unsigned": np.zeros(800, np.uint8)}
 FACES = {**FILES, "array": np.zeros((3, 68, 3), np.float32)}
-PENDING = ("render_video sequence", "load_renderer", "renderer")    # being rewritten
 THINGS = {"text": "small", "number": 3, "thing": object()}
 
 
@@ -40,7 +39,8 @@ def cases():
         "write_landmarks audio": (FILES, lambda one: headsync.write_landmarks(one, None, "b.npz")),
         "sync_offset audio": (SOUNDS, lambda one: headsync.sync_offset(one, "a.npz")),
         "measure_level": (SOUNDS | {"blocks": [SOUND, "a"]}, headsync.measure_level),
-        "pieces": ({sort: one for sort, one in SOUNDS.items() if sort not in ("numbers", "empty")}, lambda one: streamed(iter([SOUND, one]), level=headsync.measure_level(SOUND))),
+        "pieces": ({sort: one for sort, one in SOUNDS.items() if sort not in ("numbers", "empty")},
+                   lambda one: streamed(iter([SOUND, one]), level=headsync.measure_level(SOUND))),
         "read_audio": (SOUNDS, headsync.read_audio),
         "start_face": (FACES, headsync.start_face),
         "extract": (FACES, headsync.extract),
@@ -81,8 +81,6 @@ def cases():
                                                                 size=(256, 256), crop=(0, 0, 256, 0))),
     }
     for name, (values, call) in table.items():
-        if name in PENDING:
-            continue
         for sort, value in values.items():
             yield pytest.param(call, value, id=f"{name}: {sort}")
 

@@ -31,7 +31,7 @@ verbs = [name for name in dir(headsync) if getattr(headsync, name) is not None]
 neighbours = {name: __import__(name).__file__ for name in sys.argv[2:]}
 ours = {name: module.__file__ for name, module in sys.modules.items()
         if name.partition(".")[0] in ("headsync", "landmark_stage", "render_stage", "syncers") and module.__file__}
-print(json.dumps([verbs, neighbours, ours, len(start), settings.loop.steps, configs.__file__]))
+print(json.dumps([verbs, neighbours, ours, len(start), settings.run.steps, configs.__file__]))
 """
 
 FIND = """
