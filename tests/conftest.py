@@ -1,6 +1,7 @@
 """What every test shares: the precision, the order of files (the longest first), no `gpu` tests without a CUDA device."""
 
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -26,6 +27,38 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     from headsync.media import progress  # here, since some runs need no package
 
     monkeypatch.setattr(progress, "FIRST_S", 3600.0)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seeds", type=int, default=1, help="tests that learn something run with so many seeds, and how far each "
+                     "came is listed; for thresholds with a margin (in one process: without -n)")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "training_seed" in metafunc.fixturenames:
+        metafunc.parametrize("training_seed", range(metafunc.config.getoption("--seeds")), scope="session")
+
+
+LEARNT = pytest.StashKey[dict[str, list[float]]]()
+
+
+@pytest.fixture
+def learnt(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """`learnt(name, value, above=...)` or `below=...`: fails unless the value is; with --seeds all values are listed."""
+    def told(name: str, value: float, *, above: float = float("-inf"), below: float = float("inf")) -> None:
+        limit = f"above {above:g}" if below == float("inf") else f"below {below:g}"
+        precision = request.node.callspec.params.get("precision", "fp32")
+        row = f"{request.node.originalname} {precision}: {name}, {limit}"
+        request.config.stash.setdefault(LEARNT, {}).setdefault(row, []).append(float(value))
+        assert above < value < below, f"{name} is {value:.4g}, not {limit}"
+    return told
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("--seeds") > 1:
+        terminalreporter.section("what was learnt, seed by seed")
+        for row, values in config.stash.get(LEARNT, {}).items():
+            terminalreporter.write_line(f"{row}: {' '.join(f'{value:.3g}' for value in values)}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,12 +19,13 @@ from tests.test_layering import TOP
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+PRECISION = "HEADSYNC_PRECISION"
 PICTURE_BYTES, NOTEBOOK_BYTES = 60_000, 600_000
 
 
 def run(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess:
     """The runner in a folder of its own, where temporary files stay too; the user's data and runs are not seen."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HEADSYNC_")}
+    kept = {name: value for name, value in os.environ.items() if name == PRECISION or not name.startswith("HEADSYNC_")}
     environment = kept | {"HEADSYNC_TINY": "1", "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "error", "-m", "notebooks.run", *map(str, arguments)]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
@@ -60,6 +61,14 @@ def test_every_cell_runs(path, tmp_path):
     done = run(path, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert path.read_bytes() == before
+
+
+def test_every_cell_of_the_renderers_runs_in_16_bits(tmp_path, monkeypatch):
+    """As on processors with units for bf16, of which NumPy knows nothing."""
+    monkeypatch.setenv(PRECISION, "bf16")
+    path, = (one for one in NOTEBOOKS if one.stem.startswith("03"))
+    done = run(path, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 @EACH

@@ -30,6 +30,16 @@ def test_a_name_holds_then_the_variable_then_the_units(monkeypatch, asked, varia
     assert product(asked) == {"fp32": torch.float32, "bf16": torch.bfloat16}[comes_to]
 
 
+def test_weights_changed_within_it_count():
+    """A discriminator learns and judges within one step."""
+    layer = torch.nn.Linear(3, 2)
+    with mixed_precision(CPU, "bf16"):
+        before = layer(torch.ones(1, 3))
+        with torch.no_grad():
+            layer.weight += 1
+        assert (layer(torch.ones(1, 3)) - before).mean().item() == pytest.approx(3, abs=0.1)
+
+
 def test_fp32_holds_inside_somebodys_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         assert product("fp32") == torch.float32

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from headsync.experiment import mixed_precision
 from render_stage.nn.adversary import Adversary, AdversarySettings, fooling_loss, hinge_loss, matching_loss
 
 TINY = AdversarySettings(scales=2, width=5, layers=2, conditions=2, rate=3e-3)
@@ -38,12 +39,14 @@ def test_matching_is_a_mean_over_layers_and_zero_for_equal_features():
     assert matching_loss(one, other).item() == 1.5 and matching_loss(one, one).item() == 0
 
 
-def test_judges_learn_to_tell_noise_from_smooth_pictures():
-    adversary = made()
-    first, *_, last = [adversary.step(*pictures(seed=number)) for number in range(40)]
+def test_judges_learn_to_tell_noise_from_smooth_pictures(precision, training_seed, learnt):
+    adversary = made(seed=training_seed)
+    with mixed_precision("cpu", precision):
+        first, *_, last = [adversary.step(*pictures(seed=number + 40 * training_seed)) for number in range(40)]
     assert set(first) == {"judges_hinge", "judges_fake", "judges_real", "judges_gradient"}
-    assert last["judges_hinge"] < 0.7 < 1.5 < first["judges_hinge"]
-    assert last["judges_real"] > last["judges_fake"] + 1
+    learnt("hinge at first", first["judges_hinge"], above=1.5)
+    learnt("hinge at last", last["judges_hinge"], below=0.7)
+    learnt("real above fake", last["judges_real"] - last["judges_fake"], above=1)
 
 
 def test_a_renderer_hears_gradients_and_judges_hear_none():

@@ -185,25 +185,24 @@ def test_a_corpus_without_meshes_is_refused(tmp_path):
         train_renderer(open_corpus(corpus.folder), tmp_path / "run", settings_with())
 
 
-def test_four_frames_are_learnt_by_heart(clips):
+def test_two_frames_are_learnt_by_heart(clips, precision, training_seed, learnt):
     """A tiny model overfits: it must be able to draw what it is shown over and over again."""
-    settings = settings_with("material.references=[1]", "material.colour=0", "material.open_mouths=0", "batch=4", "rate=0.003",
-                             "flows_until=0", "judged_from=1000", "weights.gradient=0", "weights.mask=0")
+    settings = settings_with("material.references=[1]", "material.colour=0", "material.open_mouths=0", "batch=2", "rate=0.008",
+                             "flows_until=0", "judged_from=1000", "weights.gradient=0", "weights.mask=0",
+                             f"seed={training_seed}")
     training = RendererTraining(settings, clips, None)
-    batch = drawn(clips, seed=5, count=4, references=(1,), colour=0.0)
+    batch = drawn(clips, seed=5 + training_seed, count=2, references=(1,), colour=0.0)
     training._next = lambda: (batch, WHOLE)
 
-    def ssim():
+    def unlike():
         with torch.no_grad():
             made = training.network(training.network.references(batch.references, batch.reference_lines), batch.guides)
-        return 1 - float(ssim_loss(made.picture, batch.target))
+        return float(ssim_loss(made.picture, batch.target))
 
-    before = now = ssim()
-    for step in range(1, 151):
+    before = unlike()
+    for _ in range(40):
         training.step()
-        if step % 10 == 0 and (now := ssim()) > 0.955:
-            break
-    assert now > 0.95 > before
+    learnt("1 - SSIM, after as a share of before", unlike() / before, below=0.55)
 
 
 def test_judging_changes_nothing(corpus, clips):

@@ -28,7 +28,8 @@ def mixed_precision(device: str | torch.device, precision: Precision = "auto") -
     """
     device = torch.device(device)
     if chosen_precision(device, precision) == "bf16":
-        return torch.autocast(device.type, torch.bfloat16)
+        # Torch would go on with its 16-bit copies of weights that an optimiser has changed meanwhile
+        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
     return torch.autocast(device.type, enabled=False)
 
 
