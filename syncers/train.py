@@ -185,7 +185,7 @@ def train_syncers(corpus: Corpus, out: str | Path, settings: TrainSettings) -> T
     >>> import headsync
     >>> settings = headsync.load_settings("syncers", "tiny", "run.steps=2")
     >>> headsync.train_syncers(headsync.open_corpus("people"), "runs/loss", settings).weights.name
-    'loss.safetensors'
+    'syncers.safetensors'
     """
     out, step = Path(out), 2 ** (settings.levels - 1)
     window = settings.syncer.channels.window

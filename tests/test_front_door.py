@@ -20,6 +20,7 @@ from headsync import media
 from headsync.landmarks.detection import extract
 from tests.face_files import PORTRAIT, shaking, write_tone, write_video
 from tests.talking import made_up_people, write_corpus
+from tests.test_readme import blocks
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ast.parse((ROOT / "headsync/__init__.py").read_text(encoding="utf-8"))
@@ -111,6 +112,20 @@ def folder(tmp_path_factory):
     headsync.generate_landmarks(folder / "speech.wav", headsync.start_face(folder / "photo.jpg")).save(folder / "motion.npz")
     write_corpus(folder / "people", {"train": made_up_people(3, 97), "val": made_up_people(2, 101, seed=5)})
     return folder
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/generator.md"])
+def test_what_pages_tell_to_write_in_python_runs(page, folder, tmp_path, monkeypatch, capsys):
+    for asked in ("speech.mp3", "sample.wav", "hour.wav"):
+        shutil.copy(folder / "speech.wav", tmp_path / asked)
+    for asked in ("photo.jpg", "clip.mp4"):
+        shutil.copy(folder / asked, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    found = [one for one in blocks((ROOT / page).read_text(encoding="utf-8"), "python") if "import headsync" in one]
+    assert found and any("microphone" in one for one in found)
+    for block in found:
+        exec(block, {})
+    assert capsys.readouterr().out.count("(1, 68, 3)") == 10      # frame by frame
 
 
 def examples(name: str) -> doctest.DocTest:
