@@ -21,7 +21,7 @@ from tests.test_notebooks import private_names
 from tests.test_program import leaves
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 MOST_BYTES = 2_000_000
 

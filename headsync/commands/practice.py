@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     picture = crop_picture(media.read_image(options.refs), extract(options.refs).sequence.crop, SIDE_PX)
     samples = media.samples_for_frames(media.frames_for_seconds(options.seconds))
     generator, renderer = load_generator(), load_renderer()
-    for number, person in enumerate(media.tracked(PEOPLE[: options.people], "people", unit="video")):
+    for number, person in enumerate(PEOPLE[: options.people]):
         out = Path(options.out) / person / "talk.mp4"
         out.parent.mkdir(parents=True, exist_ok=True)
         make_video(another(picture, number), begun(sound, number, samples), out, seed=number, generator=generator,
