@@ -4,7 +4,7 @@ Shapes: T frames, t frames of a block, L = 68 landmarks.
 """
 
 import argparse
-import sys
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ from landmark_stage.head_motion.generate import load_head_motion, stream_heads
 from landmark_stage.head_motion.network import HeadMotion
 from landmark_stage.head_motion.statistics import LEAST_FRAMES
 from landmark_stage.reference import HeadReference
+
+_log = logging.getLogger(__name__)
 
 HEADS = ("landmarks", "learned", "still")
 BLINKS = ("off", "natural", "video")
@@ -116,8 +118,8 @@ def _held(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def motion_from(options: argparse.Namespace) -> MotionChoice:
-    """What `headsync.commands.motion_arguments` asked for, its files read; frames without a face in them are reported on
-    stderr.
+    """What `headsync.commands.motion_arguments` asked for, its files read; frames without a face in them are logged
+    as a warning.
 
     ValueError, one line, for anything that cannot be had.
     """
@@ -159,7 +161,7 @@ def _blink(asked: str) -> tuple[str, float]:
 
 def open_pose(source: str | Path, *, option: str = "--head-motion", face: str = "largest") -> PoseSource:
     """The landmarks of a video, a picture or an .npz to copy from; where no face was found they are interpolated, and
-    how many frames that were is said on stderr. ValueError, one line, for what cannot be read or shows no face.
+    how many frames that were is logged as a warning. ValueError, one line, for what cannot be read or shows no face.
     """
     path, names = Path(source), f"{', '.join(HEADS)} or " if option == "--head-motion" else ""
     if not path.is_file():
@@ -170,8 +172,8 @@ def open_pose(source: str | Path, *, option: str = "--head-motion", face: str = 
                          f"{sequence.layout} at {sequence.fps:g}; extract them anew")
     missing = np.flatnonzero(~sequence.visible)
     if len(missing):
-        print(f"headsync: {path}: no face in {len(missing)} of {len(sequence)} frames (the first is {missing[0]}); "
-              "interpolated", file=sys.stderr)
+        _log.warning("%s: no face in %d of %d frames (the first is %d); interpolated", path, len(missing), len(sequence),
+                     missing[0])
     return PoseSource(path.name, sequence.points, missing)
 
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import landmark_stage.control
-from headsync.commands import gen_landmarks
+from headsync.commands.motion_arguments import add_motion_arguments
+from headsync.commands.program import main
 from headsync.landmarks import RIGID17, LandmarkSequence, canonical_face
 from headsync.landmarks.motion import head_track
 from headsync.landmarks.motion.lips import front_opening
-from landmark_stage import add_motion_arguments, load_speaker, motion_from, rewrite_motion
+from landmark_stage import load_speaker, motion_from, rewrite_motion
 from landmark_stage.control import open_pose
 from tests.head_files import FRAMES, turning, write_head_files
 
@@ -31,7 +32,7 @@ def small_heads(folder, monkeypatch):
 
 
 def generated(out, *argv, code=0):
-    found = gen_landmarks.main(["--audio", "a.flac", "--out", str(out), "--model", "generator.safetensors", *argv])
+    found = main(["gen-landmarks", "--audio", "a.flac", "--out", str(out), "--model", "generator.safetensors", *argv])
     assert found == code
     return LandmarkSequence.load(out) if not code else None
 
@@ -72,18 +73,30 @@ def test_copied_and_still_heads_are_where_they_should_be(tmp_path):
 
 def test_the_expression_generator_keeps_its_head_still_until_told(tmp_path):
     argv = ["--audio", "a.flac", "--model", "expression.safetensors", "--generator", "expression", "--blink", "off"]
-    assert gen_landmarks.main([*argv, "--out", str(tmp_path / "s.npz")]) == 0
-    assert gen_landmarks.main([*argv, "--out", str(tmp_path / "t.npz"), "--head-motion", "pose.npz"]) == 0
+    assert main(["gen-landmarks", *argv, "--out", str(tmp_path / "s.npz")]) == 0
+    assert main(["gen-landmarks", *argv, "--out", str(tmp_path / "t.npz"), "--head-motion", "pose.npz"]) == 0
     still, moved = (LandmarkSequence.load(tmp_path / name) for name in ("s.npz", "t.npz"))
     assert len(still) == 57 and json.loads(still.producer)["generator"] == "expression"
     assert np.abs(head_track(still.points)[:, 1]).max() < 0.05 < np.abs(head_track(moved.points)[:, 1]).max()
 
 
-def test_frames_without_a_face_are_reported(capsys):
+def test_frames_without_a_face_are_reported(caplog):
     found = open_pose("gaps.npz")
     assert found.missing.tolist() == [5, 6, 11] and np.isfinite(found.points).all()
-    told = capsys.readouterr().err
-    assert "no face in 3 of 61 frames (the first is 5); interpolated" in told and told.count("\n") == 1
+    [told] = caplog.messages
+    assert told == "gaps.npz: no face in 3 of 61 frames (the first is 5); interpolated"
+
+
+def test_heads_are_learned_by_weights_of_ones_own(monkeypatch):
+    heard = []
+    monkeypatch.setattr(landmark_stage.control, "stream_heads", lambda audio, start, **given: heard.append(given) or iter([]))
+    choice = asked("--head-motion", "learned", "--head-motion-model", "head_motion")
+    list(choice.applied([], canonical_face(), audio="a.flac", frames=None))
+    assert heard[0]["model"] is choice.learner is not None and asked("--head-motion", "learned").learner is None
+    with pytest.raises(ValueError, match="is for --head-motion learned"):
+        asked("--head-motion-model", "head_motion")
+    with pytest.raises(ValueError, match=r"absent\.safetensors"):
+        asked("--head-motion", "learned", "--head-motion-model", "absent.safetensors")
 
 
 def test_of_several_references_the_first_long_clip_is_learned_from():
