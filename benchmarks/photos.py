@@ -21,7 +21,7 @@ from headsync.landmarks.motion.lips import closed_lips
 from headsync.landmarks.quality import lip_opening
 from headsync.metrics.image import ssim
 from landmark_stage import generate_landmarks, load_generator
-from render_stage import load_renderer, read_references, render_video
+from render_stage import Drive, load_renderer, read_references, render_video
 
 SECONDS, EVERY = 3, 10
 ASKED = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2)
@@ -79,10 +79,10 @@ def main() -> None:
             print(f"a motion from an opening of {opening}: 5, 50, 95 % {spread}")
         identity = renderer.prepare(whole.on_canvas())
         for opening in (0.0, float(lip_opening(start.points)[0]), 0.25):
-            shown = references(renderer.frames(identity, opened(start.points[0], opening)[None].astype(np.float32))[0])
+            shown = references(renderer.frames(identity, Drive(opened(start.points[0], opening)[None].astype(np.float32)))[0])
             begun = shown.start()
             asked = np.stack([opened(begun.points[0], one) for one in ASKED])
-            made = renderer.frames(renderer.prepare(shown.on_canvas()), asked.astype(np.float32))
+            made = renderer.frames(renderer.prepare(shown.on_canvas()), Drive(asked.astype(np.float32)))
             seen = []
             for one in made:
                 cv2.imwrite(str(path), one[..., ::-1])

@@ -24,7 +24,7 @@ from headsync.landmarks.geometry import HeadPose, rotation_matrix
 from headsync.landmarks.motion.lips import closed_lips
 from headsync.landmarks.quality import lip_opening
 from landmark_stage import start_face
-from render_stage import load_renderer, read_references
+from render_stage import Drive, load_renderer, read_references
 from tests.face_files import portrait, shaking, write_video
 from tests.media_files import write_picture
 from tests.moving_faces import still_face
@@ -70,7 +70,7 @@ def rendered():
     """The portrait with other landmarks, as the shipped renderer shows it."""
     face, renderer = still_face(), load_renderer("small")
     identity = renderer.prepare([face])
-    return lambda points: renderer.frames(identity, points[None].astype(np.float32))[0]
+    return lambda points: renderer.frames(identity, Drive(points[None].astype(np.float32)))[0]
 
 
 def test_nothing_is_said_of_a_good_photo(notes):

@@ -82,7 +82,8 @@ def test_what_cannot_be_judged_is_refused_in_one_line(weights, video, tmp_path):
 
 
 def test_a_corpus_is_corrected_by_itself_or_by_weights(corpus, weights, tmp_path, capsys):
-    for arguments, how in ((["--config", "tiny", "steps=7"], "trained on the corpus itself"), ([], "metric, which are shipped"),
+    for arguments, how in ((["--config", "tiny", "train.run.steps=7"], "trained on the corpus itself"),
+                           ([], "metric, which are shipped"),
                            (["--weights", str(weights)], f"by the syncers {weights}")):
         folder = tmp_path / str(len(arguments))
         shutil.copytree(corpus.folder, folder)
@@ -93,7 +94,7 @@ def test_a_corpus_is_corrected_by_itself_or_by_weights(corpus, weights, tmp_path
         assert {clip.sync for clip in clips} <= {"corrected", "unsure"} and (folder / "sync.csv").is_file()
         assert all(clip.av_offset == 0 for clip in clips if clip.sync == "unsure")
     assert main(["correct-sync", "--data", str(tmp_path)]) == 2
-    assert main(["correct-sync", "--data", str(corpus.folder), "--weights", "metric", "steps=3"]) == 2
+    assert main(["correct-sync", "--data", str(corpus.folder), "--weights", "metric", "rounds=3"]) == 2
     assert "leave out one" in capsys.readouterr().err
 
 
