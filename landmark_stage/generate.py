@@ -1,6 +1,7 @@
 """Sound and a first face to head and lip motion: whole, streamed block by block, or written to a file of any length.
 
-Shapes: T frames, t frames of a block, L = 68 landmarks, N samples. Source: MS-Sync section 3.2; facts 1.6 and decision 7.
+Shapes: T frames, t frames of a block, L = 68 landmarks, N samples. Source: MS-Sync section 3.2; method/ms_sync.md#inference,
+method/decisions.md#generator-start-and-noise.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """The 1-D ConvNeXt block of all networks over time.
 
-Shapes: B items, C channels, T steps. Source: facts on MS-Sync's blocks (depthwise, norm, times four, GELU after the sum).
+Shapes: B items, C channels, T steps. Source: method/ms_sync.md#syncers (depthwise, norm, times four, GELU after the sum).
 """
 
 import torch

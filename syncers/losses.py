@@ -1,8 +1,9 @@
 """What makes embeddings of matching sound and motion alike, and those of others unlike.
 
-Shapes: n pairs of a batch, E embedding features. Pair i is motion[i] with audio[i]; `clip` and `step` (n,) tell where
-it comes from. Negatives of a pair: N/2 from the same clip, at least two steps away, and N/2 from other clips.
-Source: MS-Sync section 3.1, equation 2; InfoNCE: van den Oord et al. 2018; facts decision 4 and 5.
+Shapes: n pairs of a batch, E embedding features. Pair i is motion[i] with audio[i]; `clip` and `step` (n,) tell where it
+comes from. Negatives of a pair: N/2 from the same clip, at least two steps away, and N/2 from other clips.
+Source: MS-Sync section 3.1, equation 2; InfoNCE: van den Oord et al. 2018; method/decisions.md#infonce-and-negatives,
+#metric-syncers.
 """
 
 from typing import NamedTuple

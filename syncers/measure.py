@@ -1,6 +1,7 @@
 """How well sound and motion go together in clips: offsets and confidences per level, with the anchors that give them sense.
 
-Shapes: B clips, T frames, n windows, E embedding features. Source: MS-Sync section 4.3; facts 1.7, decisions 5 and 6.
+Shapes: B clips, T frames, n windows, E embedding features. Source: MS-Sync section 4.3; method/measures.md#synchrony,
+method/decisions.md#metric-syncers, #lag-range-and-borders.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Syncers: one pair of encoders per time scale that puts matching sound and motion close together.
 
-Shapes: B clips, T frames, S steps of a level, n windows, W steps of a window, C channels, E embedding features.
-Level l has steps of 2^(l-1) frames; a window is 5 steps and 20 feature rows: 200, 400, 800, 1600 ms.
-Source: MS-Sync section 3.1; facts 1.2 and decision 3.
+Shapes: B clips, T frames, S steps of a level, n windows, W steps of a window, C channels, E embedding features. Level l has
+steps of 2^(l-1) frames; a window is 5 steps and 20 feature rows: 200, 400, 800, 1600 ms.
+Source: MS-Sync section 3.1; method/ms_sync.md#syncers, method/decisions.md#syncer-backbone.
 """
 
 import math

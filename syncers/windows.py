@@ -1,7 +1,7 @@
 """From clips to windows: both signals' channels, climbing the time pyramid together, cut into windows.
 
 Shapes: B clips, T frames, S steps of a level, n windows, W steps of a window (5), C channels.
-Source: MS-Sync section 3.1; facts 1.1.
+Source: MS-Sync section 3.1; method/ms_sync.md#data-and-features.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,8 @@
 """Figures of whole sets of clips: Fréchet distances of motion, of embedded frames, of embedded motion pictures, with floors.
 
 Shapes: C clips, T frames, D = 136 coordinates, N samples, E embedding features. Nothing here is an FID, a t-FID or an FVD:
-motion is compared in closed form without a network, pictures by headsync's own encoder. Source: facts 1.7, decision 13.
+motion is compared in closed form without a network, pictures by headsync's own encoder. Source:
+method/measures.md#frechet-distances, method/decisions.md#networks-of-others.
 """
 
 from collections.abc import Sequence

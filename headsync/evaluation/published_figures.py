@@ -1,7 +1,7 @@
 """The published networks' figures of an evaluation, for users who bring the weight files; each says which file made it.
 
 Shapes: T frames, H W pixels, N samples. Nothing here runs without its file, and no other figure bears these names.
-Source: facts 1.7, 2.9, 3.5, 4.5 and section 5; `published.py` has the protocols.
+Source: method/measures.md#published-figures; `published.py` has the protocols.
 """
 
 import itertools

@@ -1,6 +1,7 @@
 """The time pyramid: the same motion, or the same sound, at half the rate again and again.
 
-Shapes: B clips, T time steps, D features. Source: MS-Sync section 3.1; facts: 7 taps, factor 2, reflected ends.
+Shapes: B clips, T time steps, D features. Source: MS-Sync section 3.1; method/ms_sync.md#pyramids: 7 taps, factor 2,
+reflected ends.
 """
 
 import torch.nn.functional as F

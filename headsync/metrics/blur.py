@@ -1,8 +1,8 @@
 """How sharp a picture is without another one to compare it with: CPBD, the share of edges too narrow to look blurred.
 
 Shapes: H W pixels, E edge pixels. Widths are in pixels along a row.
-Source: Narvekar and Karam 2011, "A No-Reference Image Blur Metric Based on the Cumulative Probability of Blur
-Detection"; edge widths: Marziliano et al. 2002; facts section 5.
+Source: Narvekar and Karam 2011, "A No-Reference Image Blur Metric Based on the Cumulative Probability of Blur Detection";
+edge widths: Marziliano et al. 2002; method/measures.md#pictures.
 """
 
 from collections.abc import Iterable

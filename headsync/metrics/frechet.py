@@ -1,8 +1,9 @@
 """How far two sets of network features lie apart as Gaussians: the Fréchet distance, with an interval.
 
 Shapes: N samples, d features, r dimensions of the space both sets span.
-Source: Dowson and Landau 1982; Heusel et al. 2017 (FID, equation 6); Ledoit and Wolf 2004 (shrinkage); facts 1.7 and
-decision 13. An estimate from few samples is too large, the more so the smaller N: compare figures of equal N only.
+Source: Dowson and Landau 1982; Heusel et al. 2017 (FID, equation 6); Ledoit and Wolf 2004 (shrinkage);
+method/measures.md#frechet-distances, method/decisions.md#networks-of-others. An estimate from few samples is too large, the
+more so the smaller N: compare figures of equal N only.
 """
 
 from typing import NamedTuple

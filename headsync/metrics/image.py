@@ -1,7 +1,7 @@
 """How near generated frames are to the real ones, pixel by pixel: SSIM, PSNR and mean squared error.
 
 Shapes: H W pixels; frames are (H, W, 3) uint8 RGB.
-Source: Wang et al. 2004 (SSIM, 11x11 Gaussian of sigma 1.5); settings of facts section 5.
+Source: Wang et al. 2004 (SSIM, 11x11 Gaussian of sigma 1.5); settings of method/measures.md#pictures.
 """
 
 import math

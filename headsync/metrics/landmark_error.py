@@ -1,7 +1,7 @@
 """How far generated landmarks are from the real ones: LMD as it lies, turned to the front, of the pose alone.
 
 Shapes: T frames, L = 68 landmarks, P of them. Points are (T, 68, 3) in pixels of the 256 canvas (`on_canvas`).
-Source: LMD of Chen et al. 2018 as MS-Sync, Rhythmic Head and PC-AVS report it; facts 1.7, 2.9 and 3.5.
+Source: LMD of Chen et al. 2018 as MS-Sync, Rhythmic Head and PC-AVS report it; method/measures.md#landmark-distance.
 """
 
 from typing import NamedTuple

@@ -1,9 +1,9 @@
 """How far the motion of generated faces is from that of real ones: Fréchet distances in closed form.
 
-Shapes: C clips, T frames, n windows of W frames, N samples, D = 136 coordinates, K components, d features.
-Unit: features are root mean square ways of the landmarks in percent of the face's size (velocities: per frame), so
-distances are in squared percent, and their roots in percent. There is no network in it: these are neither FID nor FVD.
-Source: Heusel et al. 2017 (the distance); Dowson and Landau 1982 (its closed form); facts decision 13.
+Shapes: C clips, T frames, n windows of W frames, N samples, D = 136 coordinates, K components, d features. Unit: features
+are root mean square ways of the landmarks in percent of the face's size (velocities: per frame), so distances are in squared
+percent, and their roots in percent. There is no network in it: these are neither FID nor FVD.
+Source: Heusel et al. 2017 (the distance); Dowson and Landau 1982 (its closed form); method/decisions.md#networks-of-others.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """How well embeddings tell people apart: cosines of the same and of different people, ROC area, equal error rate.
 
-Shapes: N faces, E embedding features. Source: facts, decision 13c (calibration printed beside every CSIM).
+Shapes: N faces, E embedding features. Source: method/decisions.md#networks-of-others (calibration printed beside every
+CSIM).
 """
 
 from typing import NamedTuple

@@ -2,8 +2,9 @@
 
 Shapes: B clips, T frames, L = 68 landmarks, P = 20 components, S components of shapes. Faces are frontal, in pixels of the
 canonical 256 frame; an expression is a face minus the person's own face at rest.
-Source: Rhythmic Head section 3.2 and appendix A.2, facts 2.2 and decision 11. Each frame is predicted by itself from seven
-frames of sound around it, so frame t needs the sound of frame t + 3 and no later.
+Source: Rhythmic Head section 3.2 and appendix A.2, method/rhythmic_head.md#expression,
+method/decisions.md#expression-and-head-motion. Each frame is predicted by itself from seven frames of sound around it, so
+frame t needs the sound of frame t + 3 and no later.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Training of the expression learner: components weighted by their variance, lips point by point, velocities.
 
-Shapes: B stretches, T frames, L = 68 landmarks, P = 20 components. Source: Rhythmic Head section 3.2; facts 2.2.
+Shapes: B stretches, T frames, L = 68 landmarks, P = 20 components. Source: Rhythmic Head section 3.2;
+method/rhythmic_head.md#expression.
 """
 
 import copy

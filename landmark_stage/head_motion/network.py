@@ -1,10 +1,11 @@
 """The head-motion learner: a few-shot temporal convolution network. A person's reference motion, with its sound, writes the
 weights of the output layer; driving sound goes through temporal convolutions and that layer to head motion.
 
-Shapes: B people, T frames, n reference frames, C = 6 numbers of a head (`landmarks.head_track`), F sound features, K tones in
-J copies, Q numbers of a code. Motions are in units of train people's deviations, about the reference's mean.
-Source: Rhythmic Head section 3.3 and appendix A.1, facts 2.3 and decision 11. It stands in the landmark stage, not in the
-render stage: it hears, and the render stage knows no sound. Tones, hints and the way from the last pose are headsync's.
+Shapes: B people, T frames, n reference frames, C = 6 numbers of a head (`landmarks.head_track`), F sound features, K tones
+in J copies, Q numbers of a code. Motions are in units of train people's deviations, about the reference's mean.
+Source: Rhythmic Head section 3.3 and appendix A.1, method/rhythmic_head.md#head-motion,
+method/decisions.md#expression-and-head-motion. It stands in the landmark stage, not in the render stage: it hears, and the
+render stage knows no sound. Tones, hints and the way from the last pose are headsync's.
 """
 
 from dataclasses import dataclass

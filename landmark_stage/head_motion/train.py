@@ -1,7 +1,7 @@
 """Training of the head-motion learner: squared error of the mean prediction, statistics of the whole, and a discriminator.
 
 Shapes: S sides (fake and real, or fake alone), B stretches, T frames, C = 6 numbers of a head.
-Source: Rhythmic Head section 3.3, facts 2.3 and decision 11.
+Source: Rhythmic Head section 3.3, method/rhythmic_head.md#head-motion, method/decisions.md#expression-and-head-motion.
 """
 
 import copy

@@ -1,8 +1,8 @@
 """What tells generated from real motion: judges of single frames, of sequences, and of pairs of sequences.
 
-Shapes: S sides (fake and real, or fake alone), B clips, T frames (O observed ones first, then generated ones), n windows,
-D coordinates of L = 68 landmarks, C features of an encoded frame, H of an LSTM's state.
-Source: MS-Sync section 3.3, equations 9 to 12; facts 1.4, 1.5 and decision 8 (velocities, spectral norm throughout).
+Shapes: S sides (fake and real, or fake alone), B clips, T frames (O observed ones first, then generated ones), n windows, D
+coordinates of L = 68 landmarks, C features of an encoded frame, H of an LSTM's state.
+Source: MS-Sync section 3.3, equations 9 to 12; method/ms_sync.md#discriminators (ours: velocities, spectral norm throughout).
 """
 
 from dataclasses import dataclass
@@ -71,8 +71,8 @@ class Plan(NamedTuple):
 def draw_plan(frames: int, observed: int, settings: AdversarySettings, *, generator: torch.Generator) -> Plan:
     """All generated frames, and windows at every half of their size of which at least about half is generated.
 
-    Of G > 40 generated frames every floor(G / 40)th, and as few windows, from a random one on (facts 1.4). A size that
-    does not fit is left out; ValueError when none fits.
+    Of G > 40 generated frames every floor(G / 40)th, and as few windows, from a random one on. A size that does not
+    fit is left out; ValueError when none fits. Source: method/ms_sync.md#discriminators.
     """
     every = max(1, (frames - observed) // WHOLE_FRAMES)
     def thinned(numbers: range, every: int) -> list[int]:

@@ -1,6 +1,7 @@
 """What the generator hears: one feature vector per video frame at each of four time scales, with a bounded look-ahead.
 
-Shapes: B clips, F frames, R = 4F feature rows, C features, K = 4 levels. Source: MS-Sync section 3.2, facts 1.3.2.
+Shapes: B clips, F frames, R = 4F feature rows, C features, K = 4 levels. Source: MS-Sync section 3.2,
+method/ms_sync.md#generator.
 
 Bottom-up: two strides bring 100 rows a second to 25 frames; three further blocks (kernel 7, stride 2) see 12.5, 6.25 and
 3.125 Hz. Coarse levels are interpolated back on a grid that is fixed to frame 0, not stretched over the clip's length as

@@ -1,8 +1,9 @@
 """The landmark generator: from a first face and sound, frame by frame, velocities at four time scales, blended per landmark.
 
-Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, K = 4 levels, Z noise features.
-Time: frames -2, -1, 0 are observed (frame 0 is the start), frames 1 ... T - 1 are made; the sound of frame t makes frame t.
-Source: MS-Sync section 3.2, facts 1.3 and decision 7; springs, `directions` and sway are additions of headsync.
+Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, K = 4 levels, Z noise features. Time: frames -2, -1, 0
+are observed (frame 0 is the start), frames 1 ... T - 1 are made; the sound of frame t makes frame t.
+Source: MS-Sync section 3.2, method/ms_sync.md#generator, method/decisions.md#generator-start-and-noise; springs,
+`directions` and sway are additions of headsync.
 """
 
 from dataclasses import dataclass, field

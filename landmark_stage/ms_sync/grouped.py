@@ -1,6 +1,7 @@
 """Several small networks of one form run as one: the generator's branches, side by side in batched matrix products.
 
-Shapes: G groups (networks), B clips, C features. Source: facts 1.3.4 (a trunk of ConvNeXt blocks with kernel 1, groups = 4).
+Shapes: G groups (networks), B clips, C features. Source: method/ms_sync.md#generator (a trunk of ConvNeXt blocks with kernel
+1, groups = 4).
 """
 
 import math

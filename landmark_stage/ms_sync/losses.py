@@ -1,7 +1,8 @@
 """What a generated motion is told, each term a named, unweighted scalar; weights are applied once, in training.
 
 Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, F shape features. Motions (B, T, D * L) are in canvas
-shares unless said otherwise. Source: MS-Sync section 3.3, facts 1.5; `lips` and `spread` are additions of headsync.
+shares unless said otherwise. Source: MS-Sync section 3.3, method/ms_sync.md#losses-and-optimisation; `lips` and `spread` are
+additions of headsync.
 """
 
 import torch

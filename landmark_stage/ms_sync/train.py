@@ -1,7 +1,8 @@
 """Training of the landmark generator: judges and generator in turn, guided by frozen syncers, kept by what it makes for
 people never trained on.
 
-Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, Z noise features. Source: MS-Sync section 3.3, facts 1.5.
+Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, Z noise features. Source: MS-Sync section 3.3,
+method/ms_sync.md#losses-and-optimisation.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,9 +1,10 @@
 """The 3D-aware module: a key frame's textured face mesh, posed like the target and projected.
 
-Shapes: T frames, V = 468 vertices, L = 68 landmarks, H W canvas, C attributes of a vertex.
-Positions are pixels of the canvas, x right, y down, z smaller where nearer, centres of pixels at + 0.5: the landmarks'.
-Source: Rhythmic Head section 4.1 and equation 1; facts 2.4 and decision 12. The network that finds the mesh is the
-landmark detector's, the renderer an orthographic z-buffer, and the texture the key frame itself.
+Shapes: T frames, V = 468 vertices, L = 68 landmarks, H W canvas, C attributes of a vertex. Positions are pixels of the
+canvas, x right, y down, z smaller where nearer, centres of pixels at + 0.5: the landmarks'.
+Source: Rhythmic Head section 4.1 and equation 1; method/rhythmic_head.md#mesh, method/decisions.md#mesh-and-flow-teacher.
+The network that finds the mesh is the landmark detector's, the renderer an orthographic z-buffer, and the texture the key
+frame itself.
 """
 
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ class KeyMesh:
 
 
 def choose_key_frame(h: np.ndarray, visible: np.ndarray | None = None) -> int:
-    """The frame of head motion h (T, 6) that is turned least: the smallest sum of absolute rotations (facts 2.1).
+    """The frame of head motion h (T, 6) that is turned least: the smallest sum of absolute rotations.
 
     ValueError when no frame is visible (T,).
     """

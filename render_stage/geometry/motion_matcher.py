@@ -1,8 +1,8 @@
 """Which reference frame's head stands most like the target's: it shows the background that the target needs.
 
-Shapes: T frames, K references. Head motion h is (T, 6): rotation vector (radians) and translation (pixels of the
-canonical 256 frame), as `landmarks.head_pose` finds it.
-Source: Rhythmic Head section 4.1 and equation 2; facts 2.5.
+Shapes: T frames, K references. Head motion h is (T, 6): rotation vector (radians) and translation (pixels of the canonical
+256 frame), as `landmarks.head_pose` finds it.
+Source: Rhythmic Head section 4.1 and equation 2; method/rhythmic_head.md#references-and-matcher.
 """
 
 import numpy as np
@@ -10,7 +10,8 @@ import torch
 
 from render_stage.geometry.mesh import choose_key_frame
 
-# Radians and pixels have no common unit: each channel counts in its standard deviation over VoxCeleb2 (facts 2.1).
+# Radians and pixels have no common unit: each channel counts in its standard deviation over VoxCeleb2
+# (method/rhythmic_head.md#head-pose).
 SPREAD = (0.066, 0.132, 0.071, 9.99, 9.24, 16.95)
 WORST_SHARE = 0.75      # of the matches in training
 

@@ -1,9 +1,9 @@
 """A small network that has learned faces: whose they are, where their landmarks lie and how the head is turned.
 
-Shapes: B pictures, H W pixels, E embedding features, L = 68 landmarks. Pictures are (B, 3, H, W) in [0, 1].
-Two are shipped, trained on different people: `perceptual` sees whole canvases and gives the renderer's perceptual loss its
-features, `identity` sees aligned faces and measures whether a rendered face is still the same person's (CSIM), so that the
-measure is not the loss. Source: facts, decision 13 (no VGG, no ArcFace); the cosine softmax is Wang et al. 2018.
+Shapes: B pictures, H W pixels, E embedding features, L = 68 landmarks. Pictures are (B, 3, H, W) in [0, 1]. Two are shipped,
+trained on different people: `perceptual` sees whole canvases and gives the renderer's perceptual loss its features,
+`identity` sees aligned faces and measures whether a rendered face is still the same person's (CSIM), so that the measure is
+not the loss. Source: method/decisions.md#networks-of-others (no VGG, no ArcFace); the cosine softmax is Wang et al. 2018.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Training of a face encoder: identity, landmarks and the head's turn, judged by verification of people never trained on.
 
 Shapes: B pictures, E embedding features, N kept frames.
-Source: facts, decision 13; the cosine softmax with a margin is Wang et al. 2018.
+Source: method/decisions.md#networks-of-others; the cosine softmax with a margin is Wang et al. 2018.
 """
 
 from collections.abc import Sequence

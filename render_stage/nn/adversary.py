@@ -1,9 +1,9 @@
 """What tells rendered from real pictures: the same patch judge at two or more sizes of the picture.
 
-Shapes: S sides (fake and real, or fake alone), B pictures, C condition channels, W features, H W pixels.
-Pictures are (B, 3, H, W) in [0, 1].
-Source: Rhythmic Head section 4.3, facts 2.8: hinge loss, patches, kernel 4, spectral norm, feature matching; two scales as in
-the paper (one in its code). The published instance norms are an option.
+Shapes: S sides (fake and real, or fake alone), B pictures, C condition channels, W features, H W pixels. Pictures are (B, 3,
+H, W) in [0, 1].
+Source: Rhythmic Head section 4.3, method/rhythmic_head.md#losses-and-optimisation: hinge loss, patches, kernel 4, spectral
+norm, feature matching; two scales as in the paper (one in its code). The published instance norms are an option.
 """
 
 from dataclasses import dataclass

@@ -90,7 +90,7 @@ def warp(picture: Tensor, displacement: Tensor, corner: tuple[int, int] = (0, 0)
     """The picture (B, C, H, W) seen at places plus their displacement (B, 2, h, w), in pixels; its border is repeated.
 
     The places are the centres of the picture's pixels, from row and column `corner` on: all, or those of a part. A displacement
-    of zero is the identity, to rounding. Bilinear, on a 2-D grid (facts 2.7).
+    of zero is the identity, to rounding. Bilinear, on a 2-D grid (method/rhythmic_head.md#composition).
     """
     H, W = picture.shape[2:]
     rows, columns = (torch.arange(side, device=picture.device, dtype=displacement.dtype) + (0.5 + start)

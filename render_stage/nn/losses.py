@@ -1,8 +1,9 @@
 """What a rendered picture is told, each term a named, unweighted scalar; weights are applied once, in training.
 
-Shapes: B pictures, H W pixels, L = 68 landmarks, R regions of the face. Pictures are (B, 3, H, W) in [0, 1], maps
-(B, 1, H, W), flows (B, 2, H, W) in pixels. Terms are computed in float32 whatever the pictures are.
-Source: Rhythmic Head section 4.3, facts 2.8 and decisions 12, 13; SSIM is Wang et al. 2004.
+Shapes: B pictures, H W pixels, L = 68 landmarks, R regions of the face. Pictures are (B, 3, H, W) in [0, 1], maps (B, 1, H,
+W), flows (B, 2, H, W) in pixels. Terms are computed in float32 whatever the pictures are.
+Source: Rhythmic Head section 4.3, method/rhythmic_head.md#losses-and-optimisation,
+method/decisions.md#mesh-and-flow-teacher, method/decisions.md#networks-of-others; SSIM is Wang et al. 2004.
 """
 
 import torch
@@ -36,7 +37,7 @@ def warp_loss(warped: Tensor, real: Tensor, mask: Tensor) -> Tensor:
 def flow_loss(flow: Tensor, teacher: Tensor, visible: Tensor) -> Tensor:
     """sum v |flow - teacher| / sum v in pixels, both coordinates, where `visible` (B, 1, H, W) is 1; 0 for no pixel.
 
-    The teacher is the face mesh's correspondence (decision 12): exact where both frames show the skin, unknown elsewhere.
+    The teacher is the face mesh's correspondence: exact where both frames show the skin, unknown elsewhere.
     """
     return _masked(flow - teacher, visible)
 

@@ -1,7 +1,8 @@
 """How alike two pictures look to a frozen network: the user's VGG19, or the small face encoder that ships with headsync.
 
 Shapes: B pictures, H W pixels. Pictures are (B, 3, H, W) in [0, 1].
-Source: Rhythmic Head section 4.3, facts 2.8 (VGG19, layers relu1_1 to relu5_1, weights 1/32 to 1) and decision 13.
+Source: Rhythmic Head section 4.3, method/rhythmic_head.md#losses-and-optimisation (VGG19, layers relu1_1 to relu5_1, weights
+1/32 to 1), method/decisions.md#networks-of-others.
 """
 
 import itertools

@@ -2,8 +2,8 @@
 warped reference and the target's landmarks, each through a SPADE block of its own, summed.
 
 Shapes: B samples, C channels, H W pixels of a level; level 0 is the canvas over `patch`, each next one half of it.
-Source: Rhythmic Head section 4.3, equations 5 and 6, figure 5; facts 2.7. Ours: the last layer adds to the warped pictures
-put together by their masks (`anchored`), so that what is already right need not be drawn again.
+Source: Rhythmic Head section 4.3, equations 5 and 6, figure 5; method/rhythmic_head.md#composition. Ours: the last layer
+adds to the warped pictures put together by their masks (`anchored`), so that what is already right need not be drawn again.
 """
 
 from collections.abc import Sequence

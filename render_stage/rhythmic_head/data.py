@@ -1,7 +1,8 @@
 """Training material of the renderer: references from the beginning of a clip, a target from the rest, and its guide.
 
-Shapes: B samples, K references, S = 256 canvas pixels, G = 128 pixels of the guide's coarse maps, V = 468, L = 68.
-Pictures are (3, S, S) float32 in [0, 1]. Source: Rhythmic Head section 5.1; facts 2.5 (references, hard matches).
+Shapes: B samples, K references, S = 256 canvas pixels, G = 128 pixels of the guide's coarse maps, V = 468, L = 68. Pictures
+are (3, S, S) float32 in [0, 1]. Source: Rhythmic Head section 5.1; method/rhythmic_head.md#references-and-matcher
+(references, hard matches).
 """
 
 from collections.abc import Sequence

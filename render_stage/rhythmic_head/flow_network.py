@@ -1,9 +1,10 @@
 """How a picture must be moved to stand where the target does, and where it can be believed then.
 
 Shapes: B samples, S canvas pixels a side, G pixels of the guide's coarse maps, N = S / stride, C channels.
-Source: Rhythmic Head section 4.3; facts 2.7 (flow in pixels and a mask, from target lines, source lines, source picture).
-Ours: the flow begins at a geometric prior, of which the network says how much holds where (1 on the head, 0 where
-the background stands still), and adds the rest.
+Source: Rhythmic Head section 4.3; method/rhythmic_head.md#composition (flow in pixels and a mask, from target lines, source
+lines, source picture).
+Ours: the flow begins at a geometric prior, of which the network says how much holds where (1 on the head, 0 where the
+background stands still), and adds the rest.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,8 @@
 lines of the landmarks. Everything the networks are shown beside the references' own pictures.
 
 Shapes: K references, S = 256 canvas pixels a side, G = 128 pixels a side of the guide's coarse maps, V = 468, L = 68.
-Source: Rhythmic Head sections 4.1 and 4.3, facts 2.4 and 2.5; the head's motion beyond the face is ours.
+Source: Rhythmic Head sections 4.1 and 4.3, method/rhythmic_head.md#mesh, #references-and-matcher; the head's motion beyond
+the face is ours.
 """
 
 from collections.abc import Sequence

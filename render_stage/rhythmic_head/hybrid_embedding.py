@@ -1,8 +1,8 @@
 """K reference pictures become one appearance, weighted by how their landmarks match the target's, and write weights.
 
 Shapes: B samples, K references, C channels, H W pixels of a level. Level 0 is the coarsest pictures' own size, each next
-level half of it. Source: Rhythmic Head section 4.2, figure 4; facts 2.6. Ours: the gate and the exchange look at every
-reference alone, so that the same weights serve any K and the order of references does not matter.
+level half of it. Source: Rhythmic Head section 4.2, figure 4; method/rhythmic_head.md#hybrid-embedding. Ours: the gate and
+the exchange look at every reference alone, so that the same weights serve any K and the order of references does not matter.
 """
 
 from dataclasses import dataclass

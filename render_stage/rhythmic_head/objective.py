@@ -1,7 +1,7 @@
 """What the renderer is trained to lower: named terms of a batch, each unweighted, and what each counts.
 
 Shapes: B samples, S = 256 canvas pixels, G = 128 pixels of the guide's coarse maps.
-Source: Rhythmic Head section 4.3, facts 2.8.
+Source: Rhythmic Head section 4.3, method/rhythmic_head.md#losses-and-optimisation.
 """
 
 from collections.abc import Collection

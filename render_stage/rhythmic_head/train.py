@@ -1,7 +1,7 @@
 """Training of the renderer: flows first, then everything, judged in turn; kept by pictures of people never trained on.
 
 Shapes: B samples, K references, S = 256 canvas pixels, G = 128 pixels of the guide's coarse maps.
-Source: Rhythmic Head sections 4 and 5.1; facts 2.8.
+Source: Rhythmic Head sections 4 and 5.1; method/rhythmic_head.md#losses-and-optimisation.
 """
 
 import signal

@@ -1,7 +1,7 @@
 """What published networks are shown: crops, sizes, value ranges and sound features, each as its authors have them.
 
 Shapes: T frames, H W pixels, R rows of sound features, n windows. Frames come in as (T, H, W, 3) uint8 RGB.
-Source: the protocols named in facts 1.7 and section 5; one docstring each.
+Source: the protocols named in method/measures.md; one docstring each.
 """
 
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ def inception_pictures(frames: Sequence[np.ndarray]) -> Tensor:
 def temporal_picture(frames: Sequence[np.ndarray]) -> np.ndarray:
     """The one picture (H, W, 3) float32 from 0 to 1 that t-FID shows InceptionV3 for a clip: its frames, later ones stronger.
 
-    Weights rise evenly from 0.2 to 0.8 and are scaled to sum to 1. Source: SUHMo's t-FID, facts 1.7.
+    Weights rise evenly from 0.2 to 0.8 and are scaled to sum to 1. Source: SUHMo's t-FID, method/measures.md#frechet-distances.
     """
     weights = torch.linspace(*FADE, len(frames))
     picture = (_unit_pictures(frames) * (weights / weights.sum())[:, None, None, None]).sum(0)      # (3, H, W)

@@ -1,8 +1,8 @@
 """The figures papers print, made with the published networks: LSE-D, LSE-C, FID, t-FID, FVD, CSIM, LPIPS.
 
-Shapes: T frames, H W pixels, N samples, n windows. Frames are (H, W, 3) uint8 RGB and arrive one by one.
-Every figure carries the SHA-256 of the files it was made with: without that, figures cannot be compared. What headsync
-computes with its own networks bears other names. Source: facts 1.7 and section 5; user-asks 23.
+Shapes: T frames, H W pixels, N samples, n windows. Frames are (H, W, 3) uint8 RGB and arrive one by one. Every figure
+carries the SHA-256 of the files it was made with: without that, figures cannot be compared. What headsync computes with its
+own networks bears other names. Source: method/measures.md#frechet-distances and #pictures.
 """
 
 import itertools

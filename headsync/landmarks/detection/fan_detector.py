@@ -1,6 +1,6 @@
 """The 3-D FAN detector of the published systems, through the face-alignment package, for those who have its weights.
 
-Shapes: H W picture, N faces, L = 68 landmarks. Source: Bulat & Tzimiropoulos 2017; facts: Rhythmic Head preprocessing.
+Shapes: H W picture, N faces, L = 68 landmarks. Source: Bulat & Tzimiropoulos 2017; method/detection.md#fan.
 """
 
 from typing import Protocol

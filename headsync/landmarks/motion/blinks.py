@@ -1,7 +1,8 @@
 """Eyelids: when people blink, how far a face's eyes are closed, and how to close them.
 
 Shapes: T frames, t frames of a block, L = 68 landmarks. Closures are 0 (as open as usual) to 1 (lids meet).
-Source: the profile is that of Rhythmic Head's public code (facts 2.2), which blinks every 40 frames; people blink at random.
+Source: the profile is that of Rhythmic Head's public code (method/rhythmic_head.md#expression), which blinks every 40
+frames; people blink at random.
 """
 
 import math
