@@ -76,6 +76,7 @@ def argv_of(command, out, *argv):
     own = {"gen-landmarks": ["--start", "start.npz", "--model", "generator.safetensors"],
            "talk": ["--refs", str(PORTRAIT), "--motion-model", "generator.safetensors"],
            "render": ["--refs", str(PORTRAIT), "--landmarks", "plain.npz"]}[command]
+    out = out.with_suffix(".npz") if command == "gen-landmarks" else out
     return [command, "--audio", "a.flac", "--out", str(out), *own, *argv]
 
 

@@ -121,7 +121,7 @@ def test_sound_and_face_become_a_video_and_its_motion(tmp_path, material, capsys
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["a.mp4", "a.npz", "b.mp4", "b.npz"]
 
 
-BOTH = [({"--refs": "grey.png"}, "no face found"), ({"--refs": "cut.png"}, "cut.png"), ({"--refs": "a.flac"}, "no pictures in"),
+BOTH = [({"--refs": "grey.png"}, "no face found"), ({"--refs": "cut.png"}, "cut.png"), ({"--refs": "a.flac"}, "only sound"),
         ({"--refs": "nobody.mp4"}, "no face found"), ({"--refs": "none.png"}, "none.png: no such file"),
         ({"--face": "3"}, "no face 3"), ({"--size": "99"}, "--size must be even"),
         ({"--references": "0"}, "--references must be"), ({"--audio": "none.flac"}, "none.flac"),

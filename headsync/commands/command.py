@@ -2,11 +2,13 @@
 
 import contextlib
 import logging
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from headsync.commands.checks import check_ending
 from headsync.commands.console import PipeClosed, Told, told_streams
 from headsync.commands.signals import raised_signals
 
@@ -89,6 +91,13 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def about(name: str | Path, error: BaseException) -> str:
+    """An error's message on one line, after the name of what it is about unless it says that itself."""
+    message = one_line(error)
+    said = re.search(rf"(?<!\w){re.escape(str(name))}(?!\w)", message)
+    return message if said else f"{name}: {message}"
+
+
 def report_failures(failures: Sequence[str]) -> int:
     """The exit code of a job over several items: 0 without failures, else 1 after listing them on stderr."""
     for failure in failures:
@@ -108,20 +117,24 @@ def run_each(job: Callable[..., None], items: Sequence[Sequence]) -> int:
         except (ValueError, OSError) as error:
             if len(items) == 1:
                 raise
-            failures.append(f"{item[0]}: {one_line(error)}")
+            failures.append(about(item[0], error))
     return report_failures(failures)
 
 
 def named(place: str | Path | None, sources: Sequence[str | Path], suffix: str) -> list[Path | None]:
     """A file for each source's result: `place` itself for one, else files in the folder `place`, named after them.
 
-    Without a place there are none. The folder is made. ValueError when two sources have the same name.
+    Without a place there are none. The folder is made, not its parents. ValueError when two sources have the same name,
+    and when the one result's name does not end as what will be in it.
     """
     if place is None or len(sources) == 1:
+        check_ending(place, suffix)
         return [place if place is None else Path(place)] * len(sources)
     names = [Path(source).stem for source in sources]
     again = [name for name, count in Counter(names).items() if count > 1]
     if again:
         raise ValueError(f"several files are called {again[0]}; their results would overwrite each other, so run them apart")
+    if not Path(place).absolute().parent.is_dir():
+        raise ValueError(f"{place} cannot be made: its folder is missing")
     Path(place).mkdir(exist_ok=True)
     return [Path(place) / (name + suffix) for name in names]

@@ -31,24 +31,26 @@ def add_arguments(parser: CommandParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Evaluate, write, name what could not be judged; 1 when there was any."""
     from headsync.evaluation.evaluate import EvaluationSettings, evaluate_videos
-    from headsync.evaluation.items import named_methods
+    from headsync.evaluation.items import find_items, named_methods
     from headsync.evaluation.published_figures import load_published
     from headsync.evaluation.report.page import write_report
     from headsync.evaluation.summary import means
-    from headsync.experiment import RunLog
+    from headsync.experiment import RunLog, only_run
     from render_stage.identity.face_encoder import FaceEmbedder, load_face_encoder
     from syncers import load_syncers
 
+    methods = named_methods(options.method, options.generated)
+    find_items(methods, options.reference, audio=options.audio, split=options.split)    # refused before networks are read
     settings = EvaluationSettings(every=options.every, follows=options.follows, rank_by=options.rank_by, seed=options.seed)
     embed = None if options.identity == "none" else FaceEmbedder(load_face_encoder(options.identity))
     published = load_published(options.published) if options.published else None
-    found = evaluate_videos(named_methods(options.method, options.generated), options.reference, audio=options.audio,
-                            split=options.split, settings=settings, pyramid=load_syncers(options.syncers), embed=embed,
-                            published=published)
-    print(f"{write_report(options.report, found).page}: {found.cost}")
-    if options.wandb != "disabled":
-        with RunLog(options.report, wandb=options.wandb, config=found.settings) as log:
-            for method in found.methods:
-                log.write(0, method, **means(found, method))
+    with only_run(options.report):
+        found = evaluate_videos(methods, options.reference, audio=options.audio, split=options.split, settings=settings,
+                                pyramid=load_syncers(options.syncers), embed=embed, published=published)
+        print(f"{write_report(options.report, found).page}: {found.cost}")
+        if options.wandb != "disabled":
+            with RunLog(options.report, wandb=options.wandb, config=found.settings) as log:
+                for method in found.methods:
+                    log.write(0, method, **means(found, method))
     return report_failures([": ".join(part for part in problem if part) for problem in found.problems])
 

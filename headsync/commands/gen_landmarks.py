@@ -1,7 +1,10 @@
 """Sound (and a face) -> head and lip motion as a landmark sequence, and a preview to look at."""
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
+from headsync.commands.checks import check_inputs, reserved
 from headsync.commands.command import named, run_each
 from headsync.commands.motion_arguments import add_generator_arguments
 from headsync.commands.parser import CommandParser
@@ -22,6 +25,15 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Generate for each sound; 1 when some of several failed."""
+    face = options.refs or options.start
+    check_inputs(options.audio, [face])
+    outs, previews = named(options.out, options.audio, ".npz"), named(options.preview, options.audio, ".mp4")
+    with reserved(*outs, *previews, inputs=[*options.audio, face]):
+        return generate_all(options, list(zip(options.audio, outs, previews, strict=True)))
+
+
+def generate_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path, Path | None]]) -> int:
+    """The exit code of all jobs: sound, sequence and preview each."""
     from headsync.media import stage
 
     with stage("reading networks and faces"):
@@ -36,6 +48,4 @@ def run(options: argparse.Namespace) -> int:
             write_preview(out, preview, audio=audio)
             print(f"{preview}: written")
 
-    outs, previews = named(options.out, options.audio, ".npz"), named(options.preview, options.audio, ".mp4")
-    return run_each(generate, list(zip(options.audio, outs, previews, strict=True)))
-
+    return run_each(generate, jobs)

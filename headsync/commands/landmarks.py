@@ -4,6 +4,7 @@ import argparse
 from itertools import repeat
 from typing import TYPE_CHECKING
 
+from headsync.commands.checks import check_ending, check_inputs, reserved
 from headsync.commands.motion_arguments import DETECTORS
 from headsync.commands.parser import CommandParser
 
@@ -25,6 +26,15 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Extract, save, draw."""
+    check_inputs([options.audio], [options.source], of="the source")
+    check_ending(options.out, ".npz")
+    check_ending(options.preview, ".mp4")
+    with reserved(options.out, options.preview, inputs=[options.source, options.audio]):
+        extract_one(options)
+
+
+def extract_one(options: argparse.Namespace) -> None:
+    """The sequence of the source, and its preview if one is asked for."""
     from headsync import media
     from headsync.landmarks.detection import extract
 

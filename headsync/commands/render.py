@@ -1,9 +1,11 @@
 """Landmark sequences and reference pictures of a face -> videos of that face, with their sound."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from headsync.commands.checks import check_inputs, reserved
 from headsync.commands.command import named, run_each
 from headsync.commands.motion_arguments import add_motion_arguments
 from headsync.commands.parser import CommandParser
@@ -28,19 +30,32 @@ def add_picture_arguments(parser: CommandParser) -> None:
     parser.add_argument("--size", type=int, default=256, help="side of the rendered square in pixels (default 256)")
     parser.add_argument("--paste-back", action="store_true", help="put the head back into the first reference in full size")
     parser.add_argument("--model", default="small", help="small (default), sharp or a weight file")
+    parser.add_argument("--device", default="auto", help="auto (default): a GPU where there is one; cpu, cuda or cuda:1")
 
 
 def run(options: argparse.Namespace) -> int:
     """Render each sequence; 1 when some of several failed."""
-    from headsync.media import stage
-    from landmark_stage import motion_from, rewrite_motion
-    from render_stage import load_renderer, read_references, render_video
-
     sounds = options.audio or [None] * len(options.landmarks)
     if len(sounds) != len(options.landmarks):
         raise ValueError(f"{len(options.landmarks)} sequences and {len(sounds)} sounds; give one sound each, in their order")
+    check_inputs(sounds, options.refs)
+    outs = named(options.out, options.landmarks, ".mp4")
+    with reserved(*outs, inputs=[*options.landmarks, *sounds, *options.refs]):
+        return render_all(options, list(zip(options.landmarks, sounds, outs, strict=True)))
+
+
+def render_all(options: argparse.Namespace, jobs: Sequence[tuple[str, str | None, Path]]) -> int:
+    """The exit code of all jobs: sequence, sound and video each."""
+    from headsync.landmarks import read_header
+    from headsync.media import stage
+
+    if len(jobs) == 1:
+        read_header(jobs[0][0])     # refused before networks are read
     with stage("reading networks and faces"):
-        choice, renderer = motion_from(options), load_renderer(options.model)
+        from landmark_stage import motion_from, rewrite_motion
+        from render_stage import load_renderer, read_references, render_video
+
+        choice, renderer = motion_from(options), load_renderer(options.model, device=options.device)
         references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
 
     def render(landmarks, audio, out) -> None:
@@ -51,6 +66,4 @@ def run(options: argparse.Namespace) -> int:
             made = render_video(shown, references, out, audio=audio, renderer=renderer, paste_back=options.paste_back)
         print(f"{out}: {made.frames} frames, {made.frames / max(made.wall_s, 1e-3):.1f} a second")
 
-    outs = named(options.out, options.landmarks, ".mp4")
-    return run_each(render, list(zip(options.landmarks, sounds, outs, strict=True)))
-
+    return run_each(render, jobs)

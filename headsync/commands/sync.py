@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from headsync.commands.command import report_failures
+from headsync.commands.checks import check_inputs
+from headsync.commands.command import run_each
 from headsync.commands.parser import CommandParser
 
 EXAMPLE = "sync talking.mp4 --plot plots"
@@ -19,24 +20,23 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure each video; 1 when some could not be measured."""
-    from syncers import as_talk, load_syncers, plot_sync, talk_offsets
+    from headsync.media import stage
 
-    pyramid = load_syncers(options.weights)
-    failures = []
-    for video in options.videos:
-        try:
-            talk = as_talk(video, video)
-            print(video)
-            for found in talk_offsets(talk, pyramid, mode=options.mode):
-                print(f"  {found.window_ms:5d} ms: sound late by {found.frames:+3d} frames ({40 * found.frames:+5d} ms), "
-                      f"confidence {found.confidence:.2f}, distance {found.distance:.2f}")
-            if options.plot:
-                Path(options.plot).mkdir(parents=True, exist_ok=True)
-                picture = Path(options.plot) / f"{Path(video).stem}.png"
-                plot_sync(picture, talk, pyramid, title=Path(video).name)
-        except (ValueError, OSError) as error:
-            failures.append(f"{video}: {error}")
-    if len(failures) == len(options.videos) == 1:
-        raise ValueError(failures[0])
-    return report_failures(failures)
+    if len(options.videos) == 1:
+        check_inputs(options.videos, options.videos, of="the video")
+    with stage("reading networks"):
+        from syncers import as_talk, load_syncers, plot_sync, talk_offsets
 
+        pyramid = load_syncers(options.weights)
+
+    def measure(video: str) -> None:
+        talk = as_talk(video, video)
+        print(video)
+        for found in talk_offsets(talk, pyramid, mode=options.mode):
+            print(f"  {found.window_ms:5d} ms: sound late by {found.frames:+3d} frames ({40 * found.frames:+5d} ms), "
+                  f"confidence {found.confidence:.2f}, distance {found.distance:.2f}")
+        if options.plot:
+            Path(options.plot).mkdir(parents=True, exist_ok=True)
+            plot_sync(Path(options.plot) / f"{Path(video).stem}.png", talk, pyramid, title=Path(video).name)
+
+    return run_each(measure, [(video,) for video in options.videos])

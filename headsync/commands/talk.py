@@ -1,7 +1,10 @@
 """Sound and a face -> a video of the face saying it, and the motion it was made from beside it."""
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
+from headsync.commands.checks import check_inputs, reserved
 from headsync.commands.command import named, run_each
 from headsync.commands.motion_arguments import add_generator_arguments
 from headsync.commands.parser import CommandParser
@@ -21,6 +24,15 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Speak each sound; 1 when some of several failed."""
+    check_inputs(options.audio, options.refs)
+    videos = named(options.out, options.audio, ".mp4")
+    motions = [video.with_suffix(".npz") for video in videos]
+    with reserved(*videos, *motions, inputs=[*options.audio, *options.refs]):
+        return speak_all(options, list(zip(options.audio, videos, strict=True)))
+
+
+def speak_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path]]) -> int:
+    """The exit code of all jobs: sound and video each."""
     import headsync
     from headsync.media import stage
 
@@ -29,14 +41,14 @@ def run(options: argparse.Namespace) -> int:
         from render_stage import load_renderer, read_references
 
         control, choice = motion_control(options), motion_from(options)
-        speaker, renderer = load_speaker(options.generator, options.motion_model), load_renderer(options.model)
+        speaker = load_speaker(options.generator, options.motion_model)
+        renderer = load_renderer(options.model, device=options.device)
         references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
 
-    def speak(audio, out) -> None:
-        made = headsync.talk(audio, references, out, speaker=speaker, renderer=renderer, control=control, motion=choice,
+    def speak(audio, video) -> None:
+        made = headsync.talk(audio, references, video, speaker=speaker, renderer=renderer, control=control, motion=choice,
                              paste_back=options.paste_back)
         print(f"{made.landmarks}: {made.frames} frames")
         print(f"{made.video}: {made.frames} frames, {made.frames / max(made.wall_s, 1e-3):.1f} a second")
 
-    return run_each(speak, list(zip(options.audio, named(options.out, options.audio, ".mp4"), strict=True)))
-
+    return run_each(speak, jobs)

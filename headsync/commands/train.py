@@ -69,7 +69,7 @@ def add_arguments(parser: CommandParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train, in as many processes as torchrun started, and say what the best state is worth on people never trained on."""
     from headsync.corpus import open_corpus
-    from headsync.experiment import joined_processes, load_config
+    from headsync.experiment import check_run, joined_processes, load_config
 
     kind = KINDS[options.kind]
     module = import_module(kind.module)
@@ -77,6 +77,7 @@ def run(options: argparse.Namespace) -> None:
         schema = getattr(module, kind.settings)
         device, own = chosen_device(options.device, "run" in {field.name for field in fields(schema)}, kind)
         settings = load_config(schema, stage=kind.stage, preset=options.config, overrides=[*options.overrides, *device])
+        check_run(settings, options.out)
         corpus = open_corpus(options.data)
         report = getattr(module, kind.train)(corpus, options.out, settings, **own)
         print(told(options, report, settings))

@@ -21,6 +21,7 @@ from headsync.experiment.log import RunLog, read_log
 from headsync.experiment.loop import LoopResult, LoopSettings, Trainee, run_loop
 from headsync.experiment.model import Kind, check_loss_weights, counting_weights, fingerprint, follow, load_model, weighted_sum
 from headsync.experiment.precision import PRECISIONS, Precision, as_float32, chosen_precision, in_float32, mixed_precision
+from headsync.experiment.run_folder import check_run
 from headsync.experiment.schedule import exponential_average, lr_share
 from headsync.experiment.seeds import batch_generator
 from headsync.experiment.settings import RunSettings
@@ -44,7 +45,7 @@ __all__ = [
     "PRECISIONS", "Precision", "as_float32", "chosen_precision", "in_float32", "mixed_precision",
     "exponential_average", "lr_share",
     "batch_generator",
-    "RunSettings",
+    "check_run", "RunSettings",
     "Compared", "Found", "Parts", "Task", "decayed_matrices",
     "TrainReport", "Trainer", "moved", "train_task",
     "Trained", "half_cosine", "train_whole",

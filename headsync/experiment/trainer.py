@@ -22,6 +22,7 @@ from headsync.experiment.log import RunLog, SilentLog
 from headsync.experiment.loop import BEST, ENDING, LoopResult, run_loop
 from headsync.experiment.model import weighted_sum
 from headsync.experiment.precision import mixed_precision
+from headsync.experiment.run_folder import CONFIG, check_run
 from headsync.experiment.schedule import exponential_average, lr_share
 from headsync.experiment.seeds import METRICS, START, STEPS, seed_everything
 from headsync.experiment.task import Found, Task
@@ -181,9 +182,11 @@ def train_whole(task: Task, out: Path) -> Trained:
     """
     run = task.settings.run
     with only_run(out) if is_first() else nullcontext():
+        if is_first():
+            check_run(task.settings, out)
         trainer = Trainer(task)
         if is_first():
-            save_config(task.settings, out / "config.yaml")
+            save_config(task.settings, out / CONFIG)
         with RunLog(out, wandb=run.wandb, config=config_dict(task.settings)) if is_first() else SilentLog() as log:
             result = run_loop(trainer, out, run, log=log)
     wait_for_all()

@@ -12,6 +12,7 @@ from headsync.experiment.distributed import is_first, wait_for_all
 from headsync.experiment.lock import only_run
 from headsync.experiment.log import RunLog, SilentLog, WandbMode
 from headsync.experiment.loop import BEST, LoopResult, LoopSettings, Trainee, run_loop
+from headsync.experiment.run_folder import CONFIG, check_run
 
 
 class RunSettings(Protocol):
@@ -38,7 +39,8 @@ def train_whole(trainee: Trainee, out: Path, settings: RunSettings) -> Trained:
     """
     with only_run(out) if is_first() else nullcontext():
         if is_first():
-            save_config(settings, out / "config.yaml")
+            check_run(settings, out)
+            save_config(settings, out / CONFIG)
         with RunLog(out, wandb=settings.wandb, config=config_dict(settings)) if is_first() else SilentLog() as log:
             result = run_loop(trainee, out, settings.loop, log=log)
     wait_for_all()
