@@ -44,7 +44,7 @@ def python(*words: str, **variables: str) -> subprocess.CompletedProcess:
 
 def test_the_commands_are_these():
     kinds = ("syncers", "landmarks", "expression", "head-motion", "renderer", "encoder")
-    others = ("talk", "gen-landmarks", "render", "landmarks", "sync", "correct-sync", "preprocess", "evaluate", "doctor",
+    others = ("talk", "gen-landmarks", "render", "landmarks", "sync", "correct-sync", "practice", "preprocess", "evaluate", "doctor",
               "setup-opencv")
     assert set(leaves()) == {f"headsync train {kind}" for kind in kinds} | {f"headsync {one}" for one in others}
 
@@ -134,7 +134,7 @@ def test_detectors_are_those_that_there_are():
 @pytest.mark.parametrize(("typed", "completed"), [
     ("headsync ta", {"talk"}),
     ("headsync train head", {"head-motion"}),
-    ("headsync talk --head-m", {"--head-motion"}),
+    ("headsync talk --head-re", {"--head-reference"}),
     ("headsync landmarks --detector f", {"face-alignment"}),
     ("headsync train renderer --dev", {"--device"}),
 ])
