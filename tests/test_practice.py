@@ -1,5 +1,6 @@
 """The ten-minute recipe of docs/practice.md, run word for word on less material: each line finds what the one before left."""
 
+import argparse
 import contextlib
 import io
 import shlex
@@ -10,7 +11,8 @@ import pytest
 
 from headsync import media
 from headsync.commands.practice import PEOPLE, another, begun
-from headsync.commands.program import main
+from headsync.commands.program import main, program
+from headsync.commands.train import KINDS, next_command
 from headsync.corpus import open_corpus, split_of
 from tests.face_files import portrait
 from tests.test_readme import blocks
@@ -98,6 +100,15 @@ def test_the_made_up_people_are_different_and_none_is_in_test():
     sound = np.arange(800, dtype=np.float32)
     assert begun(sound, 0, 1000).tolist() == [*range(800), *range(200)]
     assert begun(sound, 3, 5).tolist() == [300, 301, 302, 303, 304]
+
+
+@pytest.mark.parametrize("people", ["all", "first", "second"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_to_be_typed_next_is_understood_and_takes_the_weights(kind, people):
+    options = argparse.Namespace(kind=kind, data="corpus", out="runs/one")
+    words = shlex.split(next_command(options, Path("runs/one/w.safetensors"), argparse.Namespace(people=people)))
+    _, understood = program().understood(words)
+    assert understood is not None and (any("runs/one/w.safetensors" in word for word in words) or people == "first")
 
 
 @pytest.mark.parametrize("wrong, words", [(["--people", "9"], "--people must be 1 to 8"),
