@@ -47,9 +47,16 @@ for python in "$@"; do
     "$bin/headsync" talk --audio "$root/examples/speech.flac" --refs "$root/examples/astronaut.jpg" --out talk.mp4
     say "video of the shipped example"
     begin
-    for command in "$bin"/headsync-*; do
-        "$command" --help | head -1
-    done
-    say "help of every command"
+    "$bin/headsync" --help
+    say "help"
+    begin
+    mkdir media     # a folder of the caller's own, and Hugging Face's package beside ours: nothing shadows anything
+    touch media/__init__.py
+    "$bin/python" -m pip install --quiet evaluate
+    "$bin/python" -c "
+import evaluate, headsync, media
+print(evaluate.__version__, evaluate.load.__module__, headsync.__version__, media.__file__)
+print(len(headsync.generate_landmarks('$root/examples/speech.flac')), 'frames in Python')"
+    say "beside evaluate and media/"
     ls -l
 done
