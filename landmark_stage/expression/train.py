@@ -29,6 +29,7 @@ from headsync.experiment import (
 )
 from headsync.experiment.precision import in_float32
 from headsync.landmarks import GROUPS
+from headsync.media import checked
 from landmark_stage.expression.data import (
     LEAST_FRAMES,
     ExpressionBatch,
@@ -130,11 +131,17 @@ class ExpressionTask:
                             half=True)
 
 
+@checked
 def train_expression(corpus: Corpus, out: str | Path, settings: ExpressionTrainSettings) -> TrainReport:
     """The learner trained on the corpus's train people and kept by its error on the mouths of its val people.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/expression.safetensors.
     ValueError, before any work, when the corpus is not enough.
+
+    >>> import headsync
+    >>> settings = headsync.load_settings("expression", "tiny", "run.steps=2")
+    >>> headsync.train_expression(headsync.open_corpus("people"), "runs/expression", settings).weights.name
+    'expression.safetensors'
     """
     require(corpus, NEEDS["expression"]._replace(train_frames=max(settings.material.frames, LEAST_FRAMES)))
     clips, val = (read_expressions(corpus, split, sound=settings.model.sound) for split in ("train", "val"))

@@ -32,6 +32,7 @@ from headsync.experiment import (
     save_weights,
     train_task,
 )
+from headsync.media import checked
 from landmark_stage.head_motion.calm import calm
 from landmark_stage.head_motion.data import (
     HeadBatch,
@@ -210,12 +211,18 @@ class HeadMotionTask:
                             half=True)
 
 
+@checked
 def train_head_motion(corpus: Corpus, out: str | Path, settings: HeadTrainSettings) -> TrainReport:
     """The learner trained on the corpus's train people and kept by what it predicts for its val people.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/head_motion.safetensors,
     calmed (`head_motion_calm`), with the mean code of train people for whoever gives no reference. ValueError, before
     any work, when the corpus is not enough.
+
+    >>> import headsync
+    >>> settings = headsync.load_settings("head-motion", "tiny", "run.steps=2")
+    >>> headsync.train_head_motion(headsync.open_corpus("people"), "runs/head_motion", settings).weights.name
+    'head_motion.safetensors'
     """
     require(corpus, NEEDS["head-motion"]._replace(sound=not settings.material.silent_clips))
     form = dict(sound=settings.model.sound, silent=settings.material.silent_clips)
