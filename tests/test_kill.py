@@ -5,6 +5,7 @@ A few moments of what `python benchmarks/kill.py --moments 50` does; docs/result
 
 import errno
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -19,6 +20,7 @@ import torch
 
 import render_stage.rhythmic_head.train
 from headsync.experiment import LoopSettings, RunLog, checkpoints, load_checkpoint, load_config, read_log, run_loop
+from headsync.experiment.trainer import Trainer
 from render_stage.rhythmic_head.train import RendererSettings, RendererTraining
 from tests.killing import Extent, draw_moments, limit_files, run
 from tests.loop_trainee import Regression, train
@@ -111,6 +113,16 @@ class Fed(Regression):
 
 print(*train({out!r}, 997, trainee=Fed())[1], flush=True)
 """
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are sent what they need")
+def test_workers_share_what_the_run_holds(monkeypatch):
+    """Also where Python would send it to them, as 3.14 does on Linux: a lambda cannot be sent."""
+    monkeypatch.setattr(multiprocessing.context._default_context, "_actual_context", multiprocessing.get_context("spawn"))
+    training = object.__new__(Trainer)
+    training.run, training.device = SimpleNamespace(workers=1), torch.device("cpu")
+    training.task, training.steps, training._batches = SimpleNamespace(batch=lambda step: step * step), 7, None
+    assert [training._next(), training._next()] == [49, 64]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -27,6 +27,10 @@ from headsync.experiment.schedule import exponential_average, lr_share
 from headsync.experiment.seeds import METRICS, START, STEPS, seed_everything
 from headsync.experiment.task import Found, Task
 
+# The start of workers that was Linux's own until Python 3.13: they share the corpus that the run holds in memory, where those
+# of the other ways are sent a copy each.
+WORKERS_START = "fork" if sys.platform == "linux" else None
+
 
 class Trainer:
     """A task's modules with their optimiser and average, step by step: what `run_loop` takes on and saves."""
@@ -85,7 +89,7 @@ class Trainer:
             self._batches = iter(DataLoader(
                 Numbered(self.task.batch), sampler=range(self.steps, sys.maxsize), batch_size=None, collate_fn=as_it_is,
                 pin_memory=self.device.type == "cuda", num_workers=self.run.workers, prefetch_factor=2,
-                worker_init_fn=deaf_to_signals))
+                worker_init_fn=deaf_to_signals, multiprocessing_context=WORKERS_START))
         return next(self._batches)
 
     @torch.no_grad()
