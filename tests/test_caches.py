@@ -1,6 +1,7 @@
 """Where the install and the home may not be written on: compiled functions and fonts have a private place, or none."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -117,3 +118,11 @@ def test_fonts_stay_where_they_are_where_they_may(temporary, monkeypatch):
     monkeypatch.setenv("MPLCONFIGDIR", "mine")
     caches.keep_fonts_somewhere()
     assert os.environ["MPLCONFIGDIR"] == "mine"
+
+
+def test_every_compiled_function_is_so_by_this_decorator():
+    """One by `numba.njit(cache=True)` itself would end `import` where there is no place."""
+    sources = {path.name: path.read_text(encoding="utf-8")
+               for name in ("headsync", "landmark_stage", "render_stage", "syncers") for path in (ROOT / name).rglob("*.py")}
+    assert {name for name, text in sources.items() if "@compiled(" in text} == {"rasteriser.py", "placing.py", "guide.py"}
+    assert [name for name, text in sources.items() if re.search(r"(?m)^\s*(import|from) numba", text)] == ["caches.py"]
