@@ -43,19 +43,16 @@ def test_only_files_of_ended_processes_are_removed(tmp_path):
         process.wait()
 
 
-@pytest.mark.parametrize("changed", [2, 3], ids=["began at another time", "on another machine"])
-def test_a_number_alone_names_no_process(tmp_path, changed):
-    """A later process may have a dead one's number; another machine's may live."""
-    partial = files.partial_path(tmp_path / "c.npz")
-    place, number, started, machine, end = partial.name.rsplit("-", 4)
-    parts = [place, number, started, machine, end]
-    parts[changed] = {2: str(int(started) + 1), 3: "0123abcd"}[changed]
-    stale = tmp_path / "-".join(parts)
-    for path in (partial, stale):
+def test_a_number_alone_names_no_process(tmp_path):
+    """A later process may have an ended one's number; on another machine all may live."""
+    own = files.partial_path(tmp_path / "c-d.npz")
+    name, number, started, machine, end = own.name.rsplit("-", 4)
+    earlier = own.with_name("-".join([name, number, str(int(started) + 1), machine, end]))
+    elsewhere = own.with_name("-".join([name, number, str(int(started) + 1), "0123abcd", end]))
+    for path in (own, earlier, elsewhere):
         path.write_bytes(b"half")
     remove_left_behind([tmp_path])
-    left = {partial.name} if changed == 2 else {partial.name, stale.name}
-    assert {*names(tmp_path)} == left
+    assert {*names(tmp_path)} == {own.name, elsewhere.name}
 
 
 def test_who_cannot_be_told_lives(tmp_path, monkeypatch):
