@@ -1,6 +1,7 @@
 """Progress: silent until asked for, plain lines in a log, a bar on a terminal, and nothing left when a stage is over."""
 
 import io
+import os
 import threading
 import time
 
@@ -46,6 +47,18 @@ def test_a_terminal_has_a_bar_that_goes_on_without_steps_and_vanishes(quick):
     with shown_progress(file=file), stage("reading"):
         time.sleep(0.2)
     assert "reading 00:00" in file.getvalue()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX")
+def test_a_terminal_that_does_not_know_its_size_shows_bars(quick):
+    reader, writer = os.openpty()       # it says 0 x 0, as those of containers do
+    with os.fdopen(writer, "w") as file:
+        with shown_progress(file=file), stage("rendering", total=7, unit="frame") as step:
+            step(3)
+            time.sleep(0.1)
+        shown = os.read(reader, 10000).decode()
+    os.close(reader)
+    assert "rendering" in shown and "3/7" in shown
 
 
 def test_nothing_is_shown_unasked(quick, capsys):

@@ -4,6 +4,7 @@ Whoever does the work says `stage` or `tracked`; nothing is shown unless somebod
 as the commands do. Nothing of it changes what is computed.
 """
 
+import shutil
 import sys
 import threading
 import time
@@ -72,7 +73,9 @@ class Bar:
 
     def __init__(self, file: TextIO, name: str, total: int | None, unit: str, done: int):
         form = {} if total or unit else {"bar_format": "{desc} {elapsed}"}
-        self._bar = tqdm(total=total, desc=name, unit=unit, initial=done, file=file, leave=False, dynamic_ncols=True, **form)
+        wide, high = shutil.get_terminal_size()     # tqdm by itself shows nothing on a terminal that says 0 x 0
+        self._bar = tqdm(total=total, desc=name, unit=unit, initial=done, file=file, leave=False, ncols=wide, nrows=high,
+                         **form)
 
     def step(self, count: int = 1) -> None:
         """So many more are done."""
