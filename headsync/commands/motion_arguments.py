@@ -1,8 +1,13 @@
-"""Options that several commands share: how faces are found, and how they are to move."""
+"""Options that several commands share: how faces are found and how they are to move, and where networks compute."""
 
 from headsync.commands.parser import CommandParser
 
 DETECTORS = ("mediapipe", "face-alignment")     # those of headsync.landmarks.detection, which takes seconds to import
+
+
+def add_device_argument(parser: CommandParser) -> None:
+    """Where networks compute."""
+    parser.add_argument("--device", default="auto", help="auto (default): a GPU where there is one; cpu, cuda or cuda:1")
 
 
 def add_generator_arguments(parser: CommandParser, *, model: str) -> None:

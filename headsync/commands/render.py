@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from headsync.commands.checks import check_inputs, reserved
 from headsync.commands.command import named, run_each
-from headsync.commands.motion_arguments import add_motion_arguments
+from headsync.commands.motion_arguments import add_device_argument, add_motion_arguments
 from headsync.commands.parser import CommandParser
 
 EXAMPLE = "render --landmarks motion.npz --refs photo.jpg --audio speech.wav --out talking.mp4"
@@ -30,7 +30,7 @@ def add_picture_arguments(parser: CommandParser) -> None:
     parser.add_argument("--size", type=int, default=256, help="side of the rendered square in pixels (default 256)")
     parser.add_argument("--paste-back", action="store_true", help="put the head back into the first reference in full size")
     parser.add_argument("--model", default="small", help="small (default), sharp or a weight file")
-    parser.add_argument("--device", default="auto", help="auto (default): a GPU where there is one; cpu, cuda or cuda:1")
+    add_device_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
