@@ -99,3 +99,16 @@ def test_warnings_of_the_packages_are_notes_while_a_command_runs(capsys):
     assert "headsync: note: a.png: the face is small\n" in capsys.readouterr().err
     log.warning("afterwards")
     assert "note" not in capsys.readouterr().err and not logging.getLogger("render_stage").handlers
+
+
+@pytest.mark.parametrize(("name", "message", "line"), [
+    ("d/a.mp4", "d/a.mp4: cannot be read", "d/a.mp4: cannot be read"),
+    ("a.mp4", "no face found in a.mp4 (7 frames)", "no face found in a.mp4 (7 frames)"),
+    ("a.mp4", "ba.mp4: cannot be read", "a.mp4: ba.mp4: cannot be read"), ("b", "-2 is below 0", "b: -2 is below 0"),
+])
+def test_what_failed_is_named_once(capsys, name, message, line):
+    def job(item):
+        raise ValueError(message)
+
+    assert run_each(job, [(name,), (name,)]) == 1
+    assert capsys.readouterr().err == 2 * f"headsync: failed: {line}\n"
