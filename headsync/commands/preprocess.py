@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from headsync.commands.command import report_failures
+from headsync.commands.command import about, report_failures
 from headsync.commands.motion_arguments import DETECTORS
 from headsync.commands.parser import CommandParser
 
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"{len(clips)} clips, {minutes(clips):.1f} min in {options.out}; {len(left_out)} stretches left out "
           f"(rejected.csv); {report.processed} videos processed, {report.skipped} finished before")
     print("\n".join(advice(report.corpus)))
-    return report_failures([f"{one.source}: {one.reason}" for one in report.rejections if one.failed])
+    return report_failures([about(one.source, ValueError(one.reason)) for one in report.rejections if one.failed])
 
 
 def advice(corpus: "Corpus") -> list[str]:
