@@ -19,7 +19,7 @@ from torch import Tensor
 from headsync.corpus import open_corpus
 from landmark_stage import load_expression, load_generator, start_face
 from landmark_stage.expression.data import ExpressionClip, face_at_rest, mouth_opening, read_expressions
-from landmark_stage.expression.generate import own_face, spoken_faces
+from landmark_stage.expression.generate import expression_stream, own_face, spoken_faces
 from landmark_stage.expression.network import Expression, padded
 from landmark_stage.expression.train import mouth_error, predicted_faces
 from landmark_stage.ms_sync.data import read_tracks
@@ -87,7 +87,8 @@ def spoken(model: Expression, piece: Piece) -> Tensor:
     """The motion (T, 204), canvas shares, of a piece's first face that says its sound."""
     points = CANVAS * piece.real.flat[:1].unflatten(1, (68, 3)).numpy()
     start = start_face().replace(points=points)
-    made = np.concatenate(list(spoken_faces([piece.real.rows], start, model)))
+    stream = expression_stream(model, start, level=None).maker
+    made = np.concatenate(list(spoken_faces([stream.push(piece.real.rows), stream.finish()], start)))
     return torch.from_numpy(made / CANVAS).flatten(1)
 
 

@@ -5,11 +5,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from headsync.corpus import BuildReport, PreprocessSettings, build_corpus, find_sources
 from headsync.evaluation import Evaluation, EvaluationSettings, evaluate_videos, load_published
 from headsync.evaluation.report import write_report
 from headsync.experiment import load_config
-from headsync.media import checked, shown_progress
+from headsync.media import Sound, checked, open_sound, shown_progress
 from landmark_stage import Generator, MotionChoice, MotionControl, load_generator, write_motion
 from landmark_stage.expression.network import Expression
 from render_stage import FaceEmbedder, Renderer, load_face_encoder, load_renderer, read_references, render_video
@@ -33,18 +35,18 @@ class TalkReport(NamedTuple):
 
 
 @checked
-def talk(audio: str | Path, references: ReferenceSet | str | Path | Sequence[str | Path], out: str | Path, *,
+def talk(audio: str | Path | Sound, references: ReferenceSet | str | Path | Sequence[str | Path], out: str | Path, *,
          speaker: Generator | Expression | None = None, renderer: Renderer | None = None,
          control: MotionControl | None = None, motion: MotionChoice | None = None, size: int = 256, paste_back: bool = False,
-         count: int = 8, face: str = "largest", progress: bool = False) -> TalkReport:
+         count: int = 8, face: str = "largest", device: str | torch.device = "auto", progress: bool = False) -> TalkReport:
     """The video `out` (.mp4) in which the face of the references says `audio`, and beside it its motion (.npz).
 
     `audio` is any file with sound; `references` are pictures and clips of one person, of which `size`, `count` and `face`
-    are told to `read_references`, or what that has read. `speaker` and `renderer` are the shipped `long` and `small` ones
-    by default; `control` has the motion's seed and noise, `motion` what head, lips and lids do (default, as the command:
-    blinks come naturally, and the generator's lips, which close too seldom, are closed more). Memory does not grow with
-    length; the same arguments give the same motion. ValueError, one line, for input that cannot be used; no file is then
-    left half-written under its final name.
+    are told to `read_references`, or what that has read. `speaker` and `renderer` are the shipped `long` and `small` ones on
+    `device` by default; `control` has the motion's seed and noise, `motion` what head, lips and lids do (default, as the
+    command: blinks come naturally, and the generator's lips, which close too seldom, are closed more). Memory does not grow
+    with length; the same arguments give the same motion. ValueError, one line, for input that cannot be used; no file is
+    then left half-written under its final name.
 
     >>> import headsync
     >>> made = headsync.talk("speech.wav", "photo.jpg", "talk.mp4")
@@ -54,9 +56,11 @@ def talk(audio: str | Path, references: ReferenceSet | str | Path | Sequence[str
     out = Path(out)
     if out.suffix.lower() != ".mp4":
         raise ValueError(f"a talk is written as .mp4, got {out}; name it {out.with_suffix('.mp4').name}")
-    speaker, renderer = speaker or load_generator(), renderer or load_renderer()
+    speaker = speaker or load_generator(device=device)
+    renderer = load_renderer(device=device) if renderer is None else renderer
     if not isinstance(references, ReferenceSet):
         references = read_references(references, count=count, face=face, size=size, progress=progress)
+    audio = open_sound(audio)       # decoded once, for motion, head and video
     motion = motion or MotionChoice(blink="natural", lip_closure=float(isinstance(speaker, Generator)))
     landmarks = out.with_suffix(".npz")
     with shown_progress(progress):
@@ -70,14 +74,15 @@ def evaluate(generated: str | Path | Mapping[str, str | Path], reference: str | 
              report: str | Path | None = None, audio: str | Path | None = None, split: str | None = None,
              settings: EvaluationSettings | None = None, syncers: SyncerPyramid | str | Path = "metric",
              identity: str | Path | None = "identity", published: str | Path | None = None,
-             progress: bool = False) -> Evaluation:
+             device: str | torch.device = "auto", progress: bool = False) -> Evaluation:
     """Every figure of generated videos or landmark files against real ones, and with `report` a folder that shows them.
 
-    `generated` and `reference` are files, or folders whose files are named alike; several methods are compared as
-    `{name: place}`. `syncers` judge synchrony, the face encoder `identity` likeness (None: no CSIM-S); `published` is a
-    folder of published networks' weight files; `settings` is a `headsync.evaluation.EvaluationSettings`. `report` is
-    filled with metrics.json and report.html. A clip that cannot be judged is named in the result's `problems` and does
-    not stop the others. ValueError, one line, when there is nothing to judge.
+    `generated` and `reference` are files, or folders whose files are named alike; several methods are compared as `{name:
+    place}`. `syncers` judge synchrony, the face encoder `identity` likeness (None: no CSIM-S); `published` is a folder of
+    published networks' weight files; `device` is auto (a GPU where there is one), cpu, cuda or cuda:N; `settings` is a
+    `headsync.evaluation.EvaluationSettings`. `report` is filled with metrics.json and report.html. A clip that cannot be
+    judged is named in the result's `problems` and does not stop the others. ValueError, one line, when there is nothing to
+    judge.
 
     >>> import headsync
     >>> found = headsync.evaluate("talk.mp4", "real.mp4", report="report", identity=None)
@@ -85,10 +90,10 @@ def evaluate(generated: str | Path | Mapping[str, str | Path], reference: str | 
     (('generated',), ['metrics.json', 'report.html'])
     """
     methods = generated if isinstance(generated, Mapping) else {"generated": generated}
-    embed = None if identity is None else FaceEmbedder(load_face_encoder(identity))
+    embed = None if identity is None else FaceEmbedder(load_face_encoder(identity, device=device))
     found = evaluate_videos({name: Path(place) for name, place in methods.items()}, _path(reference), audio=_path(audio),
                             split=split, settings=settings, embed=embed, progress=progress,
-                            pyramid=load_syncers(syncers) if isinstance(syncers, str | Path) else syncers,
+                            pyramid=load_syncers(syncers, device=device) if isinstance(syncers, str | Path) else syncers,
                             published=None if published is None else load_published(Path(published)))
     if report is not None:
         write_report(report, found)

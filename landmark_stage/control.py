@@ -82,7 +82,7 @@ class MotionChoice:
         """Whether nothing is asked for: motions stay as they are, bit for bit."""
         return self.plain and self.head_scale == 1 and self.lip_scale == 1
 
-    def applied(self, blocks: Iterable[np.ndarray], start: np.ndarray, *, audio: str | Path | np.ndarray | None,
+    def applied(self, blocks: Iterable[np.ndarray], start: np.ndarray, *, audio: str | Path | np.ndarray | media.Sound | None,
                 frames: int | None) -> Iterator[np.ndarray]:
         """Blocks (t, 68, 3) of a motion that begins with `start` (68, 3), changed as was asked for; see `compose_motion`.
 
@@ -95,7 +95,7 @@ class MotionChoice:
         return compose_motion(blocks, start, head=heads[self.head](), lids=lids[self.blink](), head_scale=self.head_scale,
                               lip_scale=self.lip_scale, lip_closure=self.lip_closure, frames=frames)
 
-    def _learned(self, start: np.ndarray, audio: str | Path | np.ndarray | None) -> Iterator[np.ndarray]:
+    def _learned(self, start: np.ndarray, audio: str | Path | np.ndarray | media.Sound | None) -> Iterator[np.ndarray]:
         if audio is None:
             raise ValueError("--head-motion learned follows the sound; give --audio, or choose still or a video")
         return _held(stream_heads(audio, start, model=self.learner, reference=self.reference, seed=self.seed))

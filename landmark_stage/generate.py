@@ -9,9 +9,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +23,7 @@ from headsync.landmarks.motion import scale_motion
 from landmark_stage.ms_sync.generator import Generator, GeneratorSettings
 from landmark_stage.ms_sync.noise import NoiseSource
 from landmark_stage.ms_sync.stream import MotionStream
+from landmark_stage.push import PushStream, device_of, pushed
 
 MODELS = ("short", "long")
 KIND = Kind("landmark_stage", MODELS, frozenset(["generator"]), "generator", "landmark generator",
@@ -62,46 +61,20 @@ class MotionControl:
         return NoiseSource(generator.settings.noise, generator=random, scale=self.noise)
 
 
-class Sound(NamedTuple):
-    """A sound that can be gone through once more: how loud and how long it is is known beforehand."""
-
-    source: str | Path | np.ndarray
-    level: media.Level
-    frames: int
-
-    def blocks(self, block_frames: int) -> Iterator[np.ndarray]:
-        """The samples, `block_frames` video frames at a time."""
-        if not isinstance(self.source, np.ndarray):
-            return media.stream_audio(self.source, block_frames=block_frames)
-        step = media.samples_for_frames(block_frames)
-        return (self.source[start : start + step] for start in range(0, len(self.source), step))
-
-
-def listen(source: str | Path | np.ndarray) -> Sound:
-    """A file's, or a 16 kHz waveform's (N,), loudness and length, in constant memory. ValueError when nothing is there."""
-    counted = [0]
-
-    def samples() -> Iterator[np.ndarray]:
-        for block in Sound(source, media.Level(0.0, 0.0), 0).blocks(BLOCK_FRAMES):
-            counted[0] += len(block)
-            yield block
-
-    level = media.measure_level(samples())
-    return Sound(source, level, media.frames_for_samples(counted[0]))
-
-
 @media.checked
-def load_generator(source: str | Path = "long") -> Generator:
+def load_generator(source: str | Path = "long", *, device: str | torch.device = "auto") -> Generator:
     """A frozen generator in evaluation mode: the shipped `short` or `long` one, or a weight file.
 
-    ValueError, one line, for a file that holds none.
+    `device` is auto (a GPU where there is one), cpu, cuda or cuda:N; motions are made where their generator is. ValueError,
+    one line, for a file that holds none and a device that is not there.
 
     >>> import headsync
     >>> generator = headsync.load_generator("short")
     >>> headsync.generate_landmarks("speech.wav", generator=generator).points.shape
     (10, 68, 3)
     """
-    return load_model(source, lambda config: Generator(build_config(GeneratorSettings, config["generator"])), KIND)
+    return load_model(source, lambda config: Generator(build_config(GeneratorSettings, config["generator"])), KIND,
+                      device=device)
 
 
 @media.checked
@@ -132,14 +105,16 @@ def start_face(source: str | Path | LandmarkSequence | None = None) -> LandmarkS
 
 
 @media.checked
-def stream_landmarks(audio: str | Path | np.ndarray | Iterable[np.ndarray], start: LandmarkSequence | None = None, *,
-                     generator: Generator | None = None, control: MotionControl | None = None, block_frames: int = BLOCK_FRAMES,
-                     level: media.Level | None = None) -> Iterator[np.ndarray]:
+def stream_landmarks(audio: str | Path | np.ndarray | media.Sound | Iterable[np.ndarray],
+                     start: LandmarkSequence | None = None, *, generator: Generator | None = None,
+                     control: MotionControl | None = None, block_frames: int = BLOCK_FRAMES,
+                     level: media.Level | None = None, device: str | torch.device = "auto") -> Iterator[np.ndarray]:
     """Motion as blocks (t, 68, 3) float32, pixels of the start's canvas: `block_frames` each, the last one shorter.
 
-    `audio` is a file, a 16 kHz waveform, or, for live sound, an iterable of its pieces with the `level` it is expected
-    to have (`media.measure_level` of a sample of it). Frame t comes when frame t + 30 has been heard
-    (`LOOK_AHEAD_FRAMES`), frame 0 is the start; together the blocks equal `generate_landmarks`. ValueError as there.
+    `audio` is a file, a 16 kHz waveform, an open sound (`media.open_sound`), or, for live sound, an iterable of its pieces
+    with the `level` it is expected to have (`media.measure_level` of a sample of it). Frame t comes when frame t + 30 has
+    been heard (`LOOK_AHEAD_FRAMES`), frame 0 is the start; together the blocks equal `generate_landmarks`. ValueError as
+    there.
 
     >>> import headsync
     >>> blocks = headsync.stream_landmarks("speech.wav", headsync.start_face("photo.jpg"), block_frames=4)
@@ -158,21 +133,21 @@ def stream_landmarks(audio: str | Path | np.ndarray | Iterable[np.ndarray], star
     """
     if block_frames < 1:
         raise ValueError(f"a block holds at least 1 frame, got block_frames={block_frames}")
-    if not isinstance(audio, str | Path | np.ndarray):
+    if not isinstance(audio, str | Path | np.ndarray | media.Sound):
         if level is None:
             raise ValueError("live sound needs its level: give level=measure_level(a sample of it)")
         blocks = audio
     else:
-        sound = listen(audio)
+        sound = media.open_sound(audio)
         blocks, level = sound.blocks(block_frames), sound.level
-    return _blocks(blocks, level, start or start_face(), generator or load_generator(), control or MotionControl(),
+    return _blocks(blocks, level, start or start_face(), generator or load_generator(device=device), control or MotionControl(),
                    block_frames)
 
 
 def _blocks(blocks: Iterable[np.ndarray], level: media.Level, start: LandmarkSequence, generator: Generator,
             control: MotionControl, block_frames: int) -> Iterator[np.ndarray]:
     dims = generator.settings.dims
-    stream = MotionStream(generator, torch.from_numpy(start.flat(dims)[0]), noise=control.noise_source(generator))
+    stream = motion_stream(generator, start, control, level=level)
     depth = start.points[0, :, 2]
 
     def shown(made: torch.Tensor) -> np.ndarray:
@@ -182,21 +157,29 @@ def _blocks(blocks: Iterable[np.ndarray], level: media.Level, start: LandmarkSeq
     def pieces() -> Iterator[np.ndarray]:
         yield start.points                      # frame 0, bit for bit
         made = 0
-        for motion in chain((stream.push(torch.from_numpy(rows)) for rows in media.stream_features(blocks, level)),
-                            map(MotionStream.finish, [stream])):
+        for motion in pushed(stream, blocks):
             yield shown(motion[1:] if not made else motion)
             made += len(motion)
 
     return media.recut(pieces(), block_frames)
 
 
-@media.checked
-def generate_landmarks(audio: str | Path | np.ndarray, start: LandmarkSequence | None = None, *,
-                       generator: Generator | None = None, control: MotionControl | None = None) -> LandmarkSequence:
-    """The motion (T, 68, 3) of a face while it says `audio` (a file, or a 16 kHz waveform), T = ceil(25 x its seconds).
+def motion_stream(generator: Generator, start: LandmarkSequence, control: MotionControl, *, level: media.Level) -> PushStream:
+    """Samples in, motion (t, D * L) in canvas shares out, that begins with the start; `level` is the sound's."""
+    first = torch.from_numpy(start.flat(generator.settings.dims)[0])
+    maker = MotionStream(generator, first, noise=control.noise_source(generator))
+    return PushStream(maker, level=level, device=device_of(generator))
 
-    Frame 0 is `start` (default: the canonical face), bit for bit; `generator` is the shipped `long` one by default. The
-    same arguments give the same arrays. ValueError, one line, for sound without samples or with none that is finite.
+
+@media.checked
+def generate_landmarks(audio: str | Path | np.ndarray | media.Sound, start: LandmarkSequence | None = None, *,
+                       generator: Generator | None = None, control: MotionControl | None = None,
+                       device: str | torch.device = "auto") -> LandmarkSequence:
+    """The motion (T, 68, 3) of a face while it says `audio`, a file, waveform (16 kHz) or open sound: T = ceil(25 x seconds).
+
+    Frame 0 is `start` (default: the canonical face), bit for bit; `generator` is the shipped `long` one on `device` by
+    default. The same arguments give the same arrays. ValueError, one line, for sound without samples or with none that is
+    finite.
 
     >>> import headsync
     >>> motion = headsync.generate_landmarks("speech.wav", headsync.start_face("photo.jpg"))
@@ -204,23 +187,24 @@ def generate_landmarks(audio: str | Path | np.ndarray, start: LandmarkSequence |
     >>> len(motion), motion.points.shape
     (10, (10, 68, 3))
     """
-    start, control, generator = start or start_face(), control or MotionControl(), generator or load_generator()
+    start, control, generator = start or start_face(), control or MotionControl(), generator or load_generator(device=device)
     points = np.concatenate(list(stream_landmarks(audio, start, generator=generator, control=control)))
     return LandmarkSequence(points=points, visible=np.ones(len(points), bool), fps=float(media.FPS), size=start.size,
                             crop=start.crop, producer=_producer(audio, generator, control))
 
 
 @media.checked
-def write_landmarks(audio: str | Path, start: LandmarkSequence | None, out: str | Path, *, generator: Generator | None = None,
-                    control: MotionControl | None = None) -> int:
+def write_landmarks(audio: str | Path | media.Sound, start: LandmarkSequence | None, out: str | Path, *,
+                    generator: Generator | None = None, control: MotionControl | None = None,
+                    device: str | torch.device = "auto") -> int:
     """The number of frames of the motion now in `out` (.npz): as `generate_landmarks`, in constant memory.
 
     >>> import headsync
     >>> headsync.write_landmarks("speech.wav", None, "motion.npz", control=headsync.MotionControl(seed=3, lip_scale=1.1))
     10
     """
-    start, control, generator = start or start_face(), control or MotionControl(), generator or load_generator()
-    sound = listen(audio)
+    start, control, generator = start or start_face(), control or MotionControl(), generator or load_generator(device=device)
+    sound = media.open_sound(audio)
     with SequenceWriter(out, frames=sound.frames, fps=float(media.FPS), size=start.size, crop=start.crop,
                         producer=_producer(audio, generator, control)) as writer:
         with media.stage("motion", total=sound.frames, unit="frame") as step:
@@ -230,12 +214,17 @@ def write_landmarks(audio: str | Path, start: LandmarkSequence | None, out: str 
     return sound.frames
 
 
-def _producer(audio: str | Path | np.ndarray, generator: Generator, control: MotionControl) -> str:
+def _producer(audio: str | Path | np.ndarray | media.Sound, generator: Generator, control: MotionControl) -> str:
     """What made a motion: program, weights, sound, controls."""
-    named = {} if isinstance(audio, np.ndarray) else {"audio": Path(audio).name, "audio_sha256": file_digest(audio)}
     return producer_json(program="gen_landmarks", version=metadata.version("headsync"), weights=fingerprint(generator),
                          seed=control.seed, noise=control.noise, head_scale=control.head_scale, lip_scale=control.lip_scale,
-                         **named)
+                         **told_of(audio))
+
+
+def told_of(audio: str | Path | np.ndarray | media.Sound) -> dict[str, str]:
+    """What a producer says of a sound: the name and SHA-256 of its file, nothing of a waveform."""
+    path = audio.path if isinstance(audio, media.Sound) else None if isinstance(audio, np.ndarray) else audio
+    return {} if path is None else {"audio": Path(path).name, "audio_sha256": file_digest(path)}
 
 
 def file_digest(path: str | Path) -> str:

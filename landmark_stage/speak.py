@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from headsync import media
 from headsync.experiment import fingerprint
@@ -20,11 +21,10 @@ from landmark_stage.expression.generate import load_expression, stream_expressio
 from landmark_stage.expression.network import Expression
 from landmark_stage.generate import (
     MotionControl,
-    file_digest,
-    listen,
     load_generator,
     start_face,
     stream_landmarks,
+    told_of,
     write_landmarks,
 )
 from landmark_stage.ms_sync.generator import Generator
@@ -37,22 +37,23 @@ def motion_control(options: argparse.Namespace) -> MotionControl:
     return MotionControl(options.seed, options.noise, options.head_scale, options.lip_scale)
 
 
-def load_speaker(generator: str = "ms-sync", model: str | Path | None = None) -> Generator | Expression:
+def load_speaker(generator: str = "ms-sync", model: str | Path | None = None, *,
+                 device: str | torch.device = "auto") -> Generator | Expression:
     """A generator by name, with the weights `model` (default: `long`, or the shipped expression learner). ValueError."""
     if generator not in GENERATORS:
         raise ValueError(f"--generator takes {' or '.join(GENERATORS)}, got {generator!r}")
     if generator == "expression":
-        return load_expression("expression" if model is None else model)
-    return load_generator("long" if model is None else model)
+        return load_expression("expression" if model is None else model, device=device)
+    return load_generator("long" if model is None else model, device=device)
 
 
-def write_motion(audio: str | Path, start: LandmarkSequence | None, out: str | Path, *, speaker: Generator | Expression,
-                 control: MotionControl, motion: MotionChoice) -> int:
+def write_motion(audio: str | Path | media.Sound, start: LandmarkSequence | None, out: str | Path, *,
+                 speaker: Generator | Expression, control: MotionControl, motion: MotionChoice) -> int:
     """The number of frames of the motion now in `out` (.npz), made in constant memory: a face speaks, its head does as chosen.
 
     Scales are those of `motion`; seed and noise those of `control`. ValueError, one line, as the parts have it.
     """
-    start = start or start_face()
+    start, audio = start or start_face(), media.open_sound(audio)
     if motion.plain and isinstance(speaker, Generator):
         scaled = replace(control, head_scale=motion.head_scale, lip_scale=motion.lip_scale)
         return write_landmarks(audio, start, out, generator=speaker, control=scaled)
@@ -60,10 +61,10 @@ def write_motion(audio: str | Path, start: LandmarkSequence | None, out: str | P
         blocks = stream_landmarks(audio, start, generator=speaker, control=replace(control, head_scale=1.0, lip_scale=1.0))
     else:
         blocks = stream_expression(audio, start, model=speaker, reference=motion.reference)
-    frames = listen(audio).frames
+    frames = audio.frames
     told = producer_json(program="gen_landmarks", version=metadata.version("headsync"), weights=fingerprint(speaker),
                          generator="ms-sync" if isinstance(speaker, Generator) else "expression", seed=control.seed,
-                         noise=control.noise, audio=Path(audio).name, audio_sha256=file_digest(audio), **motion.told())
+                         noise=control.noise, **told_of(audio), **motion.told())
     with SequenceWriter(out, frames=frames, fps=float(media.FPS), size=start.size, crop=start.crop, producer=told) as writer:
         with media.stage("motion", total=frames, unit="frame") as step:
             for block in motion.applied(blocks, start.points[0], audio=audio, frames=frames):
@@ -72,7 +73,8 @@ def write_motion(audio: str | Path, start: LandmarkSequence | None, out: str | P
     return frames
 
 
-def rewrite_motion(landmarks: str | Path, out: str | Path, *, motion: MotionChoice, audio: str | Path | None) -> int:
+def rewrite_motion(landmarks: str | Path, out: str | Path, *, motion: MotionChoice,
+                   audio: str | Path | media.Sound | None) -> int:
     """The number of frames of the motion now in `out` (.npz): that of the file `landmarks`, its head and lids as chosen.
 
     In constant memory; `audio` is what learned heads follow. ValueError, one line, as the parts have it.

@@ -92,19 +92,19 @@ def align(motion: Motion, references: ReferenceSet) -> Alignment:
 
 @media.checked
 def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceSet | str | Path | Sequence[str | Path],
-                 out: str | Path, *, audio: str | Path | None = None, renderer: Renderer | None = None,
+                 out: str | Path, *, audio: str | Path | media.Sound | None = None, renderer: Renderer | None = None,
                  size: int = CANVAS_PX, paste_back: bool = False, count: int = 8, face: str = "largest",
                  source: str | Path | None = None, device: str | torch.device = "auto",
                  progress: bool = False) -> RenderReport:
     """What was written to `out` (.mp4): the face of the references, moving as the sequence, with the sound of `audio`.
 
-    `references` are pictures and clips, of which `size`, `count` and `face` are told to `read_references`, or what that
-    has read. There are as many frames as the sequence has, with sound ceil(25 x its seconds); memory does not grow with
-    their number. `paste_back` puts the head back into the first reference's picture or video, in its full size up to 9.4
-    megapixels. `renderer` is anything of the form of `render_stage.Renderer`, by default the shipped small one on `device`
-    (auto, cpu, cuda or cuda:N). `source` is the video that the motion was extracted from, for renderers that read its frames.
-    ValueError, one line, for input that cannot be used and for sound of another length than the sequence; nothing is then
-    under the final name.
+    `references` are pictures and clips, of which `size`, `count` and `face` are told to `read_references`, or what that has
+    read. There are as many frames as the sequence has, with sound ceil(25 x its seconds); memory does not grow with their
+    number. `paste_back` puts the head back into the first reference's picture or video, in its full size up to 9.4
+    megapixels. `audio` is a file or an open sound of one (`media.open_sound`). `renderer` is anything of the form of
+    `render_stage.Renderer`, by default the shipped small one on `device` (auto, cpu, cuda or cuda:N). `source` is the video
+    that the motion was extracted from, for renderers that read its frames. ValueError, one line, for input that cannot be
+    used and for sound of another length than the sequence; nothing is then under the final name.
 
     >>> import headsync
     >>> made = headsync.render_video("motion.npz", "photo.jpg", "talk.mp4", audio="speech.wav")
@@ -115,7 +115,10 @@ def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceS
         check_renderer(renderer)
         check_given(renderer.needs, rows=audio, source=source)
     motion = open_motion(sequence)
-    frames = shown_frames(motion.header.frames, audio)
+    sound = None if audio is None else media.open_sound(audio)
+    if sound is not None and sound.path is None:
+        raise ValueError("a video's sound is copied from a file and this one is a waveform; write it to a file first")
+    frames = shown_frames(motion.header.frames, sound)
     if not isinstance(references, ReferenceSet):
         references = read_references(references, count=count, face=face, size=size, progress=progress)
     renderer = load_renderer(device=device) if renderer is None else renderer
@@ -126,11 +129,12 @@ def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceS
                       length=frames) if paste_back else None
     block_frames = max(1, min(BLOCK_FRAMES, BLOCK_FRAMES * CANVAS_PX**2 // references.pixels**2))
     driven = drives(canvas_blocks(motion, alignment, frames=frames, block_frames=block_frames), needs=renderer.needs,
-                    block_frames=block_frames, margin=renderer.margin_frames, rows=None if audio is None else sound_rows(audio),
+                    block_frames=block_frames, margin=renderer.margin_frames, rows=None if sound is None else sound.rows(),
                     source=None if source is None else canvas_frames(source, motion.header.crop))
     began = time.monotonic()
     size = paste.size if paste else (references.pixels, references.pixels)
-    with media.shown_progress(progress), media.VideoWriter(out, size=size, audio=audio, preset=PRESET) as writer, \
+    original = None if sound is None else sound.path
+    with media.shown_progress(progress), media.VideoWriter(out, size=size, audio=original, preset=PRESET) as writer, \
             media.stage(f"rendering {Path(out).name}", total=frames, unit="frame") as step:
 
         def write(canvases: np.ndarray, points: np.ndarray) -> None:
@@ -156,24 +160,18 @@ def draw(renderer: Renderer, identity: Any, driven: Iterable[Drive], *, pixels: 
         pending.result()
 
 
-def shown_frames(frames: int, audio: str | Path | None) -> int:
+def shown_frames(frames: int, sound: media.Sound | None) -> int:
     """How many frames are to be shown of a sequence of `frames`: as many as cover the sound, where there is one.
 
     ValueError when that is not the sequence's number, give or take one.
     """
-    if audio is None:
+    if sound is None:
         return frames
-    heard = media.count_audio_frames(audio)
+    heard = sound.frames
     if abs(heard - frames) > AUDIO_SLACK_FRAMES:
-        raise ValueError(f"{audio} lasts {heard} frames ({heard / media.FPS:.2f} s) but the sequence has {frames}; give the "
-                         "sound that the sequence was made from, or make the sequence from this sound")
+        raise ValueError(f"{sound.path} lasts {heard} frames ({heard / media.FPS:.2f} s) but the sequence has {frames}; give "
+                         "the sound that the sequence was made from, or make the sequence from this sound")
     return heard
-
-
-def sound_rows(audio: str | Path) -> Iterator[np.ndarray]:
-    """Rows (4t, 26) of a file's sound, block by block; nothing is read before the first is asked for."""
-    level = media.measure_level(media.stream_audio(audio))
-    yield from media.stream_features(media.stream_audio(audio), level)
 
 
 def canvas_frames(source: str | Path, crop: Crop) -> Iterator[np.ndarray]:

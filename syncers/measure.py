@@ -42,8 +42,10 @@ class Summary(NamedTuple):
 @in_float32
 def level_profiles(pyramid: SyncerPyramid, talk: Talk, *, mode: Mode = "valid") -> list[LagProfile]:
     """A clip's lag profile at every level that has at least three windows."""
-    levels = pyramid.eval().embeddings(talk.flat[None], talk.rows[None])
-    return [PROFILES[mode](level.motion[0], level.audio[0]) for level in levels if level.motion.shape[1] >= LEAST_WINDOWS]
+    device = next(pyramid.parameters()).device
+    levels = pyramid.eval().embeddings(talk.flat[None].to(device), talk.rows[None].to(device))
+    fitting = [level for level in levels if level.motion.shape[1] >= LEAST_WINDOWS]
+    return [PROFILES[mode](level.motion[0].cpu(), level.audio[0].cpu()) for level in fitting]
 
 
 def static(talk: Talk) -> Talk:

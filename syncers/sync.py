@@ -42,10 +42,11 @@ class SyncOffset(NamedTuple):
 
 
 @media.checked
-def load_syncers(source: str | Path = "metric") -> SyncerPyramid:
+def load_syncers(source: str | Path = "metric", *, device: str | torch.device = "auto") -> SyncerPyramid:
     """A frozen pyramid in evaluation mode: the shipped `metric` or `loss` family, or a weight file.
 
-    Gradients flow to landmarks, none to parameters. ValueError, one line, for a file that is none of ours.
+    Gradients flow to landmarks, none to parameters. `device` is auto (a GPU where there is one), cpu, cuda or cuda:N.
+    ValueError, one line, for a file that is none of ours and a device that is not there.
 
     >>> import headsync
     >>> loss = headsync.load_syncers("loss")
@@ -55,13 +56,13 @@ def load_syncers(source: str | Path = "metric") -> SyncerPyramid:
     def pyramid(config: dict) -> SyncerPyramid:
         return SyncerPyramid([build_config(SyncerSettings, level) for level in config["levels"]])
 
-    return load_model(source, pyramid, KIND)
+    return load_model(source, pyramid, KIND, device=device)
 
 
-def as_talk(audio: str | Path | np.ndarray, landmarks: LandmarkSequence | str | Path) -> Talk:
+def as_talk(audio: str | Path | np.ndarray | media.Sound, landmarks: LandmarkSequence | str | Path) -> Talk:
     """Sound and motion as the syncers take them, cut to the shorter.
 
-    `audio` is a file or a waveform (N,) of 16 kHz; `landmarks` a sequence, its .npz, or a video to find a face in.
+    `audio` is a file, a waveform (N,) of 16 kHz or an open sound; `landmarks` a sequence, its .npz, or a video of a face.
     ValueError, one line, for another layout or frame rate, or under five frames together.
     """
     if not isinstance(landmarks, LandmarkSequence):
@@ -70,8 +71,7 @@ def as_talk(audio: str | Path | np.ndarray, landmarks: LandmarkSequence | str | 
     if landmarks.layout != IBUG68 or landmarks.fps != media.FPS:
         raise ValueError(f"syncers know {IBUG68} at {media.FPS} frames per second, "
                          f"got {landmarks.layout} at {landmarks.fps:g}; extract the landmarks anew")
-    waveform = audio if isinstance(audio, np.ndarray) else media.read_audio(audio)
-    rows = torch.from_numpy(media.extract_features(waveform))
+    rows = torch.from_numpy(np.concatenate(list(media.open_sound(audio).rows())))
     frames = min(len(landmarks), len(rows) // media.ROWS_PER_FRAME)
     if frames < LEAST_FRAMES:
         raise ValueError(f"sound and face share {frames} frames; at least {LEAST_FRAMES} are needed to judge synchrony")
@@ -79,11 +79,12 @@ def as_talk(audio: str | Path | np.ndarray, landmarks: LandmarkSequence | str | 
 
 
 @media.checked
-def sync_offset(audio: str | Path | np.ndarray, landmarks: LandmarkSequence | str | Path, *,
-                pyramid: SyncerPyramid | None = None, mode: Mode = "valid") -> list[SyncOffset]:
+def sync_offset(audio: str | Path | np.ndarray | media.Sound, landmarks: LandmarkSequence | str | Path, *,
+                pyramid: SyncerPyramid | None = None, mode: Mode = "valid",
+                device: str | torch.device = "auto") -> list[SyncOffset]:
     """By how many frames the sound is late for the face, one answer per time scale that the clip is long enough for.
 
-    Inputs as for `as_talk`; `pyramid` is the shipped metric family by default. `mode` is `valid` (overlap only, for
+    Inputs as for `as_talk`; `pyramid` is the shipped metric family on `device` by default. `mode` is `valid` (overlap only, for
     conclusions) or `syncnet` (zero padding, for comparison with published figures).
 
     >>> import headsync
@@ -91,7 +92,7 @@ def sync_offset(audio: str | Path | np.ndarray, landmarks: LandmarkSequence | st
     ...     print(f"{scale.window_ms} ms: sound late by {scale.frames} frames, confidence {scale.confidence:.1f}")
     200 ms: sound late by ...
     """
-    return talk_offsets(as_talk(audio, landmarks), pyramid or load_syncers(), mode=mode)
+    return talk_offsets(as_talk(audio, landmarks), pyramid or load_syncers(device=device), mode=mode)
 
 
 def talk_offsets(talk: Talk, pyramid: SyncerPyramid, *, mode: Mode = "valid") -> list[SyncOffset]:
@@ -110,9 +111,9 @@ def similarity_matrix(pyramid: SyncerPyramid, talk: Talk, *, level: int = 1) -> 
 
     ValueError when the clip is too short for the level.
     """
-    levels = pyramid.embeddings(talk.flat[None], talk.rows[None])
+    device = next(pyramid.parameters()).device
+    levels = pyramid.embeddings(talk.flat[None].to(device), talk.rows[None].to(device))
     if len(levels) < level:
         raise ValueError(f"{len(talk.flat)} frames are too few for level {level}")
-    chosen = levels[level - 1]
-    return torch.nn.functional.normalize(chosen.motion[0], dim=-1) @ torch.nn.functional.normalize(chosen.audio[0],
-                                                                                                 dim=-1).T
+    motion, audio = (torch.nn.functional.normalize(side[0], dim=-1) for side in levels[level - 1])
+    return (motion @ audio.T).cpu()

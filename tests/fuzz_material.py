@@ -85,15 +85,12 @@ def stand_in() -> None:
     render_stage.rhythmic_head.train.Judge = lambda *_, **__: None
     RhythmicHead.prepare = lambda self, references: references[0].picture
     RhythmicHead.frames = lambda self, picture, drive: np.repeat(picture[None], len(drive.points), 0)
-    MotionStream._make = still_frames
+    MotionStream._made = still_frames
 
 
-def still_frames(self: MotionStream, until: int) -> torch.Tensor:
-    """What `MotionStream._make` gives, the start again and again."""
-    made, self._made = self._made, max(self._made, until)
-    if self._made > made:
-        self._forget()
-    return self._start.expand(self._made - made, -1)
+def still_frames(self: MotionStream, heard: torch.Tensor) -> torch.Tensor:
+    """What `MotionStream._made` gives for what is heard (K, t, C), the start again and again."""
+    return self._start.expand(heard.shape[1], -1)
 
 
 def picture(seed: int = 0) -> np.ndarray:

@@ -53,10 +53,17 @@ class Half:
     (Watching({"points"}, -1), "margin_frames must"),
     (Watching({"points"}, 0.5), "margin_frames must be 0 or more whole frames, got 0.5"),
 ])
-def test_what_is_no_renderer_is_one_line(tmp_path, renderer, words):
+def test_what_is_no_renderer_is_one_line(renderer, words):
     with pytest.raises(ValueError, match=words) as told:
+        check_renderer(renderer)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("renderer", [object(), Half(), Old()])
+def test_no_work_is_begun_without_a_renderer(tmp_path, renderer):
+    with pytest.raises((TypeError, ValueError), match="renderer"):
         render_video(tmp_path / "missing.npz", tmp_path / "missing.png", tmp_path / "v.mp4", renderer=renderer)
-    assert "\n" not in str(told.value) and not list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
 
 
 def test_needs_may_not_be_one_word():

@@ -71,7 +71,7 @@ def write_motion(path: Path, frames: int) -> Path:
 @pytest.mark.parametrize("samples", [1, 639, 641, 16000, 7 * 640, 103 * 640 - 319])
 def test_sound_and_picture_end_together(samples, tmp_path, monkeypatch):
     """Through both stages: ceil(25 x seconds) frames, and no stream a frame longer than the other."""
-    monkeypatch.setattr(MotionStream, "_make", still_frames)
+    monkeypatch.setattr(MotionStream, "_made", still_frames)
     sound, frames = write_sound(tmp_path / "a.flac", samples), -(-samples // 640)
     assert write_landmarks(sound, start_face(), tmp_path / "s.npz") == read_header(tmp_path / "s.npz").frames == frames
     made = render_video(tmp_path / "s.npz", references(tmp_path), tmp_path / "v.mp4", audio=sound, renderer=Still(),
@@ -99,7 +99,7 @@ def peak_mb(work) -> float:
 def test_memory_does_not_grow_with_length(tmp_path, monkeypatch):
     """Six times as much sound, and as many frames: kept whole they would be 25 and 15 megabytes more."""
     assert peak_mb(lambda: np.ones(4_000_000).sum()) > 25
-    monkeypatch.setattr(MotionStream, "_make", still_frames)
+    monkeypatch.setattr(MotionStream, "_made", still_frames)
     face, grown = references(tmp_path), {}
     for seconds in (20, 80, 480):       # the first of each warms up
         sound = write_sound(tmp_path / f"{seconds}.flac", seconds * 16000)

@@ -135,7 +135,7 @@ def test_there_are_as_many_frames_as_sound(tmp_path, face, extra, frames):
 def test_sound_of_another_length_is_one_line(tmp_path, frames):
     sound = write_tone(tmp_path / "a.flac", 31)
     with pytest.raises(ValueError, match=f"lasts 31 frames \\(1.24 s\\) but the sequence has {frames}"):
-        shown_frames(frames, sound)
+        shown_frames(frames, media.open_sound(sound))
 
 
 def test_the_video_says_that_it_is_synthetic_and_is_silent_without_sound(tmp_path, face):

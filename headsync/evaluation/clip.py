@@ -66,9 +66,11 @@ def clip_profiles(points: np.ndarray, rows: np.ndarray, pyramid: SyncerPyramid, 
     talk = aligned(Talk(flat, torch.from_numpy(np.array(rows[: 4 * len(points)]))), late_frames)
     if len(talk.flat) < LEAST_FRAMES:
         return ClipProfiles({mode: [] for mode in MODES})
-    levels = pyramid.eval().embeddings(talk.flat[None], talk.rows[None])
+    device = next(pyramid.parameters()).device
+    levels = pyramid.eval().embeddings(talk.flat[None].to(device), talk.rows[None].to(device))
     fitting = [level for level in levels if level.motion.shape[1] >= LEAST_WINDOWS]
-    return ClipProfiles({mode: [PROFILES[mode](level.motion[0], level.audio[0]) for level in fitting] for mode in MODES})
+    pairs = [(level.motion[0].cpu(), level.audio[0].cpu()) for level in fitting]
+    return ClipProfiles({mode: [PROFILES[mode](*pair) for pair in pairs] for mode in MODES})
 
 
 def motion_figures(side: Side, rows: np.ndarray | None) -> dict[str, float]:

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from headsync.evaluation.anchors import REAL, STILL, Anchors, FaceCollection, Likeness, Shift
 from headsync.evaluation.catalogue import FIGURES
 from headsync.evaluation.clip import Embed, clip_profiles, landmark_figures, motion_figures, picture_figures
@@ -85,17 +87,18 @@ class Evaluation(NamedTuple):
 def evaluate_videos(methods: Mapping[str, Path], reference: Path | None, *, audio: Path | None = None, split: str | None = None,
                     settings: EvaluationSettings | None = None, pyramid: SyncerPyramid | None = None,
                     embed: Embed | None = None, published: PublishedNetworks | None = None,
-                    detector: str | Detector = "mediapipe", progress: bool = False) -> Evaluation:
+                    detector: str | Detector = "mediapipe", device: str | torch.device = "auto",
+                    progress: bool = False) -> Evaluation:
     """Every figure of the methods' clips (name: file, folder, manifest) against their references.
 
-    Inputs are found by `find_items`. `pyramid` judges synchrony (the shipped metric family by default), `embed` likeness
-    (none: no CSIM-S), `published` what their authors' figures are called (none: none of them). A clip that cannot be judged
-    becomes a problem and never stops the others. ValueError when there is nothing to judge at all.
+    Inputs are found by `find_items`. `pyramid` judges synchrony (the shipped metric family on `device` by default), `embed`
+    likeness (none: no CSIM-S), `published` what their authors' figures are called (none: none of them). A clip that cannot
+    be judged becomes a problem and never stops the others. ValueError when there is nothing to judge at all.
     """
     settings, began = settings or EvaluationSettings(), (time.monotonic(), time.process_time())
     found = find_items(methods, reference, audio=audio, split=split)
     held = make_detector(detector) if isinstance(detector, str) else detector
-    judge = _Judge(found, settings, _Tools(pyramid or load_syncers(), embed, published, held))
+    judge = _Judge(found, settings, _Tools(pyramid or load_syncers(device=device), embed, published, held))
     try:
         clips = [list(group) for _, group in itertools.groupby(found.items, key=lambda item: item.clip)]
         with shown_progress(progress):

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from headsync.experiment.device import chosen_device
 from headsync.experiment.weights import load_weights
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -29,11 +30,14 @@ class Kind(NamedTuple):
     remedy: str                 # what is to be given instead of a file that holds none
 
 
-def load_model(source: str | Path, make: Callable[[dict], Model], kind: Kind) -> Model:
+def load_model(source: str | Path, make: Callable[[dict], Model], kind: Kind, *,
+               device: str | torch.device = "cpu") -> Model:
     """A frozen model in evaluation mode: a shipped one by its name, or a weight file's, made from the file's configuration.
 
-    ValueError, one line, for a file that is missing, of another kind, at odds with its own configuration or not finite.
+    It is on `device` (auto, cpu, cuda, cuda:N), and whatever it is given must be there. ValueError, one line, for a device
+    that is not there and a file that is missing, of another kind, at odds with its own configuration or not finite.
     """
+    device = chosen_device(device)      # before anything is read
     shipped = resources.files(kind.package) / "weights" / f"{source}.safetensors"
     path = Path(str(shipped)) if source in kind.shipped else Path(source)
     if not path.is_file():
@@ -55,7 +59,7 @@ def load_model(source: str | Path, make: Callable[[dict], Model], kind: Kind) ->
     except Exception as error:      # of sizes that make no model torch says anything
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(f"{path} does not fit its own configuration ({reason}); get it again") from error
-    return model.eval().requires_grad_(False)
+    return model.eval().requires_grad_(False).to(device)
 
 
 def largest_number(config: object) -> float:
@@ -83,7 +87,7 @@ def fingerprint(model: nn.Module) -> str:
     """SHA-256 of a model's weights."""
     digest = hashlib.sha256()
     for name, one in model.state_dict().items():
-        digest.update(name.encode() + one.contiguous().numpy().tobytes())
+        digest.update(name.encode() + one.contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()
 
 

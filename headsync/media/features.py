@@ -84,31 +84,53 @@ def stream_features(blocks: Iterable[np.ndarray], level: Level, *, kind: str = "
     Blocks (n,) may have any sizes; `level` comes from `measure_level` over the same sound (a first pass), or from
     what is known of the speaker when it is live. Memory does not grow with length. ValueError as `extract_features`.
     """
-    _check_kind(kind)
-    return _stream(blocks, level, kind)
+    stream = FeatureStream(level, kind=kind)
+    return _streamed(stream, blocks)
 
 
-def _stream(blocks: Iterable[np.ndarray], level: Level, kind: str) -> Iterator[np.ndarray]:
-    pending: list[np.ndarray] = []   # normalised samples that no finished frame has used up yet
-    waiting, taken, last = 0, 0, 0.0
+def _streamed(stream: "FeatureStream", blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     for block in blocks:
-        block = normalise(_checked(block), level)
-        pending.append(block)
-        waiting += len(block)
-        taken += len(block)
-        if waiting < SAMPLES_PER_FRAME + _OVERLAP_SAMPLES:
-            continue
-        samples = np.concatenate(pending)
-        used = (waiting - _OVERLAP_SAMPLES) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME
-        yield _rows(samples[:used + _OVERLAP_SAMPLES], last, kind)
-        last = samples[used - 1]
-        pending, waiting = [samples[used:]], waiting - used
-    if not taken:
-        raise ValueError("there are no samples to make features of; give at least one")
-    samples = np.concatenate(pending)
-    frames_left = frames_for_samples(taken) - (taken - waiting) // SAMPLES_PER_FRAME
-    if frames_left:
-        yield _rows(pad_waveform(samples, frames_left), last, kind)
+        rows = stream.push(block)
+        if len(rows):
+            yield rows
+    rows = stream.finish()
+    if len(rows):
+        yield rows
+
+
+class FeatureStream:
+    """Samples in, rows out, each as soon as its window is full."""
+
+    def __init__(self, level: Level, *, kind: str = "logfbank"):
+        """`level` as for `stream_features`. ValueError for an unknown kind."""
+        _check_kind(kind)
+        self._level, self._kind = level, kind
+        self._pending: list[np.ndarray] = []    # normalised samples that no finished frame has used up yet
+        self._waiting, self._taken, self._last = 0, 0, 0.0
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """The rows (4t, 26) float32 that can be made after samples (n,) more. ValueError as `extract_features`."""
+        block = normalise(_checked(samples), self._level)
+        self._pending.append(block)
+        self._waiting += len(block)
+        self._taken += len(block)
+        if self._waiting < SAMPLES_PER_FRAME + _OVERLAP_SAMPLES:
+            return np.zeros((0, FEATURES), np.float32)
+        joined = np.concatenate(self._pending)
+        used = (self._waiting - _OVERLAP_SAMPLES) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME
+        rows = _rows(joined[:used + _OVERLAP_SAMPLES], self._last, self._kind)
+        self._last = joined[used - 1]
+        self._pending, self._waiting = [joined[used:]], self._waiting - used
+        return rows
+
+    def finish(self) -> np.ndarray:
+        """The last rows (4t, 26): zeros follow. ValueError when there were no samples at all."""
+        if not self._taken:
+            raise ValueError("there are no samples to make features of; give at least one")
+        left = frames_for_samples(self._taken) - (self._taken - self._waiting) // SAMPLES_PER_FRAME
+        if not left:
+            return np.zeros((0, FEATURES), np.float32)
+        return _rows(pad_waveform(np.concatenate(self._pending), left), self._last, self._kind)
 
 
 def normalise(waveform: np.ndarray, level: Level) -> np.ndarray:

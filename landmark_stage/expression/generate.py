@@ -4,7 +4,6 @@ Shapes: T frames, t frames of a block, L = 68 landmarks. Source: Rhythmic Head s
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,8 @@ from headsync.experiment.precision import in_float32
 from headsync.landmarks import RIGID17, LandmarkSequence, frontalise, head_pose, pose_points
 from landmark_stage.expression.data import face_at_rest, frontal_faces
 from landmark_stage.expression.network import LANDMARKS, SIDE_FRAMES, Expression, ExpressionSettings, padded
-from landmark_stage.generate import BLOCK_FRAMES, listen, start_face
+from landmark_stage.generate import BLOCK_FRAMES, start_face
+from landmark_stage.push import PushStream, device_of, pushed, whole_frames
 from landmark_stage.reference import HeadReference
 
 OPENING_FRAMES = 5          # from the given face into speech
@@ -25,9 +25,10 @@ KIND = Kind("landmark_stage", ("expression",), frozenset(["expression"]), "expre
             "headsync train expression", "a file that headsync train expression wrote")
 
 
-def load_expression(source: str | Path = "expression") -> Expression:
-    """A frozen expression learner in evaluation mode: the shipped one, or a weight file's. ValueError for a file without."""
-    return load_model(source, lambda config: Expression(build_config(ExpressionSettings, config["expression"])), KIND)
+def load_expression(source: str | Path = "expression", *, device: str | torch.device = "auto") -> Expression:
+    """A frozen expression learner in evaluation mode: the shipped one, or a weight file's. ValueError as `load_generator`."""
+    return load_model(source, lambda config: Expression(build_config(ExpressionSettings, config["expression"])), KIND,
+                      device=device)
 
 
 class ExpressionStream:
@@ -36,8 +37,9 @@ class ExpressionStream:
     @in_float32
     def __init__(self, model: Expression, rest: Tensor):
         """`rest` (3 L,) is the frontal face that expressions are about."""
-        self.model, self._shape = model, model.shape_code(rest[None])
-        self._silence = padded(torch.zeros(1, 0, len(model.sound_mean)), model)[:, : SIDE_FRAMES * model.per_frame]
+        self.model, self._shape = model, model.shape_code(rest[None].to(device_of(model)))
+        nothing = model.sound_mean.new_zeros(1, 0, len(model.sound_mean))
+        self._silence = padded(nothing, model)[:, : SIDE_FRAMES * model.per_frame]
         self._sound = self._silence         # (1, steps, 26 or 1) that later frames need
 
     @in_float32
@@ -55,32 +57,40 @@ class ExpressionStream:
         self._sound = torch.cat([self._sound, sound], 1)
         frames = self._sound.shape[1] // self.model.per_frame - 2 * SIDE_FRAMES
         if frames < 1:
-            return torch.zeros(0, 3 * LANDMARKS)
+            return self._sound.new_zeros(0, 3 * LANDMARKS)
         made = self.model.spoken(self._sound, self._shape)[0]
         self._sound = self._sound[:, frames * self.model.per_frame :]
         return made  # (t, 3 L)
 
 
-def stream_expression(audio: str | Path | np.ndarray, start: LandmarkSequence | None = None, *, model: Expression | None = None,
-                      reference: HeadReference | None = None, block_frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
+def stream_expression(audio: str | Path | np.ndarray | media.Sound, start: LandmarkSequence | None = None, *,
+                      model: Expression | None = None, reference: HeadReference | None = None,
+                      block_frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
     """Blocks (t, 68, 3) float32, pixels of the start's canvas: the start's face says `audio`, its head does not move.
 
-    `audio` is a file or a 16 kHz waveform. A `reference` of the person, with its sound, says how open the mouth is on the
-    whole; without one that is guessed from the start. Frame 0 is the start (default: the canonical face), bit for bit,
-    and speech fades in within a fifth of a second. Frame t comes when frame t + 4 has begun; blocks equal the whole, and
-    memory does not grow. ValueError, one line, for sound without samples and a block without frames.
+    `audio` is a file, a 16 kHz waveform, or an open sound. A `reference` of the person, with its sound, says how open the
+    mouth is on the whole; without one that is guessed from the start. Frame 0 is the start (default: the canonical face),
+    bit for bit, and speech fades in within a fifth of a second. Frame t comes when frame t + 4 has begun; blocks equal the
+    whole, and memory does not grow. ValueError, one line, for sound without samples and a block without frames.
     """
     if block_frames < 1:
         raise ValueError(f"a block holds at least 1 frame, got block_frames={block_frames}")
-    start, model, sound = start or start_face(), model or load_expression(), listen(audio)
-    blocks = sound.blocks(block_frames)
-    if model.settings.sound == "rows":
-        heard = (torch.from_numpy(rows) for rows in media.stream_features(blocks, sound.level))
-    else:
-        heard = (torch.from_numpy(whole) for whole in whole_frames(blocks))
+    start, model, sound = start or start_face(), model or load_expression(), media.open_sound(audio)
     heard_too = reference is not None and reference.sound is not None
     person = own_face(model, *_heard_reference(model, reference)) if heard_too else None
-    return media.recut(spoken_faces(heard, start, model, person), block_frames)
+    stream = expression_stream(model, start, level=sound.level)
+    return media.recut(spoken_faces(pushed(stream, sound.blocks(block_frames)), start, person), block_frames)
+
+
+def expression_stream(model: Expression, start: LandmarkSequence, *, level: media.Level | None) -> PushStream:
+    """Samples in, expressions (t, 3 L) of the start's face out; `level` is the sound's."""
+    maker = ExpressionStream(model, torch.from_numpy(_front(start)).flatten())
+    return PushStream(maker, level=level if model.settings.sound == "rows" else None, device=device_of(model))
+
+
+def _front(start: LandmarkSequence) -> np.ndarray:
+    """The start's face (L, 3) seen from the front."""
+    return frontalise(start.points[:1], head_pose(start.points[:1], indices=RIGID17))[0]
 
 
 @torch.no_grad()
@@ -90,40 +100,30 @@ def own_face(model: Expression, faces: Tensor, sound: Tensor) -> Tensor:
 
     `sound` is theirs: rows (4n, 26) or samples (640 n,).
     """
-    rest = torch.from_numpy(face_at_rest(faces.numpy()))
+    rest = torch.from_numpy(face_at_rest(faces.numpy())).to(device_of(model))
+    faces, sound = (one.to(device_of(model)) for one in (faces, sound))
     heard = padded(model.standard_sound(sound)[None], model)
-    return (faces - model.spoken(heard, model.shape_code(rest[None]))[0]).mean(0)
+    return (faces - model.spoken(heard, model.shape_code(rest[None]))[0]).mean(0).cpu()
 
 
 def _heard_reference(model: Expression, reference: HeadReference) -> tuple[Tensor, Tensor]:
     """Frontal faces (n, 3 L) and sound of a reference, cut to the shorter."""
     rows = model.settings.sound == "rows"
-    sound = media.extract_features(reference.sound) if rows else np.concatenate(list(whole_frames([reference.sound])))
+    sound = media.extract_features(reference.sound) if rows else whole_frames(reference.sound)
     frames = min(len(reference.points), len(sound) // model.per_frame)
     return torch.from_numpy(frontal_faces(reference.points[:frames])), torch.from_numpy(sound[: frames * model.per_frame])
 
 
-def whole_frames(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The samples of blocks (n,) in arrays of whole video frames (640 t,) float32, the last filled up with zeros."""
-    for block in media.recut(blocks, BLOCK_FRAMES * media.SAMPLES_PER_FRAME):
-        frames = media.frames_for_samples(len(block))
-        whole = np.zeros(media.samples_for_frames(frames), np.float32)
-        whole[: len(block)] = block
-        yield whole
-
-
-def spoken_faces(heard: Iterable[Tensor], start: LandmarkSequence, model: Expression,
-                 person: Tensor | None = None) -> Iterator[np.ndarray]:
-    """Blocks (t, 68, 3), as many as rows (4n, 26) or samples (640 n,) come and one more, that `stream_expression` cuts anew.
+def spoken_faces(expressions: Iterable[Tensor], start: LandmarkSequence, person: Tensor | None = None) -> Iterator[np.ndarray]:
+    """Blocks (t, 68, 3) of the start's face with expressions (t, 3 L), that `stream_expression` cuts anew.
 
     `person` (3 L,) is the person's own face as `own_face` has it; the start's when None.
     """
     pose = head_pose(start.points[:1], indices=RIGID17)
     rest = frontalise(start.points[:1], pose)[0]                                            # (L, 3)
-    stream = ExpressionStream(model, torch.from_numpy(rest).flatten())
     away = 0 if person is None else person.unflatten(0, (LANDMARKS, 3)).numpy() - rest      # (L, 3)
     made = 0
-    for moved in chain(map(stream.push, heard), (last() for last in [stream.finish])):
+    for moved in expressions:
         moment = np.arange(made, made + len(moved))
         share = np.clip(moment / OPENING_FRAMES, 0, 1)[:, None, None]
         front = rest + share * (away + moved.unflatten(1, (LANDMARKS, 3)).numpy())          # (t, L, 3)

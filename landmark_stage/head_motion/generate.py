@@ -4,8 +4,7 @@ Shapes: T frames, t frames of a block, n reference frames, C = 6 numbers of a he
 Source: Rhythmic Head section 3.3.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,12 +16,12 @@ from headsync import media
 from headsync.experiment import Kind, build_config, load_model
 from headsync.experiment.precision import in_float32
 from headsync.landmarks.motion import head_track
-from landmark_stage.expression.generate import whole_frames
-from landmark_stage.generate import BLOCK_FRAMES, listen
+from landmark_stage.generate import BLOCK_FRAMES
 from landmark_stage.head_motion.data import SMOOTHING_TAPS
 from landmark_stage.head_motion.network import NUMBERS, REACH_FRAMES, TAU, HeadMotion, HeadMotionSettings, Reference
 from landmark_stage.head_motion.statistics import LEAST_FRAMES
 from landmark_stage.head_motion.tones import ToneSource
+from landmark_stage.push import PushStream, device_of, pushed, whole_frames
 from landmark_stage.reference import HeadReference
 
 REFERENCE_STEP = TAU // 2       # between the references that a longer one is cut into
@@ -30,9 +29,10 @@ KIND = Kind("landmark_stage", ("head_motion",), frozenset(["head_motion"]), "hea
             "headsync train head-motion", "a file that headsync train head-motion wrote")
 
 
-def load_head_motion(source: str | Path = "head_motion") -> HeadMotion:
-    """A frozen head-motion learner in evaluation mode: the shipped one, or a weight file's. ValueError for a file without."""
-    return load_model(source, lambda config: HeadMotion(build_config(HeadMotionSettings, config["head_motion"])), KIND)
+def load_head_motion(source: str | Path = "head_motion", *, device: str | torch.device = "auto") -> HeadMotion:
+    """A frozen head-motion learner in evaluation mode: the shipped one, or a weight file's. ValueError as `load_generator`."""
+    return load_model(source, lambda config: HeadMotion(build_config(HeadMotionSettings, config["head_motion"])), KIND,
+                      device=device)
 
 
 class Person(NamedTuple):
@@ -50,31 +50,32 @@ def person_of(model: HeadMotion, reference: HeadReference | None) -> Person:
     ValueError for a reference under 48 frames.
     """
     if reference is None:
-        return Person(model.typical[None], torch.zeros(1, NUMBERS), None)
+        return Person(model.typical[None], model.typical.new_zeros(1, NUMBERS), None)
     if len(reference.points) < LEAST_FRAMES:
         raise ValueError(f"a head-motion reference needs at least {LEAST_FRAMES} frames (two seconds), got "
                          f"{len(reference.points)}; give a longer clip")
-    head = torch.from_numpy(head_track(reference.points, taps=SMOOTHING_TAPS)).float()          # (n, C)
+    track = head_track(reference.points, taps=SMOOTHING_TAPS)                                   # (n, C)
+    head = torch.from_numpy(track).float().to(device_of(model))
     motion = (head - head.mean(0)) / model.motion_scale
     sound = _reference_sound(model, reference.sound, len(head))
     window = min(TAU, len(head))
     starts = [*range(0, len(head) - window, REFERENCE_STEP), len(head) - window]
     motions = torch.stack([motion[start : start + window] for start in starts])
     sounds = torch.stack([sound[start : start + window] for start in starts])
-    windows = Reference(motions - motions.mean(1, keepdim=True), sounds, torch.full((len(starts),), window))
+    lengths = torch.full((len(starts),), window, device=head.device)
+    windows = Reference(motions - motions.mean(1, keepdim=True), sounds, lengths)
     with torch.no_grad():
         code = model.encode(windows).mean(0, keepdim=True)
-    return Person(code, motion[-1:], head[:, :3].mean(0).double().numpy())
+    return Person(code, motion[-1:], head[:, :3].mean(0).double().cpu().numpy())
 
 
 def _reference_sound(model: HeadMotion, waveform: np.ndarray | None, frames: int) -> Tensor:
     """The sound of a reference's frames as the model hears it (n, 104 or 640), zeros where there is none."""
+    rows, device = model.settings.sound == "rows", device_of(model)
     if waveform is None or not len(waveform):
-        return torch.zeros(frames, 104 if model.settings.sound == "rows" else media.SAMPLES_PER_FRAME)
-    if model.settings.sound == "rows":
-        heard = model.standard_sound(torch.from_numpy(media.extract_features(waveform)))[:frames]
-    else:
-        heard = model.standard_sound(torch.from_numpy(np.concatenate(list(whole_frames([waveform])))))[:frames]
+        return torch.zeros(frames, 104 if rows else media.SAMPLES_PER_FRAME, device=device)
+    heard = media.extract_features(waveform) if rows else whole_frames(waveform)
+    heard = model.standard_sound(torch.from_numpy(heard).to(device))[:frames]
     return torch.nn.functional.pad(heard, (0, 0, 0, frames - len(heard)))
 
 
@@ -90,8 +91,9 @@ class HeadStream:
         self._written = model.write(person.code)
         self._tones = None
         if model.settings.tones:
-            self._tones = ToneSource(generator=generator).begin(self._written.tones, self._written.bias, person.last)
-        self._sound = torch.zeros(1, 0, 0)      # what later frames need, from frame `_begin` on
+            tones = ToneSource(generator=generator, device=device_of(model))
+            self._tones = tones.begin(self._written.tones, self._written.bias, person.last)
+        self._sound = model.sound_mean.new_zeros(1, 0, 0)       # what later frames need, from frame `_begin` on
         self._begin = self._made = 0
         self._first: Tensor | None = None       # (1, C) the motion of frame 0 before it is led to the last pose
 
@@ -110,33 +112,36 @@ class HeadStream:
     @in_float32
     def _make(self, stop: int) -> Tensor:
         if stop <= self._made:
-            return torch.zeros(0, NUMBERS)
+            return self._sound.new_zeros(0, NUMBERS)
         heard = self.model.sound(self._sound)[:, self._made - self._begin : stop - self._begin]
         tones = None if self._tones is None else self._tones.draw(stop - self._made)
         motion = self.model.predict(self._written, heard, tones)                                # (1, t, C)
         self._first = motion[:, 0] if self._first is None else self._first
-        motion = self.model.continued(motion, self.person.last, self._first, torch.arange(self._made, stop))
+        motion = self.model.continued(motion, self.person.last, self._first,
+                                      torch.arange(self._made, stop, device=motion.device))
         self._made = stop
         forgotten = max(stop - 2 * REACH_FRAMES - self._begin, 0)
         self._sound, self._begin = self._sound[:, forgotten:], self._begin + forgotten
         return motion[0]
 
 
-def stream_heads(audio: str | Path | np.ndarray, start: np.ndarray, *, model: HeadMotion | None = None,
+def stream_heads(audio: str | Path | np.ndarray | media.Sound, start: np.ndarray, *, model: HeadMotion | None = None,
                  reference: HeadReference | None = None, seed: int = 0) -> Iterator[np.ndarray]:
-    """Blocks (t, 6) of the head of whoever says `audio` (a file or a 16 kHz waveform), for `landmarks.compose_motion`.
+    """Blocks (t, 6) of the head of whoever says `audio` (file, waveform or open sound), for `landmarks.compose_motion`.
 
     With a `reference` it moves as that person does and goes on from its last pose; without, as train people do on
     average, round the pose of `start` (68, 3). The same arguments give the same motion, however it is cut; memory does
     not grow. ValueError, one line, for a sound without samples and a reference that is too short.
     """
     model = model or load_head_motion()
-    person, sound = person_of(model, reference), listen(audio)
+    person, sound = person_of(model, reference), media.open_sound(audio)
     turned = head_track(start[None])[0, :3] if person.turned is None else person.turned
-    stream = HeadStream(model, person, generator=torch.Generator().manual_seed(seed))
-    blocks = sound.blocks(BLOCK_FRAMES)
-    heard: Iterable[np.ndarray] = media.stream_features(blocks, sound.level) if model.settings.sound == "rows" \
-        else whole_frames(blocks)
-    scale, middle = model.motion_scale.double().numpy(), np.array([*turned, 0, 0, 0])
-    pieces = chain((stream.push(torch.from_numpy(one)) for one in heard), (last() for last in [stream.finish]))
-    return (middle + scale * piece.double().numpy() for piece in pieces)
+    stream = head_stream(model, person, level=sound.level, seed=seed)
+    scale, middle = model.motion_scale.double().cpu().numpy(), np.array([*turned, 0, 0, 0])
+    return (middle + scale * piece.double().numpy() for piece in pushed(stream, sound.blocks(BLOCK_FRAMES)))
+
+
+def head_stream(model: HeadMotion, person: Person, *, level: media.Level, seed: int = 0) -> PushStream:
+    """Samples in, standard head motion (t, C) out; `level` is the sound's."""
+    maker = HeadStream(model, person, generator=torch.Generator().manual_seed(seed))
+    return PushStream(maker, level=level if model.settings.sound == "rows" else None, device=device_of(model))

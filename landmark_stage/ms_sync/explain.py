@@ -11,8 +11,8 @@ import torch
 
 from headsync.experiment.precision import in_float32
 from headsync.landmarks import LandmarkSequence
-from headsync.media import stream_features
-from landmark_stage.generate import BLOCK_FRAMES, MotionControl, listen
+from headsync.media import open_sound
+from landmark_stage.generate import MotionControl
 from landmark_stage.ms_sync.audio_pyramid import with_margins
 from landmark_stage.ms_sync.generator import OBSERVED, Generator
 
@@ -30,8 +30,8 @@ def explain_motion(audio: str | Path | np.ndarray, start: LandmarkSequence, *, g
                    control: MotionControl | None = None) -> Explanation:
     """Masks and speeds of the motion that `generate_landmarks` makes of the same arguments; memory grows with length."""
     control, dims = control or MotionControl(), generator.settings.dims
-    sound = listen(audio)
-    rows = torch.from_numpy(np.concatenate(list(stream_features(sound.blocks(BLOCK_FRAMES), sound.level))))
+    sound = open_sound(audio)
+    rows = torch.from_numpy(np.concatenate(list(sound.rows())))
     heard = generator.audio(with_margins(rows[None]))                                           # (1, K, T, C)
     noise = control.noise_source(generator)
     observed = torch.from_numpy(start.flat(dims)[:1])[None].expand(1, OBSERVED, -1)    # (1, 3, D * L)

@@ -10,6 +10,7 @@ from headsync.experiment.precision import in_float32
 from landmark_stage.ms_sync.generator import OBSERVED, Generator
 from landmark_stage.ms_sync.noise import NoiseSource
 from landmark_stage.ms_sync.pyramid_stream import PyramidStream
+from landmark_stage.push import device_of
 
 
 class MotionStream:
@@ -22,10 +23,11 @@ class MotionStream:
     def __init__(self, generator: Generator, start: Tensor, *, noise: NoiseSource):
         """`start` (D * L,) in canvas shares is frame 0, and has been there for a while."""
         self.generator, self.noise = generator.eval(), noise
-        self._start = start[None]                                               # (1, D * L)
+        self._device = device_of(generator)
+        self._start = start[None].to(self._device)                              # (1, D * L)
         self._frame = generator.frame(self._start)
         observed = self._start[:, None].expand(1, OBSERVED, -1)                 # (1, 3, D * L)
-        self._state = generator.begin(observed, noise.draw(OBSERVED - 1)[None], self._frame)
+        self._state = generator.begin(observed, noise.draw(OBSERVED - 1)[None].to(self._device), self._frame)
         self._sound = PyramidStream(generator.audio)
         self._begun = False                                                     # whether frame 0 is handed out
 
@@ -45,7 +47,7 @@ class MotionStream:
         faces = [self._start[:0]]
         if not self._begun and heard.shape[1]:
             faces, heard, self._begun = [self._start], heard[:, 1:], True
-        noise = self.noise.draw(heard.shape[1])                                 # (t, Z)
+        noise = self.noise.draw(heard.shape[1]).to(self._device)                # (t, Z)
         for t in range(heard.shape[1]):
             self._state, _ = self.generator.advance(self._state, heard[None, :, t], noise[t : t + 1], self._frame)
             faces.append(self.generator.shown(self._state, self._frame))

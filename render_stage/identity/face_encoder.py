@@ -158,7 +158,7 @@ class FaceEmbedder:
     """
 
     def __init__(self, encoder: FaceEncoder):
-        self.encoder = encoder
+        self.encoder, self.device = encoder, next(encoder.parameters()).device
 
     @torch.no_grad()
     @in_float32
@@ -174,13 +174,15 @@ class FaceEmbedder:
         for start in range(0, len(pictures), BATCH):
             part = zip(pictures[start : start + BATCH], points[start : start + BATCH])
             seen = np.stack([seen_picture(one, view_matrix(places, settings), settings) for one, places in part])
-            found.append(self.encoder.embed(as_pictures(seen)).numpy())
+            found.append(self.encoder.embed(as_pictures(seen).to(self.device)).cpu().numpy())
         return np.concatenate(found) if found else np.zeros((0, settings.embedding), np.float32)
 
 
-def load_face_encoder(source: str | Path = "perceptual") -> FaceEncoder:
+def load_face_encoder(source: str | Path = "perceptual", *, device: str | torch.device = "auto") -> FaceEncoder:
     """A frozen face encoder in evaluation mode: the shipped `perceptual` or `identity` one, or a weight file.
 
-    ValueError, one line, for a file that holds none.
+    `device` is auto (a GPU where there is one), cpu, cuda or cuda:N. ValueError, one line, for a file that holds none and a
+    device that is not there.
     """
-    return load_model(source, lambda config: FaceEncoder(build_config(FaceEncoderSettings, config["face_encoder"])), KIND)
+    return load_model(source, lambda config: FaceEncoder(build_config(FaceEncoderSettings, config["face_encoder"])), KIND,
+                      device=device)

@@ -1,0 +1,84 @@
+"""One sound, decoded once and gone through as often as anyone likes: its samples, features, loudness and length.
+
+Shapes: N samples at 16 kHz, T = ceil(N / 640) video frames, t frames of a block.
+"""
+
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from headsync.media.audio import stream_audio
+from headsync.media.clock import SAMPLES_PER_FRAME, frames_for_samples, samples_for_frames
+from headsync.media.features import Level, measure_level, stream_features
+
+BLOCK_FRAMES = 250
+HELD_BYTES = 1 << 22        # of decoded samples stay in memory, a minute; a longer sound is in a file
+_SAMPLE = np.dtype("<f4")
+
+
+class Sound:
+    """A sound and what is known of all of it. `open_sound` makes one; memory does not grow with its length.
+
+    Decoded samples of a file wait in a temporary file without a name, 64 kB a second, which goes with this object.
+    """
+
+    path: Path | None       # of the file that it was read from, for those who copy its original stream
+    level: Level            # mean and peak
+    samples: int            # N
+    frames: int             # T
+
+    def __init__(self, source: str | Path | np.ndarray):
+        """ValueError, one line, for a file or a waveform (N,) without finite samples."""
+        self._waveform = source if isinstance(source, np.ndarray) else None
+        self.path = None if isinstance(source, np.ndarray) else Path(source)
+        self.samples, self._lock = 0, threading.Lock()
+        if self._waveform is None:
+            self._spool = tempfile.SpooledTemporaryFile(max_size=HELD_BYTES)
+            weakref.finalize(self, self._spool.close)
+        self.level = measure_level(self._read())
+        self.frames = frames_for_samples(self.samples)
+
+    def _read(self) -> Iterator[np.ndarray]:
+        """The samples as they are read for the first time, on their way into the spool."""
+        if self._waveform is not None:
+            self.samples = len(self._waveform)
+            yield from self.blocks()
+            return
+        for block in stream_audio(self.path, block_frames=BLOCK_FRAMES):
+            self._spool.write(np.ascontiguousarray(block, _SAMPLE).data)
+            self.samples += len(block)
+            yield block
+
+    def blocks(self, block_frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
+        """The samples (n,) float32, `block_frames` video frames at a time; several may go through it side by side."""
+        step = samples_for_frames(block_frames)
+        for start in range(0, self.samples, step):
+            yield self._part(start, min(start + step, self.samples))
+
+    def _part(self, start: int, stop: int) -> np.ndarray:
+        if self._waveform is not None:
+            return self._waveform[start:stop]
+        with self._lock:
+            self._spool.seek(start * _SAMPLE.itemsize)
+            return np.frombuffer(self._spool.read((stop - start) * _SAMPLE.itemsize), _SAMPLE)
+
+    def rows(self, block_frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
+        """Feature rows (4t, 26) float32 piece by piece, together those of `extract_features`."""
+        return stream_features(self.blocks(block_frames), self.level)
+
+    def waveform(self, frames: int | None = None) -> np.ndarray:
+        """All samples (N,) float32, or those of the first video frames."""
+        stop = self.samples if frames is None else min(self.samples, frames * SAMPLES_PER_FRAME)
+        return np.array(self._part(0, stop))
+
+
+def open_sound(source: "str | Path | np.ndarray | Sound") -> Sound:
+    """The sound of a file of any kind, or of a 16 kHz waveform (N,); one that is open already is given back as it is.
+
+    A file is decoded here, and never again. ValueError, one line, when nothing is there.
+    """
+    return source if isinstance(source, Sound) else Sound(source)

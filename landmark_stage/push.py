@@ -1,0 +1,87 @@
+"""Samples in, frames out: the one form of everything that grows with its sound (motion, heads, expressions).
+
+Shapes: n samples of a block, t frames, F features of sound.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from headsync import media
+from headsync.media import FeatureStream
+
+
+class Maker(Protocol):
+    """What differs: how frames are made of what is heard, each as soon as it can be known."""
+
+    def push(self, heard: Tensor) -> Tensor:
+        """The frames (t, ...) that can be made after feature rows (4n, F), or samples (640 n,), more."""
+
+    def finish(self) -> Tensor:
+        """The last frames (t, ...): silence follows the sound."""
+
+
+class WholeFrames:
+    """What a network of samples hears: the samples themselves, in whole video frames, the last filled up with zeros."""
+
+    def __init__(self) -> None:
+        self._held = np.zeros(0, np.float32)
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """The frames (640 t,) float32 that are full after samples (n,) more."""
+        joined = np.concatenate([self._held, np.asarray(samples, np.float32)])
+        whole = len(joined) // media.SAMPLES_PER_FRAME * media.SAMPLES_PER_FRAME
+        self._held = joined[whole:]
+        return joined[:whole]
+
+    def finish(self) -> np.ndarray:
+        """The frame that is left, or none."""
+        left = np.zeros(media.samples_for_frames(media.frames_for_samples(len(self._held))), np.float32)
+        left[: len(self._held)] = self._held
+        return left
+
+
+def whole_frames(waveform: np.ndarray) -> np.ndarray:
+    """The samples (640 T,) float32 of a waveform (N,), filled up with zeros."""
+    ear = WholeFrames()
+    return np.concatenate([ear.push(waveform), ear.finish()])
+
+
+class PushStream:
+    """A maker that is given samples: it hears them as its network does, on its network's device.
+
+    What comes out does not depend on how the samples are cut, and memory does not grow.
+    """
+
+    def __init__(self, maker: Maker, *, level: media.Level | None, device: torch.device):
+        """`level` is the sound's, by which its rows are made; None for makers that hear samples."""
+        self.maker, self.device = maker, device
+        self._ear = WholeFrames() if level is None else FeatureStream(level)
+
+    def push(self, samples: np.ndarray) -> Tensor:
+        """The frames (t, ...), on the CPU, that can be made after samples (n,) of 16 kHz more."""
+        return self.maker.push(self._heard(self._ear.push(samples))).cpu()
+
+    def finish(self) -> Tensor:
+        """The last frames (t, ...)."""
+        left = self._ear.finish()
+        made = [self.maker.push(self._heard(left))] if len(left) else []
+        return torch.cat([*made, self.maker.finish()]).cpu()
+
+    def _heard(self, heard: np.ndarray) -> Tensor:
+        return torch.from_numpy(heard).to(self.device)
+
+
+def pushed(stream: PushStream, blocks: Iterable[np.ndarray]) -> Iterator[Tensor]:
+    """All frames (t, ...) of a sound's blocks (n,), piece by piece."""
+    for block in blocks:
+        yield stream.push(block)
+    yield stream.finish()
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model is, and its inputs must be."""
+    return next(model.parameters()).device
