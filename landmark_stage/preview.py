@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from headsync import media
-from headsync.landmarks import LandmarkSequence, plain_frames, read_blocks, read_header
+from headsync.landmarks import LandmarkSequence, OpenSequence, plain_frames
 
 
 def write_preview(sequence: str | Path, out: str | Path, *, audio: str | Path) -> None:
     """`out` (.mp4), the landmarks of a `landmarks/1` file drawn, with the sound, in constant memory. ValueError as both."""
-    header = read_header(sequence)
+    opened = OpenSequence(sequence)
+    header = opened.header
     with media.VideoWriter(out, size=header.size, audio=audio) as writer:
         with media.stage(f"drawing {Path(out).name}", total=header.frames, unit="frame") as step:
-            for block in read_blocks(sequence):                             # (t, L, 3)
+            for block in opened.blocks():                                  # (t, L, 3)
                 for frame in plain_frames(LandmarkSequence(block, np.ones(len(block), bool), *header[1:])):
                     writer.write(frame)
                 step(len(block))

@@ -10,12 +10,11 @@ from importlib import metadata
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from headsync import media
 from headsync.experiment import fingerprint
-from headsync.landmarks import IBUG68, LandmarkSequence, SequenceWriter, producer_json, read_blocks, read_header
+from headsync.landmarks import IBUG68, LandmarkSequence, OpenSequence, SequenceWriter, producer_json
 from landmark_stage.control import MS_SYNC, MotionChoice
 from landmark_stage.expression.generate import load_expression, stream_expression
 from landmark_stage.expression.network import Expression
@@ -79,12 +78,11 @@ def rewrite_motion(landmarks: str | Path, out: str | Path, *, motion: MotionChoi
 
     In constant memory; `audio` is what learned heads follow. ValueError, one line, as the parts have it.
     """
-    header, blocks = read_header(landmarks), read_blocks(landmarks)
+    opened = OpenSequence(landmarks)
+    header, blocks, visible = opened.header, opened.blocks(), opened.visible
     if header.fps != media.FPS or header.layout != IBUG68 or header.size[0] != header.size[1]:
         raise ValueError(f"{landmarks} has {header.fps:g} frames per second, layout {header.layout} and a canvas of "
                          f"{header.size}; heads are put on {media.FPS}, {IBUG68} and a square: extract or generate it anew")
-    with np.load(landmarks, allow_pickle=False) as file:
-        visible = file["visible"]
     first = next(blocks)
     told = producer_json(**json.loads(header.producer) | motion.told())
     with SequenceWriter(out, frames=header.frames, fps=header.fps, size=header.size, crop=header.crop, layout=header.layout,

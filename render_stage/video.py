@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from headsync import media
-from headsync.landmarks import IBUG68, LandmarkSequence, SequenceHeader, crop_picture, fixed_crop, read_blocks, read_header
+from headsync.landmarks import IBUG68, LandmarkSequence, OpenSequence, SequenceHeader, crop_picture, fixed_crop
 from headsync.landmarks.detection import CANVAS_PX
 from headsync.landmarks.detection.detectors import landmark_boxes
 from render_stage.alignment import Carry, Crop, MotionSurvey, carry_over, crop_placement
@@ -53,21 +53,22 @@ class RenderReport(NamedTuple):
 
 
 def open_motion(sequence: str | Path | LandmarkSequence) -> Motion:
-    """A sequence, or a `landmarks/1` file in constant memory. ValueError, one line, for one that cannot be rendered."""
+    """A sequence, or a `landmarks/1` file read once, in constant memory. ValueError for one that cannot be rendered."""
     if isinstance(sequence, LandmarkSequence):
         told = (sequence.fps, sequence.size, sequence.crop, sequence.layout, sequence.producer)
-        header, name = SequenceHeader(len(sequence), *told), "the sequence"
+        opened, header, name = None, SequenceHeader(len(sequence), *told), "the sequence"
     else:
-        header, name = read_header(sequence), str(sequence)
+        opened, name = OpenSequence(sequence), str(sequence)
+        header = opened.header
     if header.fps != media.FPS or header.layout != IBUG68 or header.size[0] != header.size[1]:
         raise ValueError(f"{name} has {header.fps:g} frames per second, layout {header.layout} and a canvas of {header.size}; "
                          f"rendered are {media.FPS}, {IBUG68} and a square: extract or generate it with headsync")
     unit = np.float32(CANVAS_PX / header.size[0])
 
     def blocks(block_frames: int) -> Iterator[np.ndarray]:
-        if isinstance(sequence, LandmarkSequence):
+        if opened is None:
             return media.recut([sequence.points * unit], block_frames)
-        return (block * unit for block in read_blocks(sequence, block_frames=block_frames))
+        return (block * unit for block in opened.blocks(block_frames))
 
     return Motion(header, blocks)
 

@@ -1,22 +1,25 @@
 """A sound is decoded once per job, whoever asks for it, and gone through as often as anyone likes."""
 
 import gc
+import zipfile
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
 import headsync.media.audio
-import headsync.media.sound
 import headsync.media.soundtrack
+import headsync.media.spool
 from headsync import media
-from landmark_stage import MotionChoice, generate_landmarks, start_face, stream_expression, write_motion
+from headsync.landmarks import OpenSequence
+from landmark_stage import MotionChoice, generate_landmarks, rewrite_motion, start_face, stream_expression, write_motion
 from landmark_stage.generate import MotionControl
 from landmark_stage.head_motion.generate import stream_heads
 from render_stage import render_video
 from syncers import sync_offset
 from tests.media_files import write_audio
-from tests.test_render import Dots, at_home, face, place  # noqa: F401 (fixtures)
+from tests.test_render import Dots, abroad, at_home, face, place  # noqa: F401 (fixtures)
 
 FRAMES = 67
 
@@ -42,9 +45,9 @@ def tone(path, codec="flac", frames=FRAMES):
     return write_audio(path, noise, rate_hz=16000, codec=codec, sample_format="fltp")
 
 
-@pytest.mark.parametrize("held", [0, 1 << 22])
+@pytest.mark.parametrize("held", [1, 1 << 22])
 def test_what_is_known_is_what_files_say(tmp_path, monkeypatch, held):
-    monkeypatch.setattr(headsync.media.sound, "HELD_BYTES", held)       # 1: every sound is in a file
+    monkeypatch.setattr(headsync.media.spool, "HELD_BYTES", held)       # 1: every sound is in a file
     path = tone(tmp_path / "a.flac")
     sound, whole = media.open_sound(path), media.read_audio(path)
     assert (sound.samples, sound.frames, sound.path) == (len(whole), FRAMES, path)
@@ -71,9 +74,9 @@ def test_a_waveform_is_a_sound_too():
 
 
 def test_nothing_stays_open(tmp_path, monkeypatch):
-    monkeypatch.setattr(headsync.media.sound, "HELD_BYTES", 1)
+    monkeypatch.setattr(headsync.media.spool, "HELD_BYTES", 1)
     sound = media.open_sound(tone(tmp_path / "a.flac"))
-    spool = sound._spool
+    spool = sound._spool._file
     assert not spool.closed and spool._rolled
     del sound
     gc.collect()
@@ -114,3 +117,40 @@ def test_every_job_of_one_file_decodes_it_once(tmp_path, decodes):
 def test_a_video_needs_a_file_s_sound(tmp_path, face):  # noqa: F811
     with pytest.raises(ValueError, match="this one is a waveform"):
         render_video(at_home(1, face), face, tmp_path / "v.mp4", audio=media.open_sound(np.ones(640, np.float32)))
+
+
+@pytest.fixture
+def inflations(monkeypatch):
+    """The names of the `landmarks/1` files whose points were opened."""
+    seen, open_entry = [], zipfile.ZipFile.open
+
+    def watched(self, name, mode="r", **how):
+        if mode == "r" and name == "points.npy":
+            seen.append(Path(self.filename).name)
+        return open_entry(self, name, mode, **how)
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", watched)
+    return seen
+
+
+@pytest.mark.parametrize("made", [at_home, lambda frames, _: abroad(frames)])
+def test_a_sequence_is_inflated_once_per_job(tmp_path, face, inflations, made):  # noqa: F811
+    """Twice its headers are looked at, and once its points are read; carried over or not."""
+    made(61, face).save(tmp_path / "s.npz")
+    render_video(tmp_path / "s.npz", face, tmp_path / "v.mp4", renderer=Dots(), progress=False)
+    assert inflations == ["s.npz"] * 3
+    inflations.clear()
+    rewrite_motion(tmp_path / "s.npz", tmp_path / "r.npz", motion=MotionChoice("still"), audio=None)
+    assert inflations == ["s.npz"] * 3
+
+
+def test_blocks_of_an_open_sequence_are_the_file_s(tmp_path, monkeypatch):
+    monkeypatch.setattr(headsync.media.spool, "HELD_BYTES", 1)
+    sequence = abroad(61)
+    sequence.visible[[3, 7]] = False
+    sequence.save(tmp_path / "s.npz")
+    opened = OpenSequence(tmp_path / "s.npz")
+    assert np.array_equal(opened.visible, sequence.visible) and opened.header.frames == 61
+    for size in (1, 7, 61, 99):
+        blocks = list(opened.blocks(size))
+        assert np.array_equal(np.concatenate(blocks), sequence.points) and len(blocks) == -(-61 // size)

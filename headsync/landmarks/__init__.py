@@ -22,7 +22,7 @@ from headsync.landmarks.quality import LipAudio, lip_audio_agreement, lip_openin
 from headsync.landmarks.rasters import dot_raster, landmark_image, upper_face
 from headsync.landmarks.sequence import SCHEMA, LandmarkSequence, points_from_flat, producer_json
 from headsync.landmarks.smoothing import smooth
-from headsync.landmarks.stream import SequenceHeader, SequenceWriter, read_blocks, read_header
+from headsync.landmarks.stream import OpenSequence, SequenceHeader, SequenceWriter, read_blocks, read_header
 
 __all__ = [
     "IDENTITY", "Augmentation", "AugmentationRanges", "apply_augmentation", "draw_augmentation", "flip", "build_canonical",
@@ -32,5 +32,5 @@ __all__ = [
     "RIGID17", "RIGID27", "layout_size", "LEVELS", "PYRAMID_FACTOR", "PYRAMID_TAPS", "halve_rate", "time_pyramid",
     "LipAudio", "lip_audio_agreement", "lip_opening", "dot_raster", "landmark_image", "upper_face", "SCHEMA",
     "LandmarkSequence", "points_from_flat", "producer_json",
-    "smooth", "SequenceHeader", "SequenceWriter", "read_blocks", "read_header",
+    "smooth", "OpenSequence", "SequenceHeader", "SequenceWriter", "read_blocks", "read_header",
 ]

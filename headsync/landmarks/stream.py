@@ -21,7 +21,7 @@ from headsync.landmarks.sequence import (
     read_entries,
     refusing,
 )
-from headsync.media import partial_path, put_in_place
+from headsync.media import Spool, partial_path, put_in_place
 
 BLOCK_FRAMES = 250
 
@@ -141,46 +141,65 @@ class SequenceWriter:
             self._partial.unlink(missing_ok=True)
 
 
+class OpenSequence:
+    """A `landmarks/1` file that was inflated and checked once and is gone through as often as anyone likes.
+
+    Memory does not grow with its length: many points wait in a temporary file, which goes with this object.
+    """
+
+    header: SequenceHeader
+    visible: np.ndarray         # (T,) bool
+
+    def __init__(self, path: Path | str):
+        """ValueError, one line naming the file, as `read_blocks`."""
+        with refusing(path), zipfile.ZipFile(path) as archive:
+            self.header, self.visible = _checked(archive)
+            self._points = Spool((layout_size(self.header.layout), 3))
+            for block in _inflated(archive, self.header, BLOCK_FRAMES):
+                self._points.append(block)
+
+    def blocks(self, block_frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
+        """The points in blocks (t, L, 3) float32, the last one shorter; several may go through them side by side."""
+        return self._points.blocks(block_frames)
+
+
 def read_header(path: Path | str) -> SequenceHeader:
     """What a `landmarks/1` file says of itself; its points are not unpacked.
 
     ValueError, one line naming the file, for anything else, as `LandmarkSequence.load` has it.
     """
     with refusing(path), zipfile.ZipFile(path) as archive:
-        return _checked(archive)
+        return _checked(archive)[0]
 
 
 def read_blocks(path: Path | str, *, block_frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
     """The points of a `landmarks/1` file in blocks (t, L, 3) float32 of `block_frames`, the last one shorter.
 
-    The whole file is checked before this returns (an hour takes about a second), so that a long job never ends in the
-    middle of a damaged one. ValueError, one line naming the file, as `LandmarkSequence.load` has it, and for points
+    The whole file is inflated and checked before this returns (an hour takes about a second), so that a long job never ends
+    in the middle of a damaged one. ValueError, one line naming the file, as `LandmarkSequence.load` has it, and for points
     stored with the time axis last, which cannot be read by frames.
     """
     if block_frames < 1:
         raise ValueError(f"a block has at least 1 frame, got block_frames={block_frames}")
-    for _ in _blocks(path, BLOCK_FRAMES):
-        pass
-    return _blocks(path, block_frames)
+    return OpenSequence(path).blocks(block_frames)
 
 
-def _blocks(path: Path | str, block_frames: int) -> Iterator[np.ndarray]:
-    with refusing(path), zipfile.ZipFile(path) as archive:
-        header = _checked(archive)
-        with archive.open("points.npy") as file:
-            shape, columns_first, _ = read_array_header(file)
-            if columns_first:
-                raise ValueError("its points are stored with the time axis last; load and save it with LandmarkSequence")
-            for start in range(0, header.frames, block_frames):
-                block = np.empty((min(block_frames, header.frames - start), *shape[1:]), np.float32)   # (t, L, 3)
-                if file.readinto(block.data.cast("B")) != block.nbytes:
-                    raise ValueError(f"points end within frames {start} to {start + len(block) - 1}")
-                _check_values(header, block, np.ones(len(block), bool))
-                yield block
+def _inflated(archive: zipfile.ZipFile, header: SequenceHeader, block_frames: int) -> Iterator[np.ndarray]:
+    """The points in blocks (t, L, 3), each checked."""
+    with archive.open("points.npy") as file:
+        shape, columns_first, _ = read_array_header(file)
+        if columns_first:
+            raise ValueError("its points are stored with the time axis last; load and save it with LandmarkSequence")
+        for start in range(0, header.frames, block_frames):
+            block = np.empty((min(block_frames, header.frames - start), *shape[1:]), np.float32)   # (t, L, 3)
+            if file.readinto(block.data.cast("B")) != block.nbytes:
+                raise ValueError(f"points end within frames {start} to {start + len(block) - 1}")
+            _check_values(header, block, np.ones(len(block), bool))
+            yield block
 
 
-def _checked(archive: zipfile.ZipFile) -> SequenceHeader:
-    """The header of an archive whose every entry but the content of `points` was checked."""
+def _checked(archive: zipfile.ZipFile) -> tuple[SequenceHeader, np.ndarray]:
+    """The header and `visible` of an archive whose every entry but the content of `points` was checked."""
     arrays = read_entries(archive, without=("points",))
     with archive.open("points.npy") as file:
         shape = read_array_header(file).shape
@@ -189,7 +208,7 @@ def _checked(archive: zipfile.ZipFile) -> SequenceHeader:
     _check_values(header, np.zeros((1, *shape[1:]), np.float32))
     if arrays["visible"].shape != shape[:1]:
         raise ValueError(f"visible must be bool ({shape[0]},), got {arrays['visible'].dtype} {arrays['visible'].shape}")
-    return header
+    return header, arrays["visible"]
 
 
 def _check_values(header: SequenceHeader, points: np.ndarray | None = None, visible: np.ndarray | None = None) -> None:

@@ -27,6 +27,7 @@ from headsync.media.left_behind import remove_left_behind
 from headsync.media.pictures import is_image, read_image
 from headsync.media.progress import shown_progress, stage, tracked
 from headsync.media.sound import Sound, open_sound
+from headsync.media.spool import Spool
 from headsync.media.video import VideoInfo, read_frames, video_info
 from headsync.media.writer import SYNTHETIC_COMMENT, VideoWriter
 
@@ -35,7 +36,8 @@ __all__ = [
     "AudioInfo", "audio_info", "count_audio_frames", "read_audio", "stream_audio", "recut", "FPS", "HOP_SAMPLES",
     "ROW_RATE_HZ", "ROWS_PER_FRAME", "SAMPLE_RATE_HZ", "SAMPLES_PER_FRAME", "WINDOW_SAMPLES", "FrameResampler",
     "frames_for_samples", "frames_for_seconds", "pad_waveform", "rows_for_frames", "samples_for_frames", "shown_frames",
-    "Sound", "open_sound", "FEATURES", "FeatureStream", "Level", "extract_features", "measure_level", "stream_features",
+    "Sound", "Spool", "open_sound",
+    "FEATURES", "FeatureStream", "Level", "extract_features", "measure_level", "stream_features",
     "growing_file", "partial_path",
     "put_in_place", "write_whole", "remove_left_behind", "quantised", "write_flac", "decode_jpeg", "encode_jpeg", "is_image",
     "read_image", "shown_progress", "stage", "tracked", "VideoInfo", "read_frames", "video_info", "SYNTHETIC_COMMENT",

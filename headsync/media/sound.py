@@ -3,9 +3,6 @@
 Shapes: N samples at 16 kHz, T = ceil(N / 640) video frames, t frames of a block.
 """
 
-import tempfile
-import threading
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +11,9 @@ import numpy as np
 from headsync.media.audio import stream_audio
 from headsync.media.clock import SAMPLES_PER_FRAME, frames_for_samples, samples_for_frames
 from headsync.media.features import Level, measure_level, stream_features
+from headsync.media.spool import Spool
 
 BLOCK_FRAMES = 250
-HELD_BYTES = 1 << 22        # of decoded samples stay in memory, a minute; a longer sound is in a file
-_SAMPLE = np.dtype("<f4")
 
 
 class Sound:
@@ -35,10 +31,7 @@ class Sound:
         """ValueError, one line, for a file or a waveform (N,) without finite samples."""
         self._waveform = source if isinstance(source, np.ndarray) else None
         self.path = None if isinstance(source, np.ndarray) else Path(source)
-        self.samples, self._lock = 0, threading.Lock()
-        if self._waveform is None:
-            self._spool = tempfile.SpooledTemporaryFile(max_size=HELD_BYTES)
-            weakref.finalize(self, self._spool.close)
+        self.samples, self._spool = 0, Spool()
         self.level = measure_level(self._read())
         self.frames = frames_for_samples(self.samples)
 
@@ -49,7 +42,7 @@ class Sound:
             yield from self.blocks()
             return
         for block in stream_audio(self.path, block_frames=BLOCK_FRAMES):
-            self._spool.write(np.ascontiguousarray(block, _SAMPLE).data)
+            self._spool.append(block)
             self.samples += len(block)
             yield block
 
@@ -60,11 +53,7 @@ class Sound:
             yield self._part(start, min(start + step, self.samples))
 
     def _part(self, start: int, stop: int) -> np.ndarray:
-        if self._waveform is not None:
-            return self._waveform[start:stop]
-        with self._lock:
-            self._spool.seek(start * _SAMPLE.itemsize)
-            return np.frombuffer(self._spool.read((stop - start) * _SAMPLE.itemsize), _SAMPLE)
+        return self._spool.part(start, stop) if self._waveform is None else self._waveform[start:stop]
 
     def rows(self, block_frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
         """Feature rows (4t, 26) float32 piece by piece, together those of `extract_features`."""
