@@ -22,11 +22,11 @@ VARIANTS = {
     "full": [],
     "single-scale loss and generator": ["generator.levels=1", "sync_levels=1"],
     "multi-scale loss, single-scale generator": ["generator.levels=1"],
-    "no frame judge": ["weights.frame=0"],
-    "no sequence judge": ["weights.sequence=0"],
-    "no joint judge": ["weights.joint=0"],
-    "no judges": ["weights.frame=0", "weights.sequence=0", "weights.joint=0"],
-    "2-D": ["generator.dims=2", "adversary.dims=2", "weights.rigid=0"],
+    "no frame discriminator": ["weights.frame=0"],
+    "no sequence discriminator": ["weights.sequence=0"],
+    "no joint discriminator": ["weights.joint=0"],
+    "no discriminators": ["weights.frame=0", "weights.sequence=0", "weights.joint=0"],
+    "2-D": ["generator.dims=2", "weights.rigid=0"],
     "no synchrony loss": ["weights.sync=0"],
     "no springs": ["generator.head_spring=0", "generator.face_spring=0"],
 }
@@ -44,10 +44,10 @@ def main() -> None:
     judge = Judge(read_tracks(corpus, "val"), load_syncers("metric"))
     print("| variant | score 200 / 400 / 800 / 1600 ms | positions / velocities / windows |", flush=True)
     for name in options.variants or VARIANTS:
-        steps = [f"loop.steps={options.steps}", f"loop.validate_every={options.steps}"]
+        steps = [f"run.steps={options.steps}", f"run.validate_every={options.steps}"]
         settings = load_config(TrainSettings, stage="landmarks", preset="small", overrides=[*steps, *VARIANTS[name]])
         report = train_landmarks(corpus, options.out / name.replace(" ", "_").replace(",", ""), settings)
-        found = judge.figures(load_generator(report.weights), seed=settings.seed)
+        found = judge.figures(load_generator(report.weights), seed=settings.run.seed)
         scores = " / ".join(f"{found[f'score{level}']:.2f}" for level in range(1, 5))
         distances = f"{found['positions']:.0f} / {found['velocities']:.1f} / {found['windows']:.0f}"
         print(f"| {name} | {scores} | {distances} |", flush=True)

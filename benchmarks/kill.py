@@ -72,7 +72,7 @@ def generator(place: Path) -> Kind:
     pyramid = save_weights(place / "loss.safetensors", SyncerPyramid([form] * 4).state_dict(),
                            config={"family": "loss", "levels": [config_dict(form)] * 4})
     settings = load_config(landmark_stage.ms_sync.train.TrainSettings, stage="landmarks", preset="tiny",
-                           overrides=[*VALIDATED, f"syncers={pyramid}", f"judge={pyramid}"])
+                           overrides=[*VALIDATED, f"syncers={pyramid}", f"validation_syncers={pyramid}"])
     return Kind(lambda out: print(landmark_stage.ms_sync.train.train_landmarks(corpus, out, settings).loop), "*.safetensors")
 
 

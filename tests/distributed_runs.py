@@ -47,7 +47,7 @@ from tests.talking import made_up_people, write_corpus
 
 RUN = ["run.steps=4", "run.log_every=1", "run.validate_every=4", "run.checkpoint_every=4"]
 LOOP = ["loop.steps=4", "loop.log_every=1", "loop.validate_every=4", "loop.save_every=4"]
-PORTED = ("expression", "head_motion", "syncers")
+PORTED = ("expression", "head_motion", "syncers", "landmarks", "encoder")
 SYNCER = ["levels=1", "syncer.noise=0", "syncer.channel_dropout=0", "syncer.motion.dropout=0", "syncer.audio.dropout=0",
           "lag_weight=0.5", "run.batch=9"]
 
@@ -99,11 +99,12 @@ def jobs(folder: Path) -> dict[str, Callable[[Path], None]]:
         return load_config(schema, stage=stage, preset="tiny", overrides=[*(RUN if stage in PORTED else LOOP), *overrides])
 
     syncer = settings(TrainSettings, "syncers", *SYNCER)
-    generator = settings(GeneratorSettings, "landmarks", f"syncers={pyramid}", f"judge={pyramid}", "batch=5", "last_share=1.0")
+    generator = settings(GeneratorSettings, "landmarks", f"syncers={pyramid}", f"validation_syncers={pyramid}",
+                         "run.batch=5", "run.last_share=1.0")
     expression = settings(ExpressionTrainSettings, "expression", "model.dropout=0", "weights.mouth=1.0", "run.batch=5")
     head = settings(HeadTrainSettings, "head_motion", "model.dropout=0", "model.tones=true", "model.hints=true",
                     "weights.statistics=1.0", "weights.energy=1.0", "run.batch=5")
-    encoder = settings(EncoderTrainSettings, "encoder", "people=all", "rate=0.0002")    # at 0.002 rounding grows tenfold
+    encoder = settings(EncoderTrainSettings, "encoder", "people=all", "run.lr=0.0002")    # at 0.002 rounding grows tenfold
     renderer = settings(RendererSettings, "renderer", "flows_until=1", "judged_from=2", "last_share=1.0", "batch=4")
     for split in ("train", "val"):      # what finds people on pictures does not survive a fork
         read_frames(moving, split, renderer.material)

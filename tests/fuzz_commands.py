@@ -24,7 +24,7 @@ class Slot(NamedTuple):
     weight: float = 1.0     # how often, against others
 
 
-SMALL_JUDGES = " syncers={good}/syncers.safetensors judge={good}/syncers.safetensors"
+SMALL_JUDGES = " syncers={good}/syncers.safetensors validation_syncers={good}/syncers.safetensors"
 SOUND, FACE, CLIP = ("wav", "mp3", "mp4"), ("png", "jpg", "mp4"), ("mp4",)
 
 

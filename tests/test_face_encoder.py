@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from headsync.commands import train_encoder as command
+from headsync.commands.program import main
 from headsync.corpus import Clip, open_corpus
 from headsync.corpus.corpus import write_table
-from headsync.experiment import load_config, load_weights, read_log, save_weights
+from headsync.experiment import Trainer, load_config, load_weights, read_log, save_weights
 from headsync.landmarks import GROUPS, LandmarkSequence, canonical_face, head_pose
 from headsync.media import VideoWriter
 from headsync.metrics.verification import pair_cosines, verify
@@ -37,7 +37,7 @@ from render_stage.identity.face_encoder import (
     seen_picture,
     view_matrix,
 )
-from render_stage.identity.training import EncoderTraining, EncoderTrainSettings, identity_loss, save_encoder, train_encoder
+from render_stage.identity.training import EncoderTask, EncoderTrainSettings, identity_loss, save_encoder, train_encoder
 from render_stage.nn.perceptual import PerceptualLoss
 
 TINY = load_config(EncoderTrainSettings, stage="encoder", preset="tiny")
@@ -198,11 +198,11 @@ def test_identity_loss_by_hand_and_nobody_counts_for_nothing():
 
 
 def test_training_tells_people_apart_and_finds_landmarks():
-    overrides = ["rate=0.01", "batch=12", "loop.steps=60", "changes.colours=0.0", "changes.spoiled=0.0",
+    overrides = ["run.lr=0.01", "run.batch=12", "run.steps=60", "changes.colours=0.0", "changes.spoiled=0.0",
                  "changes.zoom=[1.0,1.2]"]
     settings = load_config(EncoderTrainSettings, stage="encoder", preset="tiny", overrides=overrides)
     faces = made_up_faces()
-    training = EncoderTraining(settings, faces, faces)
+    training = Trainer(EncoderTask(settings, faces, faces))
     before = training.validate()
     told = [training.step() for _ in range(45)]
     assert np.median([one["recognised"] for one in told[-10:]]) > 0.9
@@ -211,7 +211,7 @@ def test_training_tells_people_apart_and_finds_landmarks():
 
 def test_resuming_equals_never_having_stopped():
     faces = made_up_faces()
-    one, other = EncoderTraining(TINY, faces, faces), EncoderTraining(TINY, faces, faces)
+    one, other = (Trainer(EncoderTask(TINY, faces, faces)) for _ in range(2))
     for _ in range(3):
         one.step()
     other.restore(copy.deepcopy(one.state()))
@@ -295,14 +295,14 @@ def test_unseen_people_are_val_and_who_was_left_out_and_met_twice(corpus):
 
 def test_a_run_writes_weights_that_load_and_goes_on(corpus, tmp_path, capsys):
     line = ["--data", str(corpus.folder), "--out", str(tmp_path), "--config", "tiny"]
-    assert command.main(line) == 0 and "6 steps" in capsys.readouterr().out
+    assert main(["train", "encoder", *line]) == 0 and "6 steps" in capsys.readouterr().out
     encoder = load_face_encoder(tmp_path / "face_encoder.safetensors")
     assert not encoder.training and not any(one.requires_grad for one in encoder.parameters())
     assert load_weights(tmp_path / "face_encoder.safetensors").config["face_encoder"]["width"] == 3
     judged = [one for one in read_log(tmp_path) if one["kind"] == "validate"]
     assert [one["step"] for one in judged] == [3, 6] and {"score", "roc_area", "landmark_px"} <= set(judged[0])
     report = train_encoder(corpus, tmp_path, TINY)
-    assert report.loop.step == 6 and command.main([*line, "people=third"]) == 2
+    assert report.loop.step == 6 and main(["train", "encoder", *line, "people=third"]) == 2
 
 
 def test_the_embedder_sees_what_training_saw(corpus, tmp_path):
@@ -340,7 +340,7 @@ def test_other_files_are_refused_in_one_line(tmp_path):
         load_face_encoder(tmp_path / "half.safetensors")
 
 
-@pytest.mark.parametrize("change", ["stride=0", "batch=0", "unknown=1.0", "rate=0.0", "weights.turn=-1.0", "encoder.side_px=8",
+@pytest.mark.parametrize("change", ["stride=0", "run.batch=0", "unknown=1.0", "run.lr=0.0", "weights.turn=-1.0", "encoder.side_px=8",
                                     "encoder.view=profile"])
 def test_settings_that_cannot_be(change):
     with pytest.raises(ValueError):

@@ -1,17 +1,19 @@
 """Training of the generator: resumes to the bit, leaves out what it is told to, and learns to speak."""
 
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from headsync.commands import train_landmarks
-from headsync.experiment import config_dict, load_checkpoint, load_config, save_weights
-from landmark_stage import GeneratorTraining, TrainSettings, generate_landmarks, load_generator
+import landmark_stage.ms_sync.validate
+from headsync.commands.program import main
+from headsync.experiment import Trainer, config_dict, load_checkpoint, load_config, save_weights
+from landmark_stage import GeneratorTask, TrainSettings, generate_landmarks, load_generator
 from landmark_stage.ms_sync.calibrate import calibrate_sway
 from landmark_stage.ms_sync.data import Track
-from landmark_stage.ms_sync.train import LossWeights
 from landmark_stage.ms_sync.validate import Judge
 from syncers import ChannelSettings, SyncerPyramid, SyncerSettings, load_syncers
 from syncers.model import EncoderSettings
@@ -37,7 +39,7 @@ def corpus(tmp_path_factory):
 
 def tiny(syncers, *overrides):
     return load_config(TrainSettings, stage="landmarks", preset="tiny",
-                       overrides=[f"syncers={syncers}", f"judge={syncers}", *overrides])
+                       overrides=[f"syncers={syncers}", f"validation_syncers={syncers}", *overrides])
 
 
 def tracks(count, frames, seed):
@@ -55,15 +57,15 @@ def same(one, other) -> bool:
 
 def training(settings, syncers):
     pyramid = load_syncers(syncers)
-    return GeneratorTraining(settings, tracks(5, 61, 0), pyramid, Judge(tracks(3, 83, 70), pyramid))
+    return Trainer(GeneratorTask(settings, tracks(5, 61, 0), pyramid, Judge(tracks(3, 83, 70), pyramid)))
 
 
 def test_resumed_equals_straight(tmp_path, corpus, syncers):
-    argv = ["--data", str(corpus.folder), "--config", "tiny", f"syncers={syncers}", f"judge={syncers}",
-            "last_share=1.0"]       # the rate falls near the end, which lies elsewhere for a run that is to be short
+    argv = ["--data", str(corpus.folder), "--config", "tiny", f"syncers={syncers}", f"validation_syncers={syncers}",
+            "run.last_share=1.0"]       # the rate falls near the end, which lies elsewhere for a run that is to be short
     for steps in (2, 5, 6):
-        assert train_landmarks.main(["--out", str(tmp_path / "halted"), *argv, f"loop.steps={steps}"]) == 0
-    assert train_landmarks.main(["--out", str(tmp_path / "whole"), *argv]) == 0
+        assert main(["train", "landmarks", "--out", str(tmp_path / "halted"), *argv, f"run.steps={steps}"]) == 0
+    assert main(["train", "landmarks", "--out", str(tmp_path / "whole"), *argv]) == 0
     one, other = (load_checkpoint(tmp_path / name)["trainee"] for name in ("halted", "whole"))
     assert same(one, other) and one["steps"] == 6
     lines = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
@@ -76,8 +78,8 @@ def test_resumed_equals_straight(tmp_path, corpus, syncers):
 @pytest.mark.parametrize("overrides", [
     ["generator.levels=1"], ["sync_levels=1", "generator.levels=1"], ["weights.frame=0"], ["weights.sequence=0"],
     ["weights.joint=0"],
-    ["weights.frame=0", "weights.sequence=0", "weights.joint=0"], ["generator.dims=2", "adversary.dims=2", "weights.rigid=0"],
-    ["weights.sync=0", "tremble=0.0"], ["generator.noise=0", "generator.sway=0"],
+    ["weights.frame=0", "weights.sequence=0", "weights.joint=0"], ["generator.dims=2", "weights.rigid=0"],
+    ["weights.sync=0", "landmark_jitter=0.0"], ["generator.noise=0", "generator.sway=0"],
     ["generator.relative=false", "generator.head_spring=0", "generator.face_spring=0", "generator.directions=0",
      "generator.sway=0"]])
 def test_every_part_can_be_left_out(syncers, overrides):
@@ -91,24 +93,35 @@ def test_every_part_can_be_left_out(syncers, overrides):
 
 def test_wrong_settings_are_one_line(syncers):
     with pytest.raises(ValueError, match="weights of losses must be 0 or more"):
-        LossWeights(sync=-1.0)
-    with pytest.raises(ValueError, match="must both have 2 or 3 dims"):
-        tiny(syncers, "generator.dims=2")
+        replace(tiny(syncers).weights, sync=-1.0)
 
 
 def test_syncers_and_judge_are_not_trained(syncers):
     one = training(tiny(syncers), syncers)
-    before = [each.clone() for each in one.syncers.state_dict().values()]
+    before = [each.clone() for each in one.task.syncers.state_dict().values()]
     one.step()
-    assert all(torch.equal(a, b) for a, b in zip(before, one.syncers.state_dict().values()))
-    assert all(each.grad is None for each in one.syncers.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(before, one.task.syncers.state_dict().values()))
+    assert all(each.grad is None for each in one.task.syncers.parameters())
 
 
-def test_real_motion_scores_one_and_still_faces_zero(syncers):
+def test_real_motion_scores_one_and_still_faces_zero(syncers, monkeypatch):
+    """What selects weights: scores lie between a still face and the real one, and their misses add to the distance."""
     judge = Judge(tracks(3, 83, 70), load_syncers(syncers))
     assert len(judge.pieces) == 3 and len(judge.real.confidence) == 4
-    told = judge.figures(training(tiny(syncers), syncers).average, seed=1)
-    assert told == judge.figures(training(tiny(syncers), syncers).average, seed=1)
+    model = training(tiny(syncers), syncers).average.module
+    assert judge.figures(model, seed=1) == judge.figures(model, seed=1)
+    real = torch.stack([piece.real.flat for piece in judge.pieces])
+    for share in (1.0, 0.5, 0.0):
+        shown = real.clone()
+        shown[:] = share * real + (1 - share) * real[:, :1]
+        monkeypatch.setattr(landmark_stage.ms_sync.validate, "generated", lambda *_, shown=shown, **__: shown)
+        told = judge.figures(model, seed=1)
+        scores = [told[f"score{level}"] for level in range(1, 5)]
+        if share in (0.0, 1.0):
+            assert scores == pytest.approx([share] * 4, abs=1e-4)
+        missing = sum(max(0.0, 1 - score) for score in scores)
+        distances = sum(math.log(max(told[name], 1e-6)) for name in ("positions", "velocities", "windows"))
+        assert told["distance"] == pytest.approx(distances + 2 * missing + told["lip_level"], rel=1e-5)
     with pytest.raises(ValueError, match="no val clip has the 80 frames"):
         Judge(tracks(2, 61, 1), load_syncers(syncers))
 
@@ -116,12 +129,12 @@ def test_real_motion_scores_one_and_still_faces_zero(syncers):
 def test_it_learns_what_it_is_shown(syncers):
     """Lips, head and all of one batch, by heart, in the time of a test; docs/results.md has what it learns of real people."""
     settings = tiny(syncers, "weights.lips=10.0", "weights.positions=4.0", "weights.spread=0", "weights.sync=0",
-                    "weights.frame=0", "weights.sequence=0", "weights.joint=0", "tremble=0.0", "material.silence=0.0",
+                    "weights.frame=0", "weights.sequence=0", "weights.joint=0", "landmark_jitter=0.0", "material.silence=0.0",
                     "generator.coordinate=32", "generator.hidden=16", "generator.noise=0", "generator.sway=0",
-                    "rate=0.002", "momentum=0.9", "loop.steps=1000")
+                    "run.lr=0.002", "run.beta1=0.9", "run.steps=1000")
     one = training(settings, syncers)
-    batch = one._drawn()
-    one._drawn = lambda: batch
+    batch = one.task.batch(0)
+    one.task.batch = lambda step: batch
     first = one.step()
     for _ in range(80):
         last = one.step()
@@ -130,11 +143,12 @@ def test_it_learns_what_it_is_shown(syncers):
 
 def test_heads_are_made_to_sway_as_far_as_real_ones(syncers):
     one = training(tiny(syncers, "generator.sway=0.3", "weights.spread=0"), syncers)
-    generator, before = one.generator.eval(), one.generator.sway.clone()
+    generator, before = one.model.eval(), one.model.sway.clone()
     random = torch.Generator().manual_seed(1)
-    factors = calibrate_sway(generator, one.tracks, material=one.settings.material, random=random)
+    factors = calibrate_sway(generator, one.task.tracks, material=one.task.settings.material, random=random)
     torch.testing.assert_close(generator.sway, before * factors)
-    again = calibrate_sway(generator, one.tracks, material=one.settings.material, random=torch.Generator().manual_seed(1))
+    again = calibrate_sway(generator, one.task.tracks, material=one.task.settings.material,
+                           random=torch.Generator().manual_seed(1))
     exact = (factors > 0) & (factors < 2)
     torch.testing.assert_close(again[exact], torch.ones_like(again[exact]))
     assert ((factors >= 0) & (factors <= 2)).all() and (again <= 2).all()

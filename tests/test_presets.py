@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from headsync.experiment import Trainer, load_config
-from landmark_stage import GeneratorTraining
+from landmark_stage import GeneratorTask
 from landmark_stage import TrainSettings as GeneratorTrainSettings
 from landmark_stage.ms_sync.data import Track
 from render_stage.identity.training import EncoderTrainSettings
@@ -52,10 +52,10 @@ def test_every_form_takes_a_step(preset):
 
 @pytest.mark.parametrize("preset, least, most", [("small", 1.5e6, 2.5e6), ("base", 4e6, 20e6), ("paper", 60e6, 90e6)])
 def test_every_generator_takes_a_step(preset, least, most):
-    overrides = ["batch=2", "material.frames=12", "sync_levels=1", "material.silence=0.0"]
+    overrides = ["run.batch=2", "material.frames=12", "sync_levels=1", "material.silence=0.0"]
     settings = load_config(GeneratorTrainSettings, stage="landmarks", preset=preset, overrides=overrides)
     tracks = [Track(f"clip{seed}", *made_up_talk(31, seed=seed)) for seed in range(3)]
-    training = GeneratorTraining(settings, tracks, load_syncers("loss"), judge=None)
-    assert least < sum(one.numel() for one in training.generator.parameters()) < most
+    training = Trainer(GeneratorTask(settings, tracks, load_syncers("loss"), judge=None))
+    assert least < sum(one.numel() for one in training.model.parameters()) < most
     told = training.step()
     assert all(torch.tensor(value).isfinite() for value in told.values()) and told["gradient"] > 0

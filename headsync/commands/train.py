@@ -30,7 +30,7 @@ KINDS = {
                     "syncers", "TrainSettings", "train_syncers", "syncers", "run.steps=500 run.seed=3",
                     presets="tiny, small, base, paper, metric or a .yaml", data="what headsync preprocess wrote"),
     "landmarks": Kind("A corpus and its syncers -> a landmark generator: sound and a first face to head and lip motion.",
-                      "landmark_stage", "TrainSettings", "train_landmarks", "landmarks", "material.frames=80 seed=3"),
+                      "landmark_stage", "TrainSettings", "train_landmarks", "landmarks", "material.frames=80 run.seed=3"),
     "expression": Kind("A corpus -> the expression learner: sound and a face to what lips and face do.",
                        "landmark_stage.expression.train", "ExpressionTrainSettings", "train_expression", "expression",
                        "model.hidden=64 run.seed=3"),
@@ -44,7 +44,7 @@ KINDS = {
                      data="what headsync preprocess wrote, with meshes"),
     "encoder": Kind("A corpus -> a small face encoder, for the renderer's perceptual loss or for the measure of identity.",
                     "render_stage.identity.training", "EncoderTrainSettings", "train_encoder", "encoder",
-                    "loop.steps=500 seed=3", presets="base (perceptual), identity, tiny or a .yaml", preset="base",
+                    "run.steps=500 run.seed=3", presets="base (perceptual), identity, tiny or a .yaml", preset="base",
                     data="what headsync preprocess wrote"),
 }
 

@@ -65,6 +65,7 @@ class Adversary:
 
     def step(self, fake: Tensor, real: Tensor, *condition: Any) -> dict[str, float]:
         """One step on the sum of the terms, each the mean over scales: `<term>_discriminator`, mean scores, the gradient."""
+        check_alike(fake, real)
         self.discriminator.train().requires_grad_(True)
         scores = self.discriminator(torch.stack([fake, real]).detach(), *detached(condition)).terms
         told = {f"{name}_discriminator": mean(self.losses.discriminator(*one.float()) for one in scales)
@@ -83,6 +84,7 @@ class Adversary:
 
         Beside the discriminator's terms `features`, where it shows any: how far they are from those of the real samples.
         """
+        check_alike(fake, real)
         self.discriminator.eval().requires_grad_(False)     # in eval, spectral norms stay as they are
         condition = detached(condition)
         found = self.discriminator(fake[None], *condition)
@@ -102,6 +104,12 @@ class Adversary:
         """Go on from a state."""
         self.discriminator.load_state_dict(state["discriminator"])
         self.optimiser.load_state_dict(state["optimiser"])
+
+
+def check_alike(fake: Tensor, real: Tensor) -> None:
+    """ValueError unless fake and real have the same shape."""
+    if fake.shape != real.shape:
+        raise ValueError(f"fake and real must have one shape, not {[*fake.shape]} and {[*real.shape]}")
 
 
 def mean(scalars: Any) -> Tensor:

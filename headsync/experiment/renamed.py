@@ -7,7 +7,8 @@ KEYS = {
     "decay": "run.weight_decay", "momentum": "run.beta1", "average": "run.ema_decay", "warmup_steps": "run.warm_up",
     "full_rate": "run.hold", "last_share": "run.last_share", "workers": "run.workers", "seed": "run.seed",
     "wandb": "run.wandb", "judge_hidden": "discriminator.hidden", "judge_rate": "discriminator.lr",
-    "steps": "train.run.steps", "weights.judge": "weights.adversarial",
+    "steps": "train.run.steps", "adversary.rate": "discriminator.lr", "adversary": "discriminator",
+    "tremble": "landmark_jitter", "judge": "validation_syncers", "weights.judge": "weights.adversarial",
 }
 INSIDE = "train."       # the settings of a training inside those of another job
 

@@ -23,6 +23,7 @@ class Parts(NamedTuple):
     companion: nn.Module | None = None      # trained beside it, not kept
     groups: list[dict] | None = None        # of the optimiser; None: all parameters, all decayed
     adversary: Adversary | None = None
+    frozen: Collection[nn.Module] = ()      # that losses are computed with; they only follow to the device
 
 
 class Compared(NamedTuple):

@@ -42,7 +42,7 @@ class Trainer:
         parts = task.build()
         self.companion, self.adversary = parts.companion, parts.adversary
         self.model = share_batch_norms(parts.model).to(self.device)
-        for module in (self.companion, self.adversary and self.adversary.discriminator):
+        for module in (self.companion, self.adversary and self.adversary.discriminator, *parts.frozen):
             if module is not None:
                 module.to(self.device)
         self.average = exponential_average(self.model, self.run.ema_decay)

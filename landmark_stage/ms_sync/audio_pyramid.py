@@ -28,8 +28,8 @@ SILENT_ROW = -20.0          # log energy; everything under the floor of `audio_c
 class AudioPyramidSettings:
     """Widths of the pyramid."""
 
-    stem: tuple[int, int, int] = (64, 128, 256)     # before the rate of frames is reached
-    width: int = 512                                # of every level
+    stem: tuple[int, int, int] = (64, 96, 128)      # before the rate of frames is reached
+    width: int = 256                                # of every level
 
     def __post_init__(self):
         if len(self.stem) != 3 or min(*self.stem, self.width) < 1:

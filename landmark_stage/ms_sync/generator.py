@@ -28,22 +28,22 @@ GAIN = 5.0                  # displacements from the start are brought to about 
 
 @dataclass(frozen=True)
 class GeneratorSettings:
-    """The generator's form. The defaults are the published one, in three dimensions."""
+    """The generator's form."""
 
     dims: int = 3
     levels: int = LEVELS                # audio levels and branches; 1: the single-scale ablation
     widen: int = 2                      # coordinate encoder: inputs times this, then times four
-    coordinate: int = 512               # features of a face
+    coordinate: int = 256               # features of a face
     audio: AudioPyramidSettings = field(default_factory=AudioPyramidSettings)
     hidden: int = 256                   # of the LSTM
-    trunk: tuple[int, ...] = (640, 320, 272)    # of every branch
-    expansion: int = 4                  # of a branch's blocks
-    noise: int = 0                      # features of the noise that the LSTM hears; 0: none, always the same motion
-    sway: float = 0.0                   # share of real heads' deviation that noise alone makes; 0: all is the networks'
-    relative: bool = False              # faces as displacements from the start, in units of its size; False: canvas shares
-    head_spring: float = 0.0            # share of the head's displacement from the start that is taken back in every frame
-    face_spring: float = 0.0            # the same of what the face does by itself
-    directions: int = 0                 # velocities keep to this many principal directions of real motion; 0: to none
+    trunk: tuple[int, ...] = (256, 192, 136)    # of every branch
+    expansion: int = 2                  # of a branch's blocks
+    noise: int = 16                     # features of the noise that the LSTM hears; 0: none, always the same motion
+    sway: float = 0.6                   # share of real heads' deviation that noise alone makes; 0: all is the networks'
+    relative: bool = True               # faces as displacements from the start, in units of its size; False: canvas shares
+    head_spring: float = 0.01           # share of the head's displacement from the start that is taken back in every frame
+    face_spring: float = 0.25           # the same of what the face does by itself
+    directions: int = 48                # velocities keep to this many principal directions of real motion; 0: to none
 
     def __post_init__(self):
         if self.dims not in (2, 3) or not 1 <= self.levels <= LEVELS:

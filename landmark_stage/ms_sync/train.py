@@ -1,39 +1,48 @@
-"""Training of the landmark generator: judges and generator in turn, guided by frozen syncers, kept by what it makes for
-people never trained on.
+"""Training of the landmark generator: discriminators and generator in turn, guided by frozen syncers, kept by what it makes
+for people never trained on.
 
 Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, Z noise features. Source: MS-Sync section 3.3,
 method/ms_sync.md#losses-and-optimisation.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
-    LoopSettings,
+    Adversary,
+    Compared,
+    Found,
+    Parts,
+    RunSettings,
     TrainReport,
+    batch_generator,
     check_loss_weights,
     compute_together,
     config_dict,
     counting_weights,
-    follow,
     save_weights,
-    share_gradients,
-    train_whole,
-    weighted_sum,
+    train_task,
 )
 from headsync.landmarks import LEVELS
 from headsync.media import ROWS_PER_FRAME
 from landmark_stage.generate import load_generator
-from landmark_stage.ms_sync.adversary import TERMS, Adversary, AdversarySettings
 from landmark_stage.ms_sync.audio_pyramid import MARGIN_FRAMES
 from landmark_stage.ms_sync.calibrate import calibrate_sway, head_variance
 from landmark_stage.ms_sync.data import MaterialSettings, Stretch, Track, draw_stretches, read_tracks
+from landmark_stage.ms_sync.discriminator import (
+    LARGEST_GRADIENT,
+    TERMS,
+    DiscriminatorSettings,
+    MotionDiscriminator,
+    Plan,
+    draw_plan,
+)
 from landmark_stage.ms_sync.generator import LANDMARKS, OBSERVED, Frame, Generator, GeneratorSettings, face_size
 from landmark_stage.ms_sync.losses import lip_loss, position_loss, rest_loss, rigid_loss, spread_loss, sync_loss
 from landmark_stage.ms_sync.noise import draw_noise
@@ -41,26 +50,23 @@ from landmark_stage.ms_sync.validate import PIECE_FRAMES, Judge
 from syncers import SyncerPyramid, load_syncers
 
 WEIGHT_FILE = "generator.safetensors"
-SECOND_BETA = 0.999             # of Adam
-LARGEST_GRADIENT = 1.0
-STANDARD_SIZE, STANDARD_PLACE = 0.19, 0.5       # of faces shown to the judges: unit size would leave the canvas
+STANDARD_SIZE, STANDARD_PLACE = 0.19, 0.5       # of faces shown to the discriminators: unit size would leave the canvas
 PRINCIPAL_STRETCHES = 256
-LAST_STRETCH = 1 / 15           # of the steps, at a tenth of the rate
 
 
 @dataclass(frozen=True)
 class LossWeights:
     """What each term counts in the generator's loss; a term of weight 0 is not computed."""
 
-    sync: float = 8.0
-    frame: float = 1.0
-    sequence: float = 1.0
-    joint: float = 1.0
-    positions: float = 0.01
-    lips: float = 0.0
-    rest: float = 0.0
-    rigid: float = 1.0
-    spread: float = 0.0
+    sync: float
+    frame: float
+    sequence: float
+    joint: float
+    positions: float
+    lips: float
+    rest: float
+    rigid: float
+    spread: float
 
     def __post_init__(self):
         check_loss_weights(asdict(self))
@@ -68,177 +74,154 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """A whole run. The defaults are the published method's."""
+    """A whole training."""
 
-    generator: GeneratorSettings = field(default_factory=GeneratorSettings)
-    adversary: AdversarySettings = field(default_factory=AdversarySettings)
-    material: MaterialSettings = field(default_factory=MaterialSettings)
-    weights: LossWeights = field(default_factory=LossWeights)
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=75000, validate_every=1000, monitor="distance"))
-    sync_levels: int = LEVELS           # of the synchrony loss; 1: the single-scale ablation
-    tremble: float = 0.0                # noise on landmarks before syncers and judges see them, in canvas shares
-    syncers: str = "loss"               # frozen, for training: a shipped family or a weight file
-    judge: str = "metric"               # for validation, never for training
-    begin_with: str = ""                # weights to begin with: a shipped generator or a weight file of the same form
-    batch: int = 50
-    rate: float = 2e-5
-    momentum: float = 0.0               # Adam's first beta
-    last_share: float = 0.1             # of the rate, for the last fifteenth of the steps
-    average: float = 0.999              # of the weights, what is judged and kept
-    seed: int = 0
-    wandb: Literal["disabled", "offline", "online"] = "disabled"
+    generator: GeneratorSettings
+    discriminator: DiscriminatorSettings
+    material: MaterialSettings
+    weights: LossWeights
+    sync_levels: int                    # of the synchrony loss; 1: the single-scale ablation
+    landmark_jitter: float              # noise on landmarks before syncers and discriminators see them, in canvas shares
+    syncers: str                        # frozen, for training: a shipped family or a weight file
+    validation_syncers: str             # for validation, never for training
+    begin_with: str                     # weights to begin with: a shipped generator or a weight file of the same form
+    run: RunSettings
 
     def __post_init__(self):
-        if not 1 <= self.sync_levels <= LEVELS or self.batch < 2 or not 0 < self.rate < 1:
-            raise ValueError(f"sync_levels must be 1 to {LEVELS}, batch 2 or more and rate in (0, 1), got {self.sync_levels}, "
-                             f"{self.batch} and {self.rate}")
-        if self.generator.dims != self.adversary.dims:
-            raise ValueError(f"generator and adversary must both have 2 or 3 dims, got {self.generator.dims} and "
-                             f"{self.adversary.dims}")
+        if not 1 <= self.sync_levels <= LEVELS or self.run.batch < 2:
+            raise ValueError(f"sync_levels must be 1 to {LEVELS} and run.batch 2 or more, got {self.sync_levels} and "
+                             f"{self.run.batch}")
 
 
-class GeneratorTraining:
-    """The generator, its judges, its optimiser and running average: a `Trainee`."""
+class GeneratorStep(NamedTuple):
+    """What a step needs."""
 
-    def __init__(self, settings: TrainSettings, tracks: Sequence[Track], syncers: SyncerPyramid, judge: Judge):
-        torch.manual_seed(settings.seed)
+    drawn: Stretch
+    noise: Tensor           # (B, T + 1, Z)
+    jitter: list[Tensor]    # of fake, real (B', T + 2, D * L) and of what the syncers see (B', T, D * L); empty: none
+    plan: Plan | None       # of the discriminators; None: there are none
+
+
+class GeneratorTask:
+    """The landmark generator as a `Task`."""
+
+    def __init__(self, settings: TrainSettings, tracks: Sequence[Track], syncers: SyncerPyramid, judge: Judge | None):
         self.settings, self.tracks, self.syncers, self.judge = settings, tracks, syncers, judge
-        self.random = torch.Generator().manual_seed(settings.seed)
+
+    def build(self) -> Parts:
+        """The generator with its measured parts, or earlier weights, and the discriminators that count."""
+        settings, random = self.settings, torch.Generator().manual_seed(self.settings.run.seed)
         self.generator = Generator(settings.generator)
-        self.generator.audio.standardise_by(torch.cat([track.rows for track in tracks]))
+        self.generator.audio.standardise_by(torch.cat([track.rows for track in self.tracks]))
         if settings.generator.directions:
-            self.generator.basis.copy_(self._principal_directions())
+            self.generator.basis.copy_(self._principal_directions(random))
         if settings.generator.sway:
-            self.generator.sway_by(settings.generator.sway * self._head_deviations(), generator=self.random)
+            self.generator.sway_by(settings.generator.sway * self._head_deviations(random), generator=random)
         if settings.begin_with:
             self._begin_with(load_generator(settings.begin_with))
-        self.average = Generator(settings.generator).requires_grad_(False).eval()
-        self.average.load_state_dict(self.generator.state_dict())
-        terms = tuple(name for name in TERMS if getattr(settings.weights, name))
-        self.adversary = Adversary(replace(settings.adversary, terms=terms)) if terms else None
-        self.optimiser = torch.optim.Adam(self.generator.parameters(), settings.rate, (settings.momentum, SECOND_BETA))
-        self.steps = 0
+        terms = [name for name in TERMS if getattr(settings.weights, name)]
+        adversary = None
+        if terms:
+            discriminator = MotionDiscriminator(settings.discriminator, dims=settings.generator.dims, terms=terms)
+            adversary = Adversary(discriminator, lr=settings.discriminator.lr, clip=LARGEST_GRADIENT)
+        return Parts(self.generator, adversary=adversary, frozen=[self.syncers])
 
     def _begin_with(self, earlier: Generator) -> None:
         if earlier.settings != self.settings.generator:
             raise ValueError(f"the generator in {self.settings.begin_with} has another form; choose the preset that it has")
         self.generator.load_state_dict(earlier.state_dict())
 
-    def _displacements(self) -> Iterator[tuple[Tensor, Frame]]:
+    def _displacements(self, random: torch.Generator) -> Iterator[tuple[Tensor, Frame]]:
         """Real displacements from the start (B, T + 2, D * L), in units of the face's size, with their frames."""
-        for _ in range(PRINCIPAL_STRETCHES // self.settings.batch + 1):
-            real = self._drawn().real
+        for _ in range(PRINCIPAL_STRETCHES // self.settings.run.batch + 1):
+            real = self._drawn(random).real
             frame = self.generator.frame(real[:, OBSERVED - 1])
             yield (real - frame.start[:, None]) / frame.size[:, None], frame
 
-    def _principal_directions(self) -> Tensor:
+    def _principal_directions(self, random: torch.Generator) -> Tensor:
         """The principal directions (D * L, r) of real displacements from the start."""
-        frames = torch.cat([moved.flatten(0, 1) for moved, _ in self._displacements()])
+        frames = torch.cat([moved.flatten(0, 1) for moved, _ in self._displacements(random)])
         return torch.linalg.svd(frames, full_matrices=False).Vh[: self.settings.generator.directions].T
 
-    def _head_deviations(self) -> Tensor:
+    def _head_deviations(self, random: torch.Generator) -> Tensor:
         """Standard deviations (4 or 7,) of real heads' shifts, turns and growth about each stretch's own mean."""
-        heads = torch.cat([moved @ frame.head for moved, frame in self._displacements()])           # (N, T + 2, 7)
+        heads = torch.cat([moved @ frame.head for moved, frame in self._displacements(random)])     # (N, T + 2, 7)
         return head_variance(heads).sqrt()
 
-    def _drawn(self) -> Stretch:
-        return draw_stretches(self.tracks, self.settings.batch, dims=self.settings.generator.dims,
-                              settings=self.settings.material, generator=self.random)
+    def _drawn(self, random: torch.Generator) -> Stretch:
+        return draw_stretches(self.tracks, self.settings.run.batch, dims=self.settings.generator.dims,
+                              settings=self.settings.material, generator=random)
 
-    def step(self) -> dict[str, float]:
-        """One step of the judges, then one of the generator, on the same batch."""
-        self._set_rate()
-        batch = self._drawn()
-        noise = draw_noise(len(batch.real), batch.real.shape[1] - 1, self.settings.generator.noise, generator=self.random)
-        made = compute_together(self.generator.rollout, batch.observed, batch.rows, noise)  # (B, T, D * L)
-        spoken, real = made[batch.talking], batch.real[batch.talking]
-        whole = torch.cat([real[:, : OBSERVED - 1], spoken], 1)                         # (B', T + 2, D * L)
-        seen, true = (self._trembling(self._standard(motion, real)) for motion in (whole, real))
-        told = {}
-        if self.adversary:
-            told |= self.adversary.step(seen.detach(), true, observed=OBSERVED, generator=self.random)
-        losses = self._losses(made, batch)
-        if self.adversary:
-            losses |= self.adversary.judge(seen, true, observed=OBSERVED, generator=self.random)
-        total = weighted_sum(counting_weights(self.settings.weights), losses)
-        self.optimiser.zero_grad()
-        total.backward()
-        share_gradients(self.generator.parameters())
-        norm = torch.nn.utils.clip_grad_norm_(self.generator.parameters(), LARGEST_GRADIENT)
-        self.optimiser.step()
-        self.steps += 1
-        follow(self.average, self.generator, share=self.settings.average, step=self.steps)
-        return {**told, **{name: loss.item() for name, loss in losses.items()}, "total": total.item(), "gradient": norm.item()}
+    def weights(self, step: int) -> dict[str, float]:
+        """The weights that are not 0."""
+        return counting_weights(self.settings.weights)
 
-    def _losses(self, made: Tensor, batch: Stretch) -> dict[str, Tensor]:
-        """The terms that need no judge, each where its weight is not 0."""
-        real = batch.real[batch.talking, OBSERVED - 1 :]                                # (B', T, D * L)
-        spoken, silent, size = made[batch.talking], made[~batch.talking], face_size(real[:, 0])
-        terms = {"sync": lambda: self._sync_loss(spoken, batch.rows[batch.talking]),
-                 "positions": lambda: position_loss(spoken, real), "lips": lambda: lip_loss(spoken, real, size),
-                 "rest": lambda: rest_loss(silent, real, size) if len(silent) else made.new_zeros(()),
-                 "rigid": lambda: rigid_loss(made), "spread": lambda: spread_loss(spoken, real, size)}
-        return {name: term() for name, term in terms.items() if getattr(self.settings.weights, name)}
+    def batch(self, step: int) -> GeneratorStep:
+        """Random stretches, and all that is random in the step."""
+        random = batch_generator(self.settings.run.seed, step)
+        drawn = self._drawn(random)
+        B, F = drawn.real.shape[:2]
+        noise = draw_noise(B, F - 1, self.settings.generator.noise, generator=random)
+        real, jitter = drawn.real[drawn.talking], []
+        if self.settings.landmark_jitter:
+            jitter = [self.settings.landmark_jitter * torch.randn(one.shape, generator=random)
+                      for one in (real, real, real[:, OBSERVED - 1 :])]
+        judged = any(getattr(self.settings.weights, name) for name in TERMS)
+        plan = draw_plan(F, OBSERVED, self.settings.discriminator, generator=random) if judged else None
+        return GeneratorStep(drawn, noise, jitter, plan)
 
-    def _sync_loss(self, made: Tensor, rows: Tensor) -> Tensor:
+    def losses(self, batch: GeneratorStep, wanted: Collection[str]) -> Found:
+        """The terms that need no discriminator; those are shown what the talking clips of the batch came to."""
+        drawn = batch.drawn
+        made = compute_together(self.generator.rollout, drawn.observed, drawn.rows, batch.noise)    # (B, T, D * L)
+        spoken, silent, real = made[drawn.talking], made[~drawn.talking], drawn.real[drawn.talking]
+        true, compared = real[:, OBSERVED - 1 :], None                                              # (B', T, D * L)
+        if set(TERMS) & set(wanted):
+            whole = torch.cat([real[:, : OBSERVED - 1], spoken], 1)                                 # (B', T + 2, D * L)
+            shown, truth = (self._standard(motion, real) for motion in (whole, real))
+            if batch.jitter:
+                shown, truth = shown + batch.jitter[0], truth + batch.jitter[1]
+            compared = Compared(shown, truth, (truth[:, :OBSERVED], batch.plan))
+        size = face_size(true[:, 0])
+        terms = {"sync": lambda: self._sync_loss(spoken, batch),
+                 "positions": lambda: position_loss(spoken, true), "lips": lambda: lip_loss(spoken, true, size),
+                 "rest": lambda: rest_loss(silent, true, size) if len(silent) else made.new_zeros(()),
+                 "rigid": lambda: rigid_loss(made), "spread": lambda: spread_loss(spoken, true, size)}
+        return Found({name: term() for name, term in terms.items() if name in wanted}, compared=compared)
+
+    def _sync_loss(self, spoken: Tensor, batch: GeneratorStep) -> Tensor:
         margin = ROWS_PER_FRAME * MARGIN_FRAMES
-        return sync_loss(self.syncers, self._trembling(made), rows[:, margin:-margin], levels=self.settings.sync_levels)
-
-    def _trembling(self, motion: Tensor) -> Tensor:
-        """Motion with a detector's tremble: judges shall not tell made from real by it, nor syncers be fooled with it."""
-        if not self.settings.tremble:
-            return motion
-        return motion + self.settings.tremble * torch.randn(motion.shape, generator=self.random)
+        seen = spoken + batch.jitter[2] if batch.jitter else spoken
+        return sync_loss(self.syncers, seen, batch.drawn.rows[batch.drawn.talking][:, margin:-margin],
+                         levels=self.settings.sync_levels)
 
     def _standard(self, motion: Tensor, real: Tensor) -> Tensor:
-        """Motions (B, F, D * L) as the judges see them: the real start's face in the middle of the canvas, at one size."""
+        """Motions (B, F, D * L) as the discriminators see them: the real start's face in the middle, at one size."""
         start = real[:, OBSERVED - 1]                                                   # (B, D * L)
         middle = start.unflatten(-1, (LANDMARKS, -1)).mean(1).repeat(1, LANDMARKS)      # (B, D * L)
         place = motion.new_tensor([STANDARD_PLACE, STANDARD_PLACE, 0.0])[: self.settings.generator.dims].repeat(LANDMARKS)
         return (motion - middle[:, None]) / face_size(start)[:, None] * STANDARD_SIZE + place
 
-    def _set_rate(self) -> None:
-        last = self.steps >= self.settings.loop.steps * (1 - LAST_STRETCH)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.rate * (self.settings.last_share if last else 1.0)
+    def metrics(self, model: Generator, *, step: int) -> dict[str, float]:
+        """What the generator's motion is worth on people never trained on; see `Judge`."""
+        return self.judge.figures(model, seed=self.settings.run.seed)
 
-    def validate(self) -> dict[str, float]:
-        """What the averaged generator's motion is worth on people never trained on; see `Judge`."""
-        return self.judge.figures(self.average, seed=self.settings.seed)
-
-    def state(self) -> dict[str, Any]:
-        """Everything that a step changes."""
-        return {"generator": self.generator.state_dict(), "average": self.average.state_dict(), "steps": self.steps,
-                "optimiser": self.optimiser.state_dict(), "random": self.random.get_state(),
-                "adversary": self.adversary.state() if self.adversary else None}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        self.generator.load_state_dict(state["generator"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.random.set_state(state["random"])
-        self.steps = state["steps"]
-        if self.adversary:
-            self.adversary.restore(state["adversary"])
+    def finish(self, model: Generator, out: Path) -> Path:
+        """The weight file `out`/generator.safetensors, its noise-driven head motion calibrated."""
+        if self.settings.generator.sway:
+            calibrate_sway(model, self.tracks, material=self.settings.material,
+                           random=torch.Generator().manual_seed(self.settings.run.seed))
+        form = {"generator": config_dict(self.settings.generator)}
+        return save_weights(out / WEIGHT_FILE, model.state_dict(), config=form, half=True)
 
 
 def train_landmarks(corpus: Corpus, out: str | Path, settings: TrainSettings) -> TrainReport:
     """The generator trained on the corpus's train people and kept by what it makes for its val people.
 
-    Goes on where an earlier call stopped. The averaged weights of the best validation, their sway calibrated, become
-    `out`/generator.safetensors. ValueError, before any work, when the corpus is not enough
+    Goes on where an earlier call stopped. The averaged weights of the best validation, their noise-driven head motion
+    calibrated, become `out`/generator.safetensors. ValueError, before any work, when the corpus is not enough
     or there are no such syncers.
     """
-    out = Path(out)
     require(corpus, NEEDS["landmarks"]._replace(train_frames=settings.material.frames + OBSERVED - 1, val_frames=PIECE_FRAMES))
-    tracks = read_tracks(corpus, "train")
-    training = GeneratorTraining(settings, tracks, load_syncers(settings.syncers),
-                                 Judge(read_tracks(corpus, "val"), load_syncers(settings.judge)))
-    result, best = train_whole(training, out, settings)
-    generator = Generator(settings.generator).eval()
-    generator.load_state_dict(best["average"])
-    if settings.generator.sway:
-        calibrate_sway(generator, tracks, material=settings.material, random=torch.Generator().manual_seed(settings.seed))
-    form = {"generator": config_dict(settings.generator)}
-    return TrainReport(save_weights(out / WEIGHT_FILE, generator.state_dict(), config=form, half=True), result)
+    judge = Judge(read_tracks(corpus, "val"), load_syncers(settings.validation_syncers))
+    return train_task(GeneratorTask(settings, read_tracks(corpus, "train"), load_syncers(settings.syncers), judge), out)

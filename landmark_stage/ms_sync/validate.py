@@ -48,13 +48,13 @@ def pieces_of(tracks: Sequence[Track], frames: int) -> list[Piece]:
 @in_float32
 def generated(generator: Generator, pieces: Sequence[Piece], *, seed: int, noise: float = 1.0) -> Tensor:
     """Motion (B, T, D * L) for every piece's sound from copies of its first face, all with the noise of one seed."""
-    dims = generator.settings.dims
+    dims, device = generator.settings.dims, next(generator.parameters()).device
     starts = torch.stack([piece.real.flat[0].unflatten(0, (-1, 3))[:, :dims].flatten() for piece in pieces])   # (B, D * L)
     frames = len(pieces[0].real.flat)
     drawn = draw_noise(len(pieces), frames + OBSERVED - 2, generator.settings.noise,
                        generator=torch.Generator().manual_seed(seed))
-    return generator.rollout(starts[:, None].repeat(1, OBSERVED, 1), torch.stack([piece.rows for piece in pieces]),
-                             noise * drawn)
+    given = (starts[:, None].repeat(1, OBSERVED, 1), torch.stack([piece.rows for piece in pieces]), noise * drawn)
+    return generator.rollout(*(one.to(device) for one in given)).cpu()
 
 
 def synchrony(syncers: SyncerPyramid, talks: Sequence[Talk]) -> Synchrony:

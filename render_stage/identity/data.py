@@ -29,7 +29,7 @@ TRANSFER, GREYED = 0.4, 0.1         # shares of pictures that get another's colo
 class AugmentationSettings:
     """How far a picture is changed before it is shown, each drawn evenly unless said otherwise."""
 
-    zoom: tuple[float, float] = (0.85, 2.0)     # times the view's own size, drawn in octaves
+    zoom: tuple[float, float] = (1.0, 2.6)      # times the view's own size, drawn in octaves
     shift: float = 0.08                         # of the side, either way
     turn_degrees: float = 12.0                  # in the plane
     colours: float = 0.35                       # gain of each channel, and half of that the gamma, in natural logarithms

@@ -4,10 +4,10 @@ Shapes: B pictures, E embedding features, N kept frames.
 Source: method/decisions.md#networks-of-others; the cosine softmax with a margin is Wang et al. 2018.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -16,19 +16,20 @@ from torch import Tensor, nn
 
 from headsync.corpus import Corpus
 from headsync.experiment import (
-    LoopSettings,
+    Found,
+    Parts,
+    RunSettings,
     TrainReport,
+    batch_generator,
     check_loss_weights,
     compute_together,
     config_dict,
+    counting_weights,
+    decayed_matrices,
     first_before_others,
-    follow,
-    half_cosine,
+    moved,
     save_weights,
-    share_batch_norms,
-    share_gradients,
-    train_whole,
-    weighted_sum,
+    train_task,
 )
 from headsync.experiment.precision import in_float32
 from headsync.metrics.verification import pair_cosines, verify
@@ -53,17 +54,15 @@ PIXELS_LIKE_AREA = 20.0             # so many pixels of landmark error outweigh 
 LEVEL_PICTURES = 256                # of which the mean size of each map is taken
 JUDGED_FRAMES = 4                   # of each clip, in validation
 DROPPED = 0.2                       # of the embedding, in training
-LAST_SHARE = 0.02                   # of the rate, at the last step
-LARGEST_GRADIENT = 5.0
 
 
 @dataclass(frozen=True)
 class LossWeights:
     """What each term counts."""
 
-    identity: float = 1.0
-    landmarks: float = 20.0
-    turn: float = 1.0
+    identity: float
+    landmarks: float
+    turn: float
 
     def __post_init__(self):
         check_loss_weights(asdict(self))
@@ -71,31 +70,21 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class EncoderTrainSettings:
-    """A whole run."""
+    """A whole training."""
 
-    encoder: FaceEncoderSettings = field(default_factory=FaceEncoderSettings)
-    changes: AugmentationSettings = field(default_factory=AugmentationSettings)
-    weights: LossWeights = field(default_factory=LossWeights)
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=1200, validate_every=100, patience=5, monitor="score",
-                                                                    mode="max"))
-    people: Literal["all", "first", "second"] = "first"     # of the train people: all, or one of two halves by a hash
-    stride: int = 3                 # of a clip's frames one in so many is used
-    unknown: float = 0.25           # share of a batch that shows people not told apart
-    batch: int = 32
-    rate: float = 2e-3
-    decay: float = 0.05
-    warmup_steps: int = 50
-    average: float = 0.99           # of the weights, what is judged and kept
-    seed: int = 0
-    wandb: Literal["disabled", "offline", "online"] = "disabled"
+    encoder: FaceEncoderSettings
+    changes: AugmentationSettings
+    weights: LossWeights
+    people: Literal["all", "first", "second"]   # of the train people: all, or one of two halves by a hash
+    stride: int                     # of a clip's frames one in so many is used
+    unknown: float                  # share of a batch that shows people not told apart
+    run: RunSettings
 
     def __post_init__(self):
-        if min(self.stride, self.batch, self.warmup_steps) < 1 or not 0 <= self.unknown < 1 or not 0 < self.rate < 1:
-            raise ValueError("stride, batch and warmup_steps must be 1 or more, unknown in [0, 1) and rate in (0, 1), got "
-                             f"{self.stride}, {self.batch}, {self.warmup_steps}, {self.unknown} and {self.rate}")
+        if self.stride < 1 or not 0 <= self.unknown < 1:
+            raise ValueError(f"stride must be 1 or more and unknown in [0, 1), got {self.stride} and {self.unknown}")
 
 
-@in_float32
 def identity_loss(embeddings: Tensor, people: Tensor, person: Tensor) -> Tensor:
     """Cosine softmax with a margin: -log softmax of s (cos - m [own]) at one's own place; 0 when nobody is known.
 
@@ -109,73 +98,72 @@ def identity_loss(embeddings: Tensor, people: Tensor, person: Tensor) -> Tensor:
     return F.cross_entropy(SHARPNESS * (cosines - MARGIN * own), person[known])
 
 
-class EncoderTraining:
-    """The encoder, its people, its optimiser and its running average: a `Trainee`."""
+class People(nn.Module):
+    """A direction of embeddings for each known person."""
+
+    def __init__(self, count: int, embedding: int, *, generator: torch.Generator):
+        super().__init__()
+        self.directions = nn.Parameter(torch.randn(max(count, 1), embedding, generator=generator))
+
+
+class EncoderStep(NamedTuple):
+    """What a step needs."""
+
+    drawn: Batch
+    kept: Tensor            # (B, E) bool: which features of the embeddings are not dropped
+
+
+class EncoderTask:
+    """The face encoder as a `Task`."""
 
     def __init__(self, settings: EncoderTrainSettings, train: Faces, unseen: Faces):
-        torch.manual_seed(settings.seed)
         self.settings, self.train, self.unseen = settings, train, unseen
-        self.random = torch.Generator().manual_seed(settings.seed)
-        self.encoder = share_batch_norms(FaceEncoder(settings.encoder))
-        self.people = nn.Parameter(torch.randn(max(train.people, 1), settings.encoder.embedding, generator=self.random))
-        self.average = FaceEncoder(settings.encoder).requires_grad_(False).eval()
-        self.average.load_state_dict(self.encoder.state_dict())
-        matrices = [*(one for one in self.encoder.parameters() if one.ndim > 1), self.people]
-        others = [one for one in self.encoder.parameters() if one.ndim <= 1]
-        self.optimiser = torch.optim.AdamW([{"params": matrices, "weight_decay": settings.decay},
-                                            {"params": others, "weight_decay": 0.0}], settings.rate, (0.9, 0.99))
-        self.steps = 0
 
-    def step(self) -> dict[str, float]:
-        """One optimisation step: each term, and how many of the known people are recognised."""
-        self._set_rate()
-        self.encoder.train()
-        batch = draw_batch(self.train, self.settings.batch, settings=self.settings.encoder, changes=self.settings.changes,
-                           unknown=self.settings.unknown, generator=self.random)
-        embeddings, points, turn = compute_together(self.encoder.heads, batch.pictures)
-        kept = F.normalize(embeddings * (torch.rand(embeddings.shape, generator=self.random) >= DROPPED), dim=1)
-        losses = {"identity": identity_loss(kept, self.people, batch.person),
-                  "landmarks": F.l1_loss(points, batch.points), "turn": F.l1_loss(turn, batch.turn)}
-        weights = asdict(self.settings.weights)
-        total = weighted_sum(weights, losses)
-        self.optimiser.zero_grad()
-        total.backward()
-        share_gradients([*self.encoder.parameters(), self.people])
-        torch.nn.utils.clip_grad_norm_([*self.encoder.parameters(), self.people], LARGEST_GRADIENT)
-        self.optimiser.step()
-        self.steps += 1
-        follow(self.average, self.encoder, share=self.settings.average, step=self.steps)
-        return {**{name: loss.item() for name, loss in losses.items()}, "recognised": self._recognised(embeddings, batch),
-                "landmark_px": canvas_error(points.detach(), batch).mean().item()}
+    def build(self) -> Parts:
+        """The encoder, and the people whom it is to tell apart."""
+        form, run = self.settings.encoder, self.settings.run
+        self.encoder = FaceEncoder(form)
+        self.people = People(self.train.people, form.embedding, generator=torch.Generator().manual_seed(run.seed))
+        return Parts(self.encoder, companion=self.people, groups=decayed_matrices([self.encoder, self.people], run.weight_decay))
 
+    def weights(self, step: int) -> dict[str, float]:
+        """The weights that are not 0."""
+        return counting_weights(self.settings.weights)
+
+    def batch(self, step: int) -> EncoderStep:
+        """Augmented pictures."""
+        settings = self.settings
+        generator = batch_generator(settings.run.seed, step)
+        drawn = draw_batch(self.train, settings.run.batch, settings=settings.encoder, changes=settings.changes,
+                           unknown=settings.unknown, generator=generator)
+        return EncoderStep(drawn, torch.rand(len(drawn.pictures), settings.encoder.embedding, generator=generator) >= DROPPED)
+
+    def losses(self, batch: EncoderStep, wanted: Collection[str]) -> Found:
+        """Each term, and how many of the known people are recognised."""
+        drawn = batch.drawn
+        embeddings, points, turn = compute_together(self.encoder.heads, drawn.pictures)
+        kept = F.normalize(embeddings * batch.kept, dim=1)
+        terms = {"identity": lambda: identity_loss(kept, self.people.directions, drawn.person),
+                 "landmarks": lambda: F.l1_loss(points, drawn.points), "turn": lambda: F.l1_loss(turn, drawn.turn)}
+        return Found({name: terms[name]() for name in wanted},
+                     {"recognised": self._recognised(embeddings.detach(), drawn),
+                      "landmark_px": canvas_error(points.detach(), drawn).mean()})
+
+    @torch.no_grad()
     def _recognised(self, embeddings: Tensor, batch: Batch) -> float:
         known = batch.person != NOBODY
-        found = (embeddings[known] @ F.normalize(self.people, dim=1).T).argmax(1) == batch.person[known]
+        found = (embeddings[known] @ F.normalize(self.people.directions, dim=1).T).argmax(1) == batch.person[known]
         return found.float().mean().item() if len(found) else 0.0
 
-    def _set_rate(self) -> None:
-        share = half_cosine(self.steps / self.settings.loop.steps, last=LAST_SHARE)
-        factor = min(1.0, (self.steps + 1) / self.settings.warmup_steps) * share
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.rate * factor
+    def metrics(self, model: FaceEncoder, *, step: int) -> dict[str, float]:
+        """What the encoder is worth on people never trained on; see `encoder_figures`."""
+        return encoder_figures(model, self.unseen)
 
-    def validate(self) -> dict[str, float]:
-        """What the averaged encoder is worth on people never trained on; see `encoder_figures`."""
-        return encoder_figures(self.average, self.unseen)
-
-    def state(self) -> dict[str, Any]:
-        """Everything that a step changes."""
-        return {"encoder": self.encoder.state_dict(), "average": self.average.state_dict(), "people": self.people.detach(),
-                "optimiser": self.optimiser.state_dict(), "random": self.random.get_state(), "steps": self.steps}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        self.encoder.load_state_dict(state["encoder"])
-        self.average.load_state_dict(state["average"])
-        self.people.data.copy_(state["people"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.random.set_state(state["random"])
-        self.steps = state["steps"]
+    def finish(self, model: FaceEncoder, out: Path) -> Path:
+        """The weight file `out`/face_encoder.safetensors, the mean sizes of its maps measured."""
+        chosen = np.linspace(0, len(self.train.frame) - 1, min(LEVEL_PICTURES, len(self.train.frame))).astype(int)
+        model.measure_levels(plain_batch(self.train, chosen, self.settings.encoder).pictures)
+        return save_encoder(out / WEIGHT_FILE, model)
 
 
 class Answers(NamedTuple):
@@ -193,10 +181,10 @@ def encoder_answers(encoder: FaceEncoder, faces: Faces, *, batch: int = 64) -> A
     found = []
     for start in range(0, len(faces.frame), batch):
         chosen = np.arange(start, min(start + batch, len(faces.frame)))
-        shown = plain_batch(faces, chosen, encoder.settings)
+        shown = moved(plain_batch(faces, chosen, encoder.settings), encoder.levels.device)
         embeddings, points, turn = encoder.heads(shown.pictures)
         found.append((embeddings, canvas_error(points, shown), torch.rad2deg((turn - shown.turn).abs().mean(1))))
-    return Answers(*(torch.cat(column).numpy() for column in zip(*found)))
+    return Answers(*(torch.cat(column).cpu().numpy() for column in zip(*found)))
 
 
 def encoder_figures(encoder: FaceEncoder, faces: Faces) -> dict[str, float]:
@@ -219,20 +207,13 @@ def train_encoder(corpus: Corpus, out: str | Path, settings: EncoderTrainSetting
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/face_encoder.safetensors.
     ValueError, before any work, when the corpus is not enough: two people on either side, one of them seen twice.
     """
-    out = Path(out)
     lacking = encoder_shortfalls(corpus, settings.people)
     if lacking:
         raise ValueError(f"{corpus.folder} is not enough to train encoder: {'; '.join(lacking)}")
     with first_before_others():     # it packs frames
         train = read_faces(corpus, of_half(corpus.select("train"), settings.people), stride=settings.stride)
         unseen = read_faces(corpus, unseen_clips(corpus, settings.people), stride=settings.stride, most=JUDGED_FRAMES)
-    training = EncoderTraining(settings, train, unseen)
-    result, best = train_whole(training, out, settings)
-    encoder = FaceEncoder(settings.encoder).eval()
-    encoder.load_state_dict(best["average"])
-    chosen = np.linspace(0, len(train.frame) - 1, min(LEVEL_PICTURES, len(train.frame))).astype(int)
-    encoder.measure_levels(plain_batch(train, chosen, settings.encoder).pictures)
-    return TrainReport(save_encoder(out / WEIGHT_FILE, encoder), result)
+    return train_task(EncoderTask(settings, train, unseen), out)
 
 
 def save_encoder(path: str | Path, encoder: FaceEncoder) -> Path:
