@@ -46,7 +46,7 @@ from tests.loop_trainee import train
 from tests.moving_faces import write_moving_corpus
 from tests.talking import made_up_people, write_corpus
 
-VALIDATED = ["loop.steps=6", "loop.validate_every=3", "loop.save_every=1", "loop.log_every=1"]
+VALIDATED = ["run.steps=6", "run.validate_every=3", "run.checkpoint_every=1", "run.log_every=1"]
 
 
 class Kind(NamedTuple):
@@ -80,7 +80,7 @@ def renderer(place: Path) -> Kind:
     """The renderer's tiny training, with judges."""
     corpus = write_moving_corpus(place / "corpus", ("train", "val"), frames=29)
     settings = load_config(RendererSettings, stage="renderer", preset="tiny", overrides=[
-        *VALIDATED, "batch=1", "material.references=[1]", "loop.steps=4", "loop.validate_every=4", "judged_from=1"])
+        *VALIDATED, "run.batch=1", "material.references=[1]", "run.steps=4", "run.validate_every=4", "adversarial_from=1"])
     for split in ("train", "val"):
         read_frames(corpus, split, settings.material)
     return Kind(lambda out: print(train_renderer(corpus, out, settings).loop), "*.safetensors")

@@ -62,8 +62,9 @@ def main() -> None:
     parser.add_argument("variants", nargs="*", metavar="VARIANT", help=f"of: {', '.join(VARIANTS)} (default: all)")
     options = parser.parse_args()
     flows = 0 if options.flows else round(FLOW_SHARE * options.steps)
-    budget = [f"loop.steps={options.steps}", f"loop.validate_every={options.steps}", "batch=4", "rate=0.0006", "average=0.98",
-              f"flows_until={flows}", f"judged_from={options.steps}", "weights.perceptual=0"]
+    budget = [f"run.steps={options.steps}", f"run.validate_every={options.steps}", "run.batch=4",
+              "run.lr=0.0006", "run.ema_decay=0.98", f"flows_until={flows}",
+              f"adversarial_from={options.steps}", "weights.perceptual=0"]
     models = []
     for name in options.variants or VARIANTS:
         settings = load_config(RendererSettings, stage="renderer", preset="small", overrides=[*budget, *overrides_of(name)])

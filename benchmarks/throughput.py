@@ -85,7 +85,7 @@ def training(kind: str, *settings: str) -> Callable:
     """The command of a training of so many steps; the loop's other work (judging, saving) comes once, at the end."""
     def command(options: argparse.Namespace, folder: Path, size: int, cores: int) -> list:
         out = folder / f"{kind}{size}on{cores}"
-        every = f"loop.validate_every={10**6}", f"loop.save_every={10**6}", f"loop.steps={size}"
+        every = f"run.validate_every={10**6}", f"run.checkpoint_every={10**6}", f"run.steps={size}"
         return ["train", kind, "--data", options.data, "--out", out, *every, *settings]
 
     return command

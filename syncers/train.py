@@ -23,8 +23,8 @@ from headsync.experiment import (
     decayed_matrices,
     moved,
     save_weights,
+    train_whole,
 )
-from headsync.experiment.trainer import train_whole
 from headsync.landmarks import LEVELS
 from headsync.media import checked
 from syncers.data import Batch, MaterialSettings, NamedTalk, build_material, draw_batch, draw_sequences, of_half, read_talks

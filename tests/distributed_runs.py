@@ -21,7 +21,6 @@ import torch
 
 from headsync.commands.command import run_command
 from headsync.experiment import (
-    LoopSettings,
     RunLog,
     config_dict,
     is_first,
@@ -43,11 +42,10 @@ from syncers.model import EncoderSettings
 from tests.killing import warm_optimisers
 from tests.loop_trainee import Regression
 from tests.moving_faces import write_moving_corpus
+from tests.run_settings import run_settings
 from tests.talking import made_up_people, write_corpus
 
 RUN = ["run.steps=4", "run.log_every=1", "run.validate_every=4", "run.checkpoint_every=4"]
-LOOP = ["loop.steps=4", "loop.log_every=1", "loop.validate_every=4", "loop.save_every=4"]
-PORTED = ("expression", "head_motion", "syncers", "landmarks", "encoder")
 SYNCER = ["levels=1", "syncer.noise=0", "syncer.channel_dropout=0", "syncer.motion.dropout=0", "syncer.audio.dropout=0",
           "lag_weight=0.5", "run.batch=9"]
 
@@ -96,7 +94,7 @@ def jobs(folder: Path) -> dict[str, Callable[[Path], None]]:
                            config={"family": "loss", "levels": [config_dict(form)] * 4})
 
     def settings(schema: type, stage: str, *overrides: str):
-        return load_config(schema, stage=stage, preset="tiny", overrides=[*(RUN if stage in PORTED else LOOP), *overrides])
+        return load_config(schema, stage=stage, preset="tiny", overrides=[*RUN, *overrides])
 
     syncer = settings(TrainSettings, "syncers", *SYNCER)
     generator = settings(GeneratorSettings, "landmarks", f"syncers={pyramid}", f"validation_syncers={pyramid}",
@@ -105,7 +103,8 @@ def jobs(folder: Path) -> dict[str, Callable[[Path], None]]:
     head = settings(HeadTrainSettings, "head_motion", "model.dropout=0", "model.tones=true", "model.hints=true",
                     "weights.statistics=1.0", "weights.energy=1.0", "run.batch=5")
     encoder = settings(EncoderTrainSettings, "encoder", "people=all", "run.lr=0.0002")    # at 0.002 rounding grows tenfold
-    renderer = settings(RendererSettings, "renderer", "flows_until=1", "judged_from=2", "last_share=1.0", "batch=4")
+    renderer = settings(RendererSettings, "renderer", "flows_until=1", "adversarial_from=2", "run.last_share=1.0",
+                        "run.batch=4")
     for split in ("train", "val"):      # what finds people on pictures does not survive a fork
         read_frames(moving, split, renderer.material)
     return {"syncers": lambda out: train_syncers(talking, out, syncer),
@@ -114,9 +113,9 @@ def jobs(folder: Path) -> dict[str, Callable[[Path], None]]:
             "head_motion": lambda out: train_head_motion(talking, out, head),
             "encoder": lambda out: train_encoder(moving, out, encoder),
             "renderer": lambda out: train_renderer(moving, out, renderer),
-            "odd_batch": lambda out: train_renderer(moving, out, replace(renderer, batch=3)),
-            **{f"renderer_to_{steps}": lambda out, steps=steps: train_renderer(moving, out, replace(renderer, loop=replace(
-                renderer.loop, steps=steps, validate_every=0))) for steps in (1, 3, 4)}}
+            "odd_batch": lambda out: train_renderer(moving, out, replace(renderer, run=replace(renderer.run, batch=3))),
+            **{f"renderer_to_{steps}": lambda out, steps=steps: train_renderer(moving, out, replace(renderer, run=replace(
+                renderer.run, steps=steps, validate_every=0))) for steps in (1, 3, 4)}}
 
 
 class Failing(Regression):
@@ -127,7 +126,7 @@ class Failing(Regression):
         self.how = how
 
     def step(self) -> dict[str, float]:
-        if self.done == 2 and not is_first():
+        if self.steps == 2 and not is_first():
             if self.how == "wrong":
                 raise ValueError("a number of process 1 is wrong")
             os.kill(os.getpid(), signal.SIGTERM if self.how == "ended" else signal.SIGKILL)
@@ -138,7 +137,7 @@ def failing_run(how: str, out: Path) -> None:
     """A cheap run that does not end well; `apart`: each process has a folder of its own."""
     folder = out / os.environ["RANK"] if how == "apart" else out
     with RunLog(folder) if is_first() else SilentLog() as log:
-        run_loop(Regression() if how == "apart" else Failing(how), folder, LoopSettings(steps=5, save_every=2), log=log)
+        run_loop(Regression() if how == "apart" else Failing(how), folder, run_settings(steps=5, checkpoint_every=2), log=log)
 
 
 def main(folder: Path) -> None:

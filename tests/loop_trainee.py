@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -17,67 +18,94 @@ import numpy as np
 import torch
 
 import headsync.media.files
-from headsync.experiment import LoopSettings, RunLog, run_loop
+from headsync.experiment import (
+    Adversary,
+    Compared,
+    Found,
+    Parts,
+    RunLog,
+    RunSettings,
+    Scores,
+    Trainer,
+    batch_generator,
+    run_loop,
+    save_weights,
+)
+from tests.run_settings import run_settings
 
-SETTINGS = {"log_every": 2, "validate_every": 5, "save_every": 3}
+SETTINGS = {"log_every": 2, "validate_every": 5, "checkpoint_every": 3}
 
 
-class Regression:
-    """A line through 101 points, with every source of randomness that a training has: dropout draws from torch, the
-    noise from NumPy and Python, the order of the data from a generator of its own."""
+class LineSettings(NamedTuple):
+    run: RunSettings
 
-    def __init__(self, *, seed: int = 5, pause_s: float = 0.0, kill_at: int = 0):
-        random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
-        torch.manual_seed(seed)
-        self.model = torch.nn.Sequential(torch.nn.Linear(7, 13), torch.nn.BatchNorm1d(13), torch.nn.Dropout(0.3),
-                                         torch.nn.Linear(13, 1))
-        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=1e-2)
-        self.schedule = torch.optim.lr_scheduler.StepLR(self.optimiser, step_size=4, gamma=0.5)
-        self.generator = torch.Generator().manual_seed(11)
+
+class Line:
+    """A line through 101 points as a `Task`, with every source of randomness that a training may use."""
+
+    def __init__(self, run: RunSettings, *, start: int = 5):
+        self.settings, self.start = LineSettings(run), start
         self.x = torch.randn(101, 7, generator=torch.Generator().manual_seed(2))
         self.y = self.x.sum(1, keepdim=True)
-        self.order, self.place = torch.randperm(101, generator=self.generator), 0
-        self.done, self.pause_s, self.kill_at = 0, pause_s, kill_at
+
+    def build(self):
+        torch.manual_seed(self.start)
+        self.model = torch.nn.Sequential(torch.nn.Linear(7, 13), torch.nn.BatchNorm1d(13), torch.nn.Dropout(0.3),
+                                         torch.nn.Linear(13, 1))
+        discriminator = Told(torch.nn.Linear(8, 1))
+        return Parts(self.model, companion=torch.nn.Linear(1, 1), adversary=Adversary(discriminator, lr=1e-2))
+
+    def weights(self, step):
+        return {"square": 1.0, "told": 0.1}
+
+    def batch(self, step):
+        chosen = torch.randperm(101, generator=batch_generator(self.settings.run.seed, step))[: self.settings.run.batch]
+        return self.x[chosen], self.y[chosen]
+
+    def losses(self, batch, wanted):
+        x, y = batch
+        made = self.model(x)
+        noise = 0.1 * np.random.randn() + 0.1 * random.gauss(0, 1)  # noqa: NPY002
+        return Found({"square": (made - y + noise).square().mean()}, compared=Compared(made, y, (x,)))
+
+    def metrics(self, model, *, step):
+        return {"loss": (model(self.x) - self.y).square().mean().item() + random.random()}
+
+    def finish(self, model, out):
+        return save_weights(out / "line.safetensors", model.state_dict(), config={"line": {}})
+
+
+class Told(torch.nn.Module):
+    """Scores of numbers beside what they were made from."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, sides, x):
+        return Scores({"told": [self.layer(torch.cat([sides, x.expand(len(sides), -1, -1)], -1))]})
+
+
+class Regression(Trainer):
+    """The trainer of a line; it may take its time, or kill its own process."""
+
+    def __init__(self, *, start: int = 5, pause_s: float = 0.0, kill_at: int = 0, **run):
+        super().__init__(Line(run_settings(**run), start=start))
+        self.pause_s, self.kill_at = pause_s, kill_at
 
     def step(self):
         time.sleep(self.pause_s)
-        if self.place + 17 > len(self.order):
-            self.order, self.place = torch.randperm(101, generator=self.generator), 0
-        chosen = self.order[self.place : self.place + 17]
-        noise = 0.1 * np.random.randn() + 0.1 * random.gauss(0, 1)  # noqa: NPY002
-        loss = (self.model.train()(self.x[chosen]) - self.y[chosen] + noise).square().mean()
-        self.optimiser.zero_grad()
-        loss.backward()
-        self.optimiser.step()
-        self.schedule.step()
-        self.place, self.done = self.place + 17, self.done + 1
-        if self.done == self.kill_at:
+        told = super().step()
+        if self.steps == self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        return {"loss": loss.item()}
-
-    def validate(self):
-        with torch.no_grad():
-            return {"loss": (self.model.eval()(self.x) - self.y).square().mean().item() + random.random()}
-
-    def state(self):
-        return {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(),
-                "schedule": self.schedule.state_dict(), "generator": self.generator.get_state(),
-                "order": self.order, "place": self.place, "done": self.done}
-
-    def restore(self, state):
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.generator.set_state(state["generator"])
-        self.order, self.place, self.done = state["order"], state["place"], state["done"]
+        return told
 
 
 def train(folder, steps, *, trainee=None, resume=True, **settings):
     """(trainee, result) of a run of the loop in a folder."""
     trainee = trainee or Regression()
     with RunLog(folder) as log:
-        chosen = LoopSettings(steps=steps, **{**SETTINGS, **settings})
+        chosen = run_settings(steps=steps, **{**SETTINGS, **settings})
         return trainee, run_loop(trainee, folder, chosen, log=log, resume=resume)
 
 

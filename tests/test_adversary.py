@@ -284,7 +284,7 @@ def test_one_observed_frame_and_half_precision_are_enough():
 
 
 @pytest.mark.parametrize("changes, words", [
-    ({"coordinate": 7}, "coordinate at least 8"),
+    ({"coordinate": 7}, "coordinate must be at least 8"),
     ({"hidden": 0}, "hidden, sparse and widen 1"), ({"sparse": 0}, "sparse and widen 1"), ({"widen": 0}, "sparse and widen 1"),
     ({"lr": 0.0}, "lr above 0"), ({"windows": ()}, "windows must be"),
     ({"windows": (1, 5)}, "windows must be"), ({"windows": (5, 5)}, "windows must be"),

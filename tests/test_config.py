@@ -7,7 +7,8 @@ from typing import Literal
 
 import pytest
 
-from headsync.experiment import LoopSettings, build_config, config_dict, load_config, save_config
+from headsync.experiment import RunSettings, build_config, config_dict, load_config, save_config
+from tests.run_settings import run_settings
 
 
 class Colour(enum.Enum):
@@ -41,7 +42,7 @@ class Stage:
     name: str | None = None
     colour: Colour = Colour.red
     folder: Path = Path("runs")
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=3))
+    run: RunSettings = field(default_factory=run_settings)
 
     def __post_init__(self):
         if self.steps < 1:
@@ -101,7 +102,7 @@ def test_what_comes_back_is_frozen_dataclasses_and_tuples(root):
     ("more=[{}]", "more", [Layer()]),
     ("weights.gan=2", "weights", {"sync": 8.0, "gan": 2.0}), ("name=null", "name", None), ("name=a=b", "name", "a=b"),
     ("name='x: #y'", "name", "x: #y"), ("name=3", "name", "3"), ("colour=blue", "colour", Colour.blue),
-    ("folder=a/b c", "folder", Path("a/b c")), ("loop.patience=0", "loop", LoopSettings(steps=3)),
+    ("folder=a/b c", "folder", Path("a/b c")), ("run.patience=0", "run", run_settings()),
     ("rate=${layer.width}", "rate", 13.0),
 ])
 def test_overrides_of_every_type(root, override, field_name, value):
@@ -124,7 +125,7 @@ def test_overrides_of_every_type(root, override, field_name, value):
     ("layers=[{kind: x}]", ["layers[0].kind", "'x'"]), ("layers=[3]", ["layers", "3"]),
     ("weights.gan=x", ["weights.gan", "x"]), ("colour=green", ["colour", "green"]), ("windows.x=3", ["windows"]),
     ("steps=0", ["steps is 0; it must be 1 or more"]), ("layer.width=4", ["layer: width is 4; it must be odd"]),
-    ("layers=[{}, {width: 4}]", ["layers[1]: width is 4"]), ("loop.patience=3", ["loop: patience is 3"]),
+    ("layers=[{}, {width: 4}]", ["layers[1]: width is 4"]), ("run.patience=3", ["run: patience is 3"]),
     ("steps=${nowhere}", ["nowhere"]), ("steps=${steps}", ["steps"]), ("steps=${", ["steps"]), ("rate=${x:1}", ["x"]),
 ])
 def test_a_mistake_is_one_line_that_names_it(root, override, words):
@@ -214,3 +215,16 @@ def test_a_configuration_as_plain_values(root):
 def test_values_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"Stage: unknown key 'stepz'"):
         build_config(Stage, {"stepz": 3})
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("loop.steps=3", "run.steps"), ("loop.save_every=7", "run.checkpoint_every"), ("rates.x=1", None), ("batch=8", "run.batch"),
+    ("momentum=0.5", "run.beta1"), ("average=0.9", "run.ema_decay"), ("warmup_steps=9", "run.warm_up"), ("seed=3", "run.seed"),
+    ("judged_from=3", "adversarial_from"), ("tremble=0.1", "landmark_jitter"), ("adversary.rate=0.1", "discriminator.lr"),
+    ("adversary.hidden=7", "discriminator.hidden"), ("train.clips=3", "train.run.batch")])
+def test_keys_of_version_0_1_are_refused_naming_the_new_one(root, old, new):
+    with pytest.raises(ValueError) as refused:
+        load(root, old)
+    key = old.partition("=")[0]
+    expected = f"override {old!r}: {key!r} is {new!r} since version 0.2" if new else f"override {old!r}: unknown key 'rates'"
+    assert str(refused.value).startswith(expected) and "\n" not in str(refused.value)

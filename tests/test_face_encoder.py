@@ -340,8 +340,8 @@ def test_other_files_are_refused_in_one_line(tmp_path):
         load_face_encoder(tmp_path / "half.safetensors")
 
 
-@pytest.mark.parametrize("change", ["stride=0", "run.batch=0", "unknown=1.0", "run.lr=0.0", "weights.turn=-1.0", "encoder.side_px=8",
-                                    "encoder.view=profile"])
+@pytest.mark.parametrize("change", ["stride=0", "run.batch=0", "unknown=1.0", "run.lr=0.0", "weights.turn=-1.0",
+                                    "encoder.side_px=8", "encoder.view=profile"])
 def test_settings_that_cannot_be(change):
     with pytest.raises(ValueError):
         load_config(EncoderTrainSettings, stage="encoder", preset="tiny", overrides=[change])

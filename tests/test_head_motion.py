@@ -241,4 +241,4 @@ def test_every_size_takes_a_step(preset, least, most):
     training = Trainer(HeadMotionTask(settings, people, None))
     assert least < sum(one.numel() for one in training.model.parameters()) < most
     told = training.step()
-    assert all(np.isfinite(value) for value in told.values()) and told["gradient"] > 0
+    assert all(np.isfinite(value) for value in told.values()) and told["gradient_norm"] > 0

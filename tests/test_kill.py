@@ -12,18 +12,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 
-import render_stage.rhythmic_head.train
-from headsync.experiment import LoopSettings, RunLog, checkpoints, load_checkpoint, load_config, read_log, run_loop
+from headsync.experiment import RunLog, checkpoints, load_checkpoint, read_log, run_loop
 from headsync.experiment.trainer import Trainer
-from render_stage.rhythmic_head.train import RendererSettings, RendererTraining
 from tests.killing import Extent, draw_moments, limit_files, run
 from tests.loop_trainee import Regression, train
+from tests.run_settings import run_settings
 
 ROOT = Path(__file__).parents[1]
 KINDS = ("loop", "generation")      # the others take minutes; test_preprocess.py kills a preprocessing twice
@@ -65,7 +62,7 @@ class Signalled(Regression):
         self.numbers = numbers
 
     def step(self):
-        if self.done == 2:
+        if self.steps == 2:
             for number in self.numbers:
                 signal.raise_signal(number)
         return super().step()
@@ -96,22 +93,16 @@ def test_a_second_interruption_does_not_wait(tmp_path):
 
 
 WORKED = """
-import os, signal, sys
+import sys
 sys.path.insert(0, {root!r})
-from torch.utils.data import DataLoader
-from headsync.experiment.trainer import deaf_to_signals
 from tests.loop_trainee import Regression, train
 
 class Fed(Regression):
-    def __init__(self):
-        super().__init__(pause_s=0.02)
-        self.batches = iter(DataLoader(range(1000), num_workers=1, worker_init_fn=deaf_to_signals))
     def step(self):
-        next(self.batches)
-        print(self.done, flush=True)
+        print(self.steps, flush=True)
         return super().step()
 
-print(*train({out!r}, 997, trainee=Fed())[1], flush=True)
+print(*train({out!r}, 997, trainee=Fed(pause_s=0.02, workers=1))[1], flush=True)
 """
 
 
@@ -140,17 +131,13 @@ def test_a_signal_to_the_whole_group_kills_no_worker_first(tmp_path, number):
     assert load_checkpoint(tmp_path)["step"] == step
 
 
-def test_feeding_the_renderer_leaves_random_numbers_alone(monkeypatch):
-    """A loader draws a seed whenever it is made; a resumed run makes one more, and its state would tell."""
-    training = object.__new__(RendererTraining)
-    training.settings, training.clips = load_config(RendererSettings, stage="renderer", preset="tiny"), []
-    training.steps, training._batches, training.device = 5, None, torch.device("cpu")
-    training.network = SimpleNamespace(step_px=16)
-    monkeypatch.setattr(render_stage.rhythmic_head.train.DrawnBatches, "__getitem__", lambda self, number: (number, "window"))
-    monkeypatch.setattr(render_stage.rhythmic_head.train, "moved_to", lambda batch, device: batch)
-    before = torch.get_rng_state()
-    assert [training._next() for _ in range(2)] == [(5, "window"), (6, "window")]
-    assert torch.equal(torch.get_rng_state(), before)
+def test_workers_draw_what_the_run_itself_draws(tmp_path):
+    """Batches are drawn by number: who draws them, and how far ahead, changes nothing, nor does going on from a step."""
+    for name, workers in (("none", 0), ("two", 2)):
+        train(tmp_path / name, 5, trainee=Regression(workers=workers))
+        train(tmp_path / name, 11, trainee=Regression(workers=workers))
+    ours, theirs = ([path.read_bytes() for path in checkpoints(tmp_path / name)] for name in ("none", "two"))
+    assert len(ours) == 2 and ours == theirs
 
 
 def test_a_run_is_all_its_seed_s(tmp_path):
@@ -172,7 +159,7 @@ def test_a_log_without_room_is_one_error_and_goes_on_later(tmp_path):
     def in_vain():
         limit_files(700)        # the log grows beyond it, checkpoints at once
         try:
-            train(tmp_path / "run", 11, save_every=100)
+            train(tmp_path / "run", 11, checkpoint_every=100)
         except OSError as error:
             return error.errno
 
@@ -187,5 +174,5 @@ def test_a_log_without_room_is_one_error_and_goes_on_later(tmp_path):
 def test_a_run_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "run").write_bytes(b"a file")
     with pytest.raises(OSError), RunLog(tmp_path / "run") as log:
-        run_loop(Regression(), tmp_path / "run", LoopSettings(steps=3), log=log)
+        run_loop(Regression(), tmp_path / "run", run_settings(steps=3), log=log)
     assert (tmp_path / "run").read_bytes() == b"a file"

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 
-import headsync.experiment.loop
-from headsync.experiment import LoopSettings, RunLog, checkpoints, load_checkpoint, read_log, run_loop
+from headsync.experiment import RunLog, checkpoints, load_checkpoint, read_log, run_loop
 from headsync.media import shown_progress
 from tests.loop_trainee import Regression, train
+from tests.run_settings import run_settings
 
 PROGRAM = Path(__file__).with_name("loop_trainee.py")
 
@@ -61,7 +61,7 @@ class Stopping(Regression):
         self.at = at
 
     def step(self):
-        if self.done + 1 == self.at:
+        if self.steps + 1 == self.at:
             os.kill(os.getpid(), signal.SIGTERM)
         return super().step()
 
@@ -71,7 +71,7 @@ def test_stopped_and_resumed_equals_straight(straight, tmp_path, stop_at):
     _, first = train(tmp_path, 17, trainee=Stopping(stop_at))
     assert first.step == stop_at and not first.stopped_early
     torch.manual_seed(999)
-    _, second = train(tmp_path, 17, trainee=Regression(seed=997))
+    _, second = train(tmp_path, 17, trainee=Regression(start=997))
     assert second.step == 17
     assert_same_runs(straight, tmp_path)
 
@@ -80,7 +80,7 @@ def test_stopped_and_resumed_equals_straight(straight, tmp_path, stop_at):
 def test_killed_and_resumed_equals_straight(straight, tmp_path, how):
     assert subprocess.run(program(tmp_path, 17, how), capture_output=True).returncode == -signal.SIGKILL
     assert 1 <= len(checkpoints(tmp_path)) <= 2 and load_checkpoint(tmp_path)["step"] < 17
-    train(tmp_path, 17, trainee=Regression(seed=997))
+    train(tmp_path, 17, trainee=Regression(start=997))
     assert_same_runs(straight, tmp_path)
 
 
@@ -88,7 +88,7 @@ def test_a_damaged_newest_checkpoint_costs_only_time(straight, tmp_path):
     shutil.copytree(straight, tmp_path, dirs_exist_ok=True)
     newest = checkpoints(tmp_path)[-1]
     newest.write_bytes(newest.read_bytes()[:-1])
-    train(tmp_path, 17, trainee=Regression(seed=997))
+    train(tmp_path, 17, trainee=Regression(start=997))
     assert_same_runs(straight, tmp_path)
 
 
@@ -145,9 +145,9 @@ class Scripted:
 
 
 def scripted(folder, values, **settings):
-    chosen = {"steps": len(values), "validate_every": 1, "save_every": 2, "monitor": "score", "mode": "max", **settings}
+    chosen = {"steps": len(values), "validate_every": 1, "checkpoint_every": 2, "monitor": "score", "mode": "max", **settings}
     with RunLog(folder) as log:
-        return run_loop(Scripted(values), folder, LoopSettings(**chosen), log=log)
+        return run_loop(Scripted(values), folder, run_settings(**chosen), log=log)
 
 
 @pytest.mark.parametrize(("mode", "best", "step"), [("max", 5.0, 2), ("min", 1.0, 1)])
@@ -194,13 +194,15 @@ def test_an_unknown_monitor_names_the_known_values(tmp_path):
 
 
 @pytest.mark.parametrize(("wrong", "words"), [
-    ({"steps": 0}, "steps is 0; it must be 1 or more"), ({"save_every": 0}, "save_every is 0"),
+    ({"steps": 0}, "steps is 0; it must be 1 or more"), ({"checkpoint_every": 0}, "checkpoint_every is 0"),
     ({"log_every": -1}, "log_every is -1"), ({"validate_every": -1}, "validate_every is -1"),
-    ({"patience": 3}, "validate_every is 0"), ({"mode": "mean"}, "choose min or max"),
+    ({"patience": 3}, "validate_every is 0"), ({"lr": 0.0}, r"lr must be in \(0, 1\)"),
+    ({"hold": 1.0}, "hold is 1.0"), ({"ema_decay": 1.0}, "ema_decay is 1.0"), ({"clip": 0.0}, "clip above 0"),
+    ({"mode": "mean"}, "choose min or max"),
 ])
 def test_impossible_settings_are_refused(wrong, words):
     with pytest.raises(ValueError, match=words):
-        LoopSettings(**{"steps": 3, **wrong})
+        run_settings(**wrong)
 
 
 @pytest.mark.parametrize(("terminal", "wanted", "shown"), [
@@ -210,16 +212,5 @@ def test_the_progress_bar_is_for_terminals(tmp_path, terminal, wanted, shown):
     screen = io.StringIO()
     screen.isatty = lambda: terminal
     with RunLog(tmp_path) as log, shown_progress(file=screen):
-        run_loop(Scripted([0.0]), tmp_path, LoopSettings(steps=1), log=log, progress=wanted)
+        run_loop(Scripted([0.0]), tmp_path, run_settings(steps=1), log=log, progress=wanted)
     assert bool(screen.getvalue()) == shown
-
-
-@pytest.mark.gpu
-def test_random_numbers_of_the_gpu_come_back(tmp_path):
-    torch.cuda.manual_seed(5)
-    torch.rand(3, device="cuda")
-    state = headsync.experiment.random_state()
-    headsync.experiment.save_checkpoint(tmp_path, {"random": state}, step=1)
-    expected = torch.rand(7, device="cuda")
-    headsync.experiment.restore_random_state(load_checkpoint(tmp_path)["random"])
-    assert torch.equal(torch.rand(7, device="cuda"), expected)

@@ -41,17 +41,10 @@ def said(recipe, tmp_path_factory):
         for program, *words in recipe:
             assert program == "headsync"
             kind = words[1] if words[0] == "train" else words[0]
-            code, out, err = run([*words, *shortened(kind)])
+            code, out, err = run([*words, *SHORT.get(kind, [])])
             assert code == 0, (words, err)
             told.append((words, out))
     return folder, told
-
-
-def shortened(kind):
-    """What makes a line quick; trainings that are no tasks yet call their steps `loop`."""
-    base = ROOT / "configs" / kind / "base.yaml"
-    old = base.is_file() and "\nloop:" in base.read_text()
-    return [word.replace("run.", "loop.") if old else word for word in SHORT.get(kind, [])]
 
 
 def run(words):

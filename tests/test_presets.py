@@ -58,4 +58,4 @@ def test_every_generator_takes_a_step(preset, least, most):
     training = Trainer(GeneratorTask(settings, tracks, load_syncers("loss"), judge=None))
     assert least < sum(one.numel() for one in training.model.parameters()) < most
     told = training.step()
-    assert all(torch.tensor(value).isfinite() for value in told.values()) and told["gradient"] > 0
+    assert all(torch.tensor(value).isfinite() for value in told.values()) and told["gradient_norm"] > 0

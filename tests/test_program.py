@@ -89,13 +89,13 @@ def test_without_a_command_the_help_is_shown(capsys):
 
 
 @pytest.mark.parametrize("words", [
-    ["people=first", "--config", "tiny", "loop.steps=10", "--data", "c", "--out=r"],
-    ["--config", "tiny", "people=first", "--data", "c", "loop.steps=10", "--out=r"],
-    ["--config", "tiny", "--data", "c", "--out=r", "people=first", "loop.steps=10"],
+    ["people=first", "--config", "tiny", "run.steps=10", "--data", "c", "--out=r"],
+    ["--config", "tiny", "people=first", "--data", "c", "run.steps=10", "--out=r"],
+    ["--config", "tiny", "--data", "c", "--out=r", "people=first", "run.steps=10"],
 ])
 def test_settings_stand_on_both_sides_of_an_option(words):
     _, options = program().understood(["train", "syncers", *words])
-    assert options.overrides == ["people=first", "loop.steps=10"]
+    assert options.overrides == ["people=first", "run.steps=10"]
     assert (options.kind, options.config, options.data, options.out) == ("syncers", "tiny", "c", "r")
     _, options = program().understood(["correct-sync", "rounds=3", "--data", "c", "train.run.seed=5"])
     assert options.overrides == ["rounds=3", "train.run.seed=5"]

@@ -141,6 +141,6 @@ def test_a_planted_mistake_is_found(line):
 
 
 def test_a_planted_setting_is_found():
-    line = "headsync train renderer --data a --out b --config smal no_such=1 loop.steps=3"
+    line = "headsync train renderer --data a --out b --config smal no_such=1 run.steps=3"
     [(command, *arguments)] = commands(f"```\n{line}\n```\n")
     assert wrong_settings(understood(command, arguments)) == ["no_such=1", "smal"]

@@ -1,4 +1,4 @@
-"""The judges of rendered pictures: what they see, what a step teaches them and what a renderer hears of it."""
+"""The discriminators of rendered pictures: what they see, what a step teaches them and what a renderer hears of it."""
 
 import copy
 from dataclasses import replace
@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from headsync.experiment import mixed_precision
-from render_stage.nn.adversary import Adversary, AdversarySettings, fooling_loss, hinge_loss, matching_loss
+from headsync.experiment import Adversary, mixed_precision
+from headsync.experiment.adversary import fooling_loss, hinge_loss, matching_loss
+from render_stage.nn.discriminator import LARGEST_GRADIENT, DiscriminatorSettings, PictureDiscriminator
 
-TINY = AdversarySettings(scales=2, width=5, layers=2, conditions=2, rate=3e-3)
+TINY = DiscriminatorSettings(scales=2, width=5, layers=2, conditions=2, instance_norm=False, lr=3e-3)
 HIGH, WIDE = 37, 29
 
 
@@ -25,7 +26,7 @@ def pictures(B=3, seed=1):
 
 def made(settings=TINY, seed=1):
     torch.manual_seed(seed)
-    return Adversary(settings)
+    return Adversary(PictureDiscriminator(settings), lr=settings.lr, clip=LARGEST_GRADIENT)
 
 
 def test_hinge_and_fooling_by_hand():
@@ -39,35 +40,35 @@ def test_matching_is_a_mean_over_layers_and_zero_for_equal_features():
     assert matching_loss(one, other).item() == 1.5 and matching_loss(one, one).item() == 0
 
 
-def test_judges_learn_to_tell_noise_from_smooth_pictures(precision, training_seed, learnt):
+def test_discriminators_learn_to_tell_noise_from_smooth_pictures(precision, training_seed, learnt):
     adversary = made(seed=training_seed)
     with mixed_precision("cpu", precision):
         first, *_, last = [adversary.step(*pictures(seed=number + 40 * training_seed)) for number in range(40)]
-    assert set(first) == {"judges_hinge", "judges_fake", "judges_real", "judges_gradient"}
-    learnt("hinge at first", first["judges_hinge"], above=1.5)
-    learnt("hinge at last", last["judges_hinge"], below=0.7)
-    learnt("real above fake", last["judges_real"] - last["judges_fake"], above=1)
+    assert set(first) == {"adversarial_discriminator", "adversarial_fake", "adversarial_real", "discriminator_gradient"}
+    learnt("hinge at first", first["adversarial_discriminator"], above=1.5)
+    learnt("hinge at last", last["adversarial_discriminator"], below=0.7)
+    learnt("real above fake", last["adversarial_real"] - last["adversarial_fake"], above=1)
 
 
-def test_a_renderer_hears_gradients_and_judges_hear_none():
+def test_a_renderer_hears_gradients_and_discriminators_hear_none():
     adversary = made()
     fake, real, condition = pictures()
     for one in (fake, real, condition):
         one.requires_grad_(True)
-    before = copy.deepcopy(adversary.state_dict())
-    terms = adversary.judge(fake, real, condition)
+    before = copy.deepcopy(adversary.discriminator.state_dict())
+    terms = adversary.loss(fake, real, condition)
     assert set(terms) == {"adversarial", "features"} and all(term.shape == () for term in terms.values())
     sum(terms.values()).backward()
     assert fake.grad.abs().sum() > 0 and real.grad is None and condition.grad is None
-    assert all(weight.grad is None for weight in adversary.parameters())
-    assert all(torch.equal(before[name], now) for name, now in adversary.state_dict().items())
+    assert all(weight.grad is None for weight in adversary.discriminator.parameters())
+    assert all(torch.equal(before[name], now) for name, now in adversary.discriminator.state_dict().items())
 
 
 def test_each_term_alone_moves_the_picture():
     adversary = made()
     fake, real, condition = pictures()
     fake.requires_grad_(True)
-    terms = adversary.judge(fake, real, condition)
+    terms = adversary.loss(fake, real, condition)
     for term in terms.values():
         gradient, = torch.autograd.grad(term, fake, retain_graph=True)
         assert gradient.abs().sum() > 0
@@ -75,7 +76,7 @@ def test_each_term_alone_moves_the_picture():
 
 def test_equal_pictures_match_in_all_features():
     _, real, condition = pictures()
-    terms = made().judge(real, real, condition)
+    terms = made().loss(real, real, condition)
     assert terms["features"].item() == 0 and terms["adversarial"].item() != 0
 
 
@@ -89,7 +90,7 @@ def test_a_step_leaves_the_renderer_alone():
 def test_the_condition_is_seen():
     adversary = made()
     fake, real, condition = pictures()
-    assert adversary.judge(fake, real, condition)["adversarial"] != adversary.judge(fake, real, 1 - condition)["adversarial"]
+    assert adversary.loss(fake, real, condition)["adversarial"] != adversary.loss(fake, real, 1 - condition)["adversarial"]
 
 
 def test_every_convolution_keeps_its_spectral_norm():
@@ -97,33 +98,35 @@ def test_every_convolution_keeps_its_spectral_norm():
     for number in range(30):
         adversary.step(*pictures(seed=number))
     norms = [torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item()
-             for layer in adversary.eval().modules() if isinstance(layer, nn.Conv2d)]
+             for layer in adversary.discriminator.eval().modules() if isinstance(layer, nn.Conv2d)]
     assert len(norms) == 2 * (TINY.layers + 1)
     assert all(0.8 < norm < 1.25 for norm in norms)
 
 
 def test_scales_see_the_picture_and_its_half():
     adversary = made(replace(TINY, scales=3))
-    found = adversary._judgements(*(part for part in pictures()[1:]))
-    assert [list(one.features[0].shape[2:]) for one in found] == [[18, 14], [9, 7], [4, 3]]
-    assert [len(one.features) for one in found] == [2, 2, 2] and all(one.score.shape[:2] == (3, 1) for one in found)
+    _, real, condition = pictures()
+    found = adversary.discriminator(real[None], condition)
+    assert [list(one[0].shape[3:]) for one in found.features] == [[18, 14], [9, 7], [4, 3]]
+    assert [len(one) for one in found.features] == [2, 2, 2]
+    assert all(one.shape[:3] == (1, 3, 1) for one in found.terms["adversarial"])
 
 
 def test_the_second_scale_matters():
     fake, real, condition = pictures()
     adversary = made()
-    before = adversary.judge(fake, real, condition)
+    before = adversary.loss(fake, real, condition)
     with torch.no_grad():
-        adversary.judges[1].answer.bias += 1
-    after = adversary.judge(fake, real, condition)
+        adversary.discriminator.scales[1].answer.bias += 1
+    after = adversary.loss(fake, real, condition)
     assert after["adversarial"].item() == pytest.approx(before["adversarial"].item() - 0.5, abs=1e-5)
 
 
 def test_widths_are_the_published_ones_and_instance_norm_begins_after_the_first_layer():
-    judge = made(AdversarySettings(width=32, instance_norm=True, rate=8e-4)).judges[0]
-    assert [layer[0].out_channels for layer in judge.layers] == [32, 64, 128, 256]
-    assert judge.layers[0][0].in_channels == 8
-    assert [isinstance(layer[1], nn.InstanceNorm2d) for layer in judge.layers] == [False, True, True, True]
+    one = made(DiscriminatorSettings(lr=8e-4)).discriminator.scales[0]
+    assert [layer[0].out_channels for layer in one.layers] == [32, 64, 128, 256]
+    assert one.layers[0][0].in_channels == 8
+    assert [isinstance(layer[1], nn.InstanceNorm2d) for layer in one.layers] == [False, True, True, True]
 
 
 def test_state_goes_on_as_if_never_stopped():
@@ -132,17 +135,18 @@ def test_state_goes_on_as_if_never_stopped():
         one.step(*pictures(seed=number))
     other.restore(copy.deepcopy(one.state()))
     assert one.step(*pictures(seed=5)) == other.step(*pictures(seed=5))
-    assert all(torch.equal(*pair) for pair in zip(one.state_dict().values(), other.state_dict().values()))
+    states = (adversary.discriminator.state_dict().values() for adversary in (one, other))
+    assert all(torch.equal(*pair) for pair in zip(*states))
 
 
 def test_half_precision_pictures_give_terms_in_full_precision():
     fake, real, condition = pictures()
     with torch.autocast("cpu", torch.bfloat16):
-        terms = made().judge(fake, real, condition)
+        terms = made().loss(fake, real, condition)
     assert all(term.dtype == torch.float32 and term.isfinite() for term in terms.values())
 
 
-@pytest.mark.parametrize(("change", "value"), [("scales", 0), ("width", 0), ("layers", 0), ("conditions", -1), ("rate", 0.0)])
+@pytest.mark.parametrize(("change", "value"), [("scales", 0), ("width", 0), ("layers", 0), ("conditions", -1), ("lr", 0.0)])
 def test_settings_that_cannot_be(change, value):
     with pytest.raises(ValueError, match="scales, width and layers must be 1"):
         replace(TINY, **{change: value})
@@ -151,9 +155,12 @@ def test_settings_that_cannot_be(change, value):
 def test_inputs_that_do_not_fit_are_refused():
     fake, real, condition = pictures()
     adversary = made()
-    for wrong in [(fake[:2], real, condition), (fake, real, condition[:, :1]), (fake, real, condition[..., :5]),
+    for call in (adversary.step, adversary.loss):
+        with pytest.raises(ValueError, match="fake and real must have one shape"):
+            call(fake[:2], real, condition)
+    for wrong in [(fake, real, condition[:2]), (fake, real, condition[:, :1]), (fake, real, condition[..., :5]),
                   (fake[:, :2], real[:, :2], condition), (fake[..., :13], real[..., :13], condition[..., :13])]:
         with pytest.raises(ValueError, match="sides from 16 px"):
             adversary.step(*wrong)
         with pytest.raises(ValueError, match="sides from 16 px"):
-            adversary.judge(*wrong)
+            adversary.loss(*wrong)

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from headsync.experiment import load_config
 from render_stage.nn.layers import Pointwise, convolution, drawn_patches, patch_convolution, resized, warp
 from render_stage.rhythmic_head import Guides
-from render_stage.rhythmic_head.composition import CompositionSettings, ParallelSpade
+from render_stage.rhythmic_head.composition import ParallelSpade
 from render_stage.rhythmic_head.flow_network import REST_PX, FlowNetwork, FlowSettings, Moved
 from render_stage.rhythmic_head.guide import CANVAS, COARSE
 from render_stage.rhythmic_head.hybrid_embedding import EmbeddingSettings, HybridEmbedding
-from render_stage.rhythmic_head.network import NetworkSettings, RendererNetwork, without_mesh
+from render_stage.rhythmic_head.network import RendererNetwork, without_mesh
 from render_stage.rhythmic_head.placing import WHOLE, Window, place
 from render_stage.rhythmic_head.train import RendererSettings
 
@@ -320,7 +320,3 @@ def test_the_published_size_builds_and_takes_a_step():
 def test_forms_that_do_not_fit_are_refused(overrides, told):
     with pytest.raises(ValueError, match=told):
         load_config(RendererSettings, stage="renderer", preset="tiny", overrides=overrides)
-
-
-def test_defaults_are_the_papers():
-    assert NetworkSettings().embedding == EmbeddingSettings() and CompositionSettings().anchored is False

@@ -1,6 +1,7 @@
 """Training of the renderer: material as promised, terms and weights by name, exact resume, four frames learnt by heart."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,14 +11,14 @@ import torch
 from headsync import media
 from headsync.corpus import open_corpus
 from headsync.corpus.frames import FrameStore, last_reference, pack_frames, people_path, store_path
-from headsync.experiment import load_config, load_weights
+from headsync.experiment import Trainer, load_config, load_weights
 from render_stage import Drive, load_renderer, load_topology
 from render_stage.nn.losses import ssim_loss
 from render_stage.rhythmic_head.data import MaterialSettings, draw_batch, read_frames
 from render_stage.rhythmic_head.guide import CANVAS, COARSE, GuideSettings
-from render_stage.rhythmic_head.objective import FLOW_TERMS, JUDGED_TERMS, LossWeights, load_perceptual
+from render_stage.rhythmic_head.objective import ADVERSARIAL_TERMS, FLOW_TERMS, load_perceptual
 from render_stage.rhythmic_head.placing import WHOLE
-from render_stage.rhythmic_head.train import RendererSettings, RendererTraining, train_renderer
+from render_stage.rhythmic_head.train import RendererSettings, RendererStep, RendererTask, train_renderer
 from render_stage.rhythmic_head.validate import Judge
 from tests.moving_faces import moved_face, write_moving_corpus
 
@@ -104,17 +105,21 @@ def test_every_person_is_drawn_as_often(corpus):
 
 
 def test_weights_count_when_their_time_has_come():
-    weights = LossWeights(structure=0.0)
-    assert set(weights.counting(flows_only=True, judged=False)) == {"warp", "flow", "mask"} < set(FLOW_TERMS)
-    assert "front" in LossWeights(front=1.0).counting(flows_only=True, judged=False)
-    assert not set(weights.counting(flows_only=False, judged=False)) & set(JUDGED_TERMS)
-    assert "structure" not in weights.counting(flows_only=False, judged=True)
+    weights = replace(settings_with().weights, structure=0.0, front=0.0)
+    assert set(weights.counting(flows_only=True, adversarial=False)) == {"anchor", "warp", "flow", "mask"} < set(FLOW_TERMS)
+    assert "front" in replace(weights, front=1.0).counting(flows_only=True, adversarial=False)
+    assert not set(weights.counting(flows_only=False, adversarial=False)) & set(ADVERSARIAL_TERMS)
+    assert "structure" not in weights.counting(flows_only=False, adversarial=True)
+    task = RendererTask(settings_with("flows_until=3", "adversarial_from=5"), [], None)
+    begun = [min((step for step in range(9) if name in task.weights(step)), default=None)
+             for name in ("flow", "reconstruction", "adversarial", "features")]
+    assert begun == [0, 3, 5, 5]
 
 
 @pytest.mark.parametrize("left_out", ["reconstruction", "gradient", "features", "flow", "anchor", "front"])
 def test_any_term_can_be_left_out_by_name(corpus, clips, left_out):
-    settings = settings_with(f"weights.{left_out}=0", "flows_until=0", "judged_from=0")
-    told = RendererTraining(settings, clips, None).step()
+    settings = settings_with(f"weights.{left_out}=0", "flows_until=0", "adversarial_from=0")
+    told = Trainer(RendererTask(settings, clips, None)).step()
     assert left_out not in told and {"warp", "total", "structure"} <= set(told)
 
 
@@ -154,27 +159,14 @@ def test_a_run_leaves_weights_sheets_and_a_log(corpus, tmp_path):
 
 
 def test_a_resumed_run_equals_a_straight_one(corpus, tmp_path):
-    run(corpus, tmp_path / "straight", "last_share=1")      # the rate's fall lies elsewhere for a run that is to be short
-    run(corpus, tmp_path / "halted", "loop.steps=3", "last_share=1")
-    run(corpus, tmp_path / "halted", "last_share=1")
+    run(corpus, tmp_path / "straight", "run.last_share=1")      # the rate's fall lies elsewhere for a run that is to be short
+    run(corpus, tmp_path / "halted", "run.steps=3", "run.last_share=1")
+    run(corpus, tmp_path / "halted", "run.last_share=1")
     weights = [load_weights(tmp_path / name / "renderer.safetensors").tensors for name in ("straight", "halted")]
     lines = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("straight", "halted")]
     told = [[{key: value for key, value in json.loads(line).items() if key != "time_s"} for line in one] for one in lines]
     assert all(torch.equal(one, weights[1][name]) for name, one in weights[0].items())
     assert [line for line in told[0] if line["step"] > 4] == [line for line in told[1] if line["step"] > 4]
-
-
-def test_the_rate_falls_by_half_a_cosine(clips):
-    training = RendererTraining(settings_with("rate=0.001", "full_rate=0.5", "last_share=0.2", "loop.steps=100"), clips, None)
-
-    def rate(step: int) -> float:
-        training.steps = step
-        training._set_rate()
-        return training.optimiser.param_groups[0]["lr"]
-
-    assert [rate(step) for step in (0, 50, 75, 100, 130)] == pytest.approx([1e-3, 1e-3, 6e-4, 2e-4, 2e-4])
-    with pytest.raises(ValueError, match="full_rate must be in"):
-        settings_with("full_rate=1")
 
 
 def test_a_corpus_without_meshes_is_refused(tmp_path):
@@ -187,16 +179,16 @@ def test_a_corpus_without_meshes_is_refused(tmp_path):
 
 def test_two_frames_are_learnt_by_heart(clips, precision, training_seed, learnt):
     """A tiny model overfits: it must be able to draw what it is shown over and over again."""
-    settings = settings_with("material.references=[1]", "material.colour=0", "material.open_mouths=0", "batch=2", "rate=0.008",
-                             "flows_until=0", "judged_from=1000", "weights.gradient=0", "weights.mask=0",
-                             f"seed={training_seed}")
-    training = RendererTraining(settings, clips, None)
+    settings = settings_with("material.references=[1]", "material.colour=0", "material.open_mouths=0", "run.batch=2",
+                             "run.lr=0.008", "flows_until=0", "adversarial_from=1000", "weights.gradient=0", "weights.mask=0",
+                             f"run.seed={training_seed}")
+    training = Trainer(RendererTask(settings, clips, None))
     batch = drawn(clips, seed=5 + training_seed, count=2, references=(1,), colour=0.0)
-    training._next = lambda: (batch, WHOLE)
+    training.task.batch = lambda step: RendererStep(batch, WHOLE)
 
     def unlike():
         with torch.no_grad():
-            made = training.network(training.network.references(batch.references, batch.reference_lines), batch.guides)
+            made = training.model(training.model.references(batch.references, batch.reference_lines), batch.guides)
         return float(ssim_loss(made.picture, batch.target))
 
     before = unlike()
@@ -206,8 +198,8 @@ def test_two_frames_are_learnt_by_heart(clips, precision, training_seed, learnt)
 
 
 def test_judging_changes_nothing(corpus, clips):
-    training = RendererTraining(settings_with(), clips, Judge(clips, GuideSettings()))
-    before = {name: value.clone() for name, value in training.network.state_dict().items()}
+    training = Trainer(RendererTask(settings_with(), clips, Judge(clips, GuideSettings())))
+    before = {name: value.clone() for name, value in training.model.state_dict().items()}
     figures = training.validate()
     assert 0 < figures["anchor_ssim_1"] <= 1 and figures == training.validate()
-    assert all(torch.equal(before[name], value) for name, value in training.network.state_dict().items())
+    assert all(torch.equal(before[name], value) for name, value in training.model.state_dict().items())

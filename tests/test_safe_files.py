@@ -55,7 +55,7 @@ class Trap:
 def trapped_checkpoint(trap) -> bytes:
     """A checkpoint with a right checksum whose payload is a pickle."""
     buffer = io.BytesIO()
-    torch.save({"schema": "checkpoint/1", "step": 3, "state": trap}, buffer)
+    torch.save({"schema": "checkpoint/2", "step": 3, "state": trap}, buffer)
     payload = buffer.getvalue()
     return HEADER.pack(MAGIC, len(payload), hashlib.sha256(payload).digest()) + payload
 

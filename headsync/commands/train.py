@@ -1,7 +1,6 @@
 """Trains one of the six kinds of networks on a corpus, or goes on with a training that was stopped."""
 
 import argparse
-from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -39,7 +38,7 @@ KINDS = {
                         "model.features=8 run.seed=3"),
     "renderer": Kind("A corpus of videos -> a renderer: reference pictures and landmarks to frames.",
                      "render_stage.rhythmic_head.train", "RendererSettings", "train_renderer", "renderer",
-                     "loop.steps=9000 weights.structure=0",
+                     "run.steps=9000 weights.structure=0",
                      presets="tiny, small, base, paper, an ablation's preset or a .yaml",
                      data="what headsync preprocess wrote, with meshes"),
     "encoder": Kind("A corpus -> a small face encoder, for the renderer's perceptual loss or for the measure of identity.",
@@ -69,33 +68,20 @@ def add_arguments(parser: CommandParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train, in as many processes as torchrun started, and say what the best state is worth on people never trained on."""
     from headsync.corpus import open_corpus
-    from headsync.experiment import check_run, joined_processes, load_config
+    from headsync.experiment import check_run, chosen_device, joined_processes, load_config
 
     kind = KINDS[options.kind]
     module = import_module(kind.module)
     with joined_processes():
         schema = getattr(module, kind.settings)
-        device, own = chosen_device(options.device, "run" in {field.name for field in fields(schema)}, kind)
+        if options.device:
+            chosen_device(options.device)       # refused before any work
+        device = [f"run.device={options.device}"] if options.device else []
         settings = load_config(schema, stage=kind.stage, preset=options.config, overrides=[*options.overrides, *device])
         check_run(settings, options.out)
         corpus = open_corpus(options.data)
-        report = getattr(module, kind.train)(corpus, options.out, settings, **own)
+        report = getattr(module, kind.train)(corpus, options.out, settings)
         print(told(options, report, settings))
-
-
-def chosen_device(name: str | None, task: bool, kind: Kind) -> tuple[list[str], dict[str, str]]:
-    """The override that says it to a `Task`, and the argument for trainings that are none."""
-    from headsync.experiment.device import chosen_device
-
-    if name is not None:
-        chosen_device(name)     # refused before any work
-    if task:
-        return [f"run.device={name}"] if name else [], {}
-    if kind.stage == "renderer":
-        return [], {"device": str(chosen_device(name or "auto"))}
-    if name not in (None, "auto", "cpu"):
-        raise ValueError(f"this training computes on the CPU only, --device is {name}; leave it out")
-    return [], {}
 
 
 def told(options: argparse.Namespace, report: object, settings: object) -> str:
@@ -105,9 +91,9 @@ def told(options: argparse.Namespace, report: object, settings: object) -> str:
                   for level, result in enumerate(report.levels, start=1)]
         lines = [*levels, f"{report.weights}: written"]
     elif options.kind == "renderer":
-        lines = [f"samples lie in {options.out}/sheets", report.told(settings.loop.monitor, digits=4)]
+        lines = [f"samples lie in {options.out}/sheets", report.told(digits=4)]
     else:
-        lines = [report.told(settings.loop.monitor) if hasattr(settings, "loop") else report.told()]
+        lines = [report.told()]
     return "\n".join([*lines, f"next: headsync {next_command(options, report.weights, settings)}"])
 
 
@@ -117,7 +103,7 @@ def next_command(options: argparse.Namespace, weights: Path, settings: object) -
     if options.kind == "syncers":
         if settings.people == "first":
             return f"train syncers --data {options.data} --out {beside / 'metric'} --config metric people=second"
-        use = f"judge={weights}" if settings.people == "second" else f"syncers={weights}"
+        use = f"validation_syncers={weights}" if settings.people == "second" else f"syncers={weights}"
         return f"train landmarks --data {options.data} --out {beside / 'generator'} {use}"
     if options.kind == "encoder":
         return f"train renderer --data {options.data} --out {beside / 'renderer'} perceptual={weights}"

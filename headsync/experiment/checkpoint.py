@@ -8,18 +8,16 @@ import hashlib
 import io
 import logging
 import os
-import random
 import re
 import struct
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from headsync.media import remove_left_behind, write_whole
 
-SCHEMA = "checkpoint/1"
+SCHEMA = "checkpoint/2"
 SUFFIX = ".ckpt"
 NAME = re.compile(r"step-(\d+)\.ckpt")
 HEADER = struct.Struct("<20sQ32s")  # magic, length and SHA-256 of the payload
@@ -131,46 +129,3 @@ def refuse_unloadable(value: Any, place: str) -> None:
     elif type(value) not in PLAIN:
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
         raise ValueError(f"{place} is a {kind}, which a checkpoint cannot hold; give tensors, plain numbers or strings")
-
-
-def seed_others(seed: int) -> None:
-    """Begin Python's and NumPy's random numbers as `torch.manual_seed` has begun torch's: a run is all its seed's."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002
-
-
-def random_state() -> dict:
-    """Where the random number generators of Python, NumPy, torch and, if in use, CUDA stand; fit for a checkpoint."""
-    words = np.random.get_state(legacy=False)  # noqa: NPY002  (other people's code draws from it)
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else []
-    return {
-        "python": random.getstate(),
-        "numpy": {
-            "bit_generator": str(words["bit_generator"]),
-            "key": torch.from_numpy(words["state"]["key"].astype(np.int64)),
-            "position": int(words["state"]["pos"]),
-            "has_gauss": int(words["has_gauss"]),
-            "gauss": float(words["gauss"]),
-        },
-        "torch": torch.get_rng_state(),
-        "cuda": cuda,
-    }
-
-
-def restore_random_state(state: dict) -> None:
-    """Set those generators back to where `random_state` found them; CUDA's only as far as there are devices."""
-    random.setstate(state["python"])
-    words = state["numpy"]
-    np.random.set_state({  # noqa: NPY002
-        "bit_generator": words["bit_generator"],
-        "state": {"key": words["key"].numpy().astype(np.uint32), "pos": words["position"]},
-        "has_gauss": words["has_gauss"],
-        "gauss": words["gauss"],
-    })
-    torch.set_rng_state(state["torch"])
-    devices = torch.cuda.device_count() if state["cuda"] and torch.cuda.is_available() else 0
-    if state["cuda"] and devices != len(state["cuda"]):
-        logger.warning("the checkpoint holds random states of %d CUDA devices, here are %d: results will differ",
-                       len(state["cuda"]), devices)
-    for device, one in enumerate(state["cuda"][:devices]):
-        torch.cuda.set_rng_state(one, device)

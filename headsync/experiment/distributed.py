@@ -192,15 +192,6 @@ class Summed(torch.autograd.Function):
         return summed(gradient)
 
 
-def seed_step(seed: int, step: int) -> None:
-    """Of several processes, give each its own random numbers for a step, by number: resuming changes nothing.
-
-    One alone goes on with those that it has.
-    """
-    if process_count() > 1:
-        torch.manual_seed(((seed * 1_000_003 + step) * 4096 + process_number()) % 2**63)
-
-
 def check_same(value: int, what: str) -> None:
     """ValueError unless the value is the same in all processes, as it is when they see the same run folder."""
     if process_count() > 1:

@@ -7,28 +7,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-import torch
-
-from headsync.experiment.checkpoint import (
-    checkpoints,
-    load_checkpoint,
-    random_state,
-    restore_random_state,
-    save_checkpoint,
-    seed_others,
-)
-from headsync.experiment.distributed import (
-    any_process,
-    check_same,
-    first_scalars,
-    is_first,
-    mean_scalars,
-    process_count,
-    seed_step,
-)
+from headsync.experiment.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from headsync.experiment.distributed import any_process, check_same, first_scalars, is_first, mean_scalars, process_count
 from headsync.experiment.log import RunLog, SilentLog
+from headsync.experiment.settings import RunSettings
 from headsync.media import stage
 from headsync.media.progress import Step
 
@@ -37,10 +21,11 @@ BEST = "best"  # the folder, inside the run's, of the best checkpoint
 
 
 class Trainee(Protocol):
-    """What is trained. Everything that a step changes must be in its state: models, optimisers, data order.
+    """What is trained: a `Trainer`. Everything that a step changes must be in its state, and whatever it draws must come from
+    the step's number.
 
-    Of several processes (`headsync.experiment.distributed`) all take every step, judge, and hold the same state; the first's is
-    saved.
+    Of several processes (`headsync.experiment.distributed`) all take every step, validate, and hold the same state; the
+    first's is saved.
     """
 
     def step(self) -> dict[str, float]: ...
@@ -50,30 +35,6 @@ class Trainee(Protocol):
     def state(self) -> dict: ...
 
     def restore(self, state: dict) -> None: ...
-
-
-@dataclass(frozen=True)
-class LoopSettings:
-    steps: int
-    log_every: int = 10  # steps; a line holds the means since the line before
-    validate_every: int = 0  # steps; 0: never
-    save_every: int = 100  # steps
-    patience: int = 0  # validations without a new best before the run stops; 0: never
-    monitor: str = "loss"  # the validation result that decides what is best
-    mode: Literal["min", "max"] = "min"
-
-    def __post_init__(self):
-        for name, least in (("steps", 1), ("log_every", 1), ("validate_every", 0), ("save_every", 1), ("patience", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be {least} or more")
-        if self.mode not in ("min", "max"):
-            raise ValueError(f"mode is {self.mode!r}; choose min or max")
-        if self.patience and not self.validate_every:
-            raise ValueError(f"patience is {self.patience} but validate_every is 0; set how often to validate")
-
-    @property
-    def checkpoint_every(self) -> int:
-        return self.save_every
 
 
 class LoopResult(NamedTuple):
@@ -101,11 +62,11 @@ class Standing:
         self.sums = {}
         return means
 
-    def out_of_patience(self, settings: LoopSettings) -> bool:
+    def out_of_patience(self, settings: RunSettings) -> bool:
         return 0 < settings.patience <= self.validations_without_best
 
 
-def run_loop(trainee: Trainee, folder: str | Path, settings: LoopSettings, *, log: RunLog | SilentLog, resume: bool = True,
+def run_loop(trainee: Trainee, folder: str | Path, settings: RunSettings, *, log: RunLog | SilentLog, resume: bool = True,
              progress: bool = True) -> LoopResult:
     """The last step, best value and whether patience ended the run, which goes on from the folder's last checkpoint.
 
@@ -113,18 +74,17 @@ def run_loop(trainee: Trainee, folder: str | Path, settings: LoopSettings, *, lo
     Progress is shown where it is asked for (`headsync.media.shown_progress`), by one process. Raises ValueError when the
     folder holds a run and `resume` is False.
     """
-    folder, seed, shown = Path(folder), torch.initial_seed(), progress and is_first()
+    folder, shown = Path(folder), progress and is_first()
     standing = begin(trainee, folder, log=log, resume=resume)
     saved = standing.step
     with termination() as asked, training_stage(settings.steps, saved, shown) as step:
         while standing.step < settings.steps and not standing.out_of_patience(settings) and not any_process(asked.is_set()):
-            seed_step(seed, standing.step)
             standing.add(mean_scalars(trainee.step()))
             standing.step += 1
             if is_due(standing.step, settings.log_every, settings):
                 log.write(standing.step, "train", **standing.take_means())
             if settings.validate_every and is_due(standing.step, settings.validate_every, settings):
-                judge(trainee, folder, settings, standing=standing, log=log)
+                validate(trainee, folder, settings, standing=standing, log=log)
             if standing.step % settings.checkpoint_every == 0:
                 save(trainee, folder, standing)
                 saved = standing.step
@@ -146,23 +106,20 @@ def begin(trainee: Trainee, folder: Path, *, log: RunLog | SilentLog, resume: bo
     state = load_checkpoint(folder)
     check_same(-1 if state is None else state["step"], f"a run in {folder} at the steps")
     standing = Standing()
-    if state is None:
-        seed_others(torch.initial_seed())
-    else:
+    if state is not None:
         standing = Standing(**state["loop"])
         trainee.restore(state["trainee"])
-        restore_random_state(state["random"])  # last: restoring may itself draw numbers
     log.rewind(standing.step)
     return standing
 
 
 def save(trainee: Trainee, folder: Path, standing: Standing, *, keep: int = 2) -> None:
     if is_first():
-        state = {"trainee": trainee.state(), "loop": asdict(standing), "random": random_state()}
+        state = {"trainee": trainee.state(), "loop": asdict(standing)}
         save_checkpoint(folder, state, step=standing.step, keep=keep)
 
 
-def judge(trainee: Trainee, folder: Path, settings: LoopSettings, *, standing: Standing,
+def validate(trainee: Trainee, folder: Path, settings: RunSettings, *, standing: Standing,
           log: RunLog | SilentLog) -> None:
     """Validate, log it, and keep the state if it is the best so far; a value that is not finite never is."""
     scalars = first_scalars(trainee.validate())
@@ -179,7 +136,7 @@ def judge(trainee: Trainee, folder: Path, settings: LoopSettings, *, standing: S
         standing.validations_without_best += 1
 
 
-def is_due(step: int, every: int, settings: LoopSettings) -> bool:
+def is_due(step: int, every: int, settings: RunSettings) -> bool:
     return step % every == 0 or step == settings.steps
 
 

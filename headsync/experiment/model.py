@@ -1,4 +1,4 @@
-"""Models in use and in training: from a weight file ready to work, told apart by their weights, followed by an average."""
+"""Models in use and in training: from a weight file ready to work, told apart by their weights."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -7,7 +7,6 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import torch
 from torch import Tensor, nn
 
 from headsync.experiment.device import chosen_device
@@ -15,7 +14,6 @@ from headsync.experiment.weights import load_weights
 
 Model = TypeVar("Model", bound=nn.Module)
 LARGEST_SIZE = 4096     # that a weight file's configuration may always ask for; beyond it only what its tensors have
-SETTLING = 10       # steps of which an average consists at first, so that it does not begin with the untrained weights
 
 
 class Kind(NamedTuple):
@@ -67,20 +65,6 @@ def largest_number(config: object) -> float:
     if isinstance(config, Mapping | list | tuple):
         return max(map(largest_number, config.values() if isinstance(config, Mapping) else config), default=0)
     return config if isinstance(config, int | float) else 0
-
-
-@torch.no_grad()
-def follow(average: nn.Module, model: nn.Module, *, share: float, step: int) -> None:
-    """Move the average's weights towards the model's after `step` steps: it keeps `share` of itself, at first less.
-
-    Whole numbers (counters of batch norms) are copied.
-    """
-    towards = 1 - min(share, step / (step + SETTLING))
-    for kept, now in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(now, towards)
-        else:
-            kept.copy_(now)
 
 
 def fingerprint(model: nn.Module) -> str:

@@ -6,9 +6,10 @@ KEYS = {
     "loop.save_every": "run.checkpoint_every", "loop": "run", "batch": "run.batch", "clips": "run.batch", "rate": "run.lr",
     "decay": "run.weight_decay", "momentum": "run.beta1", "average": "run.ema_decay", "warmup_steps": "run.warm_up",
     "full_rate": "run.hold", "last_share": "run.last_share", "workers": "run.workers", "seed": "run.seed",
-    "wandb": "run.wandb", "judge_hidden": "discriminator.hidden", "judge_rate": "discriminator.lr",
-    "steps": "train.run.steps", "adversary.rate": "discriminator.lr", "adversary": "discriminator",
-    "tremble": "landmark_jitter", "judge": "validation_syncers", "weights.judge": "weights.adversarial",
+    "wandb": "run.wandb", "steps": "train.run.steps", "judge_hidden": "discriminator.hidden",
+    "judge_rate": "discriminator.lr", "adversary.rate": "discriminator.lr", "adversary": "discriminator",
+    "judged_from": "adversarial_from", "tremble": "landmark_jitter", "judge": "validation_syncers",
+    "weights.judge": "weights.adversarial",
 }
 INSIDE = "train."       # the settings of a training inside those of another job
 

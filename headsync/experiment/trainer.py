@@ -69,7 +69,7 @@ class Trainer:
         self.optimiser.step()
         self.steps += 1
         self.average.update_parameters(self.model)
-        scalars = {**told, **losses, "total": total, "gradient": norm}
+        scalars = {**told, **losses, "total": total, "gradient_norm": norm}
         return {name: value.item() if isinstance(value, Tensor) else value for name, value in scalars.items()}
 
     def _with_adversary(self, found: Found, weights: dict[str, float]) -> tuple[dict[str, Tensor], dict]:
@@ -165,11 +165,11 @@ class TrainReport(NamedTuple):
 
     weights: Path
     loop: LoopResult
-    monitor: str = ""       # the metric whose best value the loop tells
+    monitor: str        # the metric whose best value the loop tells
 
-    def told(self, monitor: str = "", *, digits: int = 3) -> str:
+    def told(self, *, digits: int = 3) -> str:
         """The line about it: the file, what its state is worth, the steps."""
-        best = "never validated" if self.loop.best is None else f"val {monitor or self.monitor} {self.loop.best:.{digits}f}"
+        best = "never validated" if self.loop.best is None else f"val {self.monitor} {self.loop.best:.{digits}f}"
         return f"{self.weights}: written, {best}, {self.loop.step} steps"
 
 

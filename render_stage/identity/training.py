@@ -124,7 +124,8 @@ class EncoderTask:
         form, run = self.settings.encoder, self.settings.run
         self.encoder = FaceEncoder(form)
         self.people = People(self.train.people, form.embedding, generator=torch.Generator().manual_seed(run.seed))
-        return Parts(self.encoder, companion=self.people, groups=decayed_matrices([self.encoder, self.people], run.weight_decay))
+        groups = decayed_matrices([self.encoder, self.people], run.weight_decay)
+        return Parts(self.encoder, companion=self.people, groups=groups)
 
     def weights(self, step: int) -> dict[str, float]:
         """The weights that are not 0."""

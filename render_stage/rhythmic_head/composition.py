@@ -23,17 +23,17 @@ RESIDUAL = 0.5          # the most that an anchored composition adds to a colour
 class CompositionSettings:
     """Size and form of the composition."""
 
-    channels: tuple[int, ...] = (32, 64, 128, 256, 512, 1024)   # per level, the canvas first
-    condition: tuple[int, ...] = (32, 64, 128, 256, 512, 1024)  # of each warped picture's encoder
-    label: tuple[int, ...] = (32, 64, 128, 256, 512, 1024)      # of the target's landmarks
-    patch: int = 1                  # so many by so many pixels of the canvas are channels of one place; published: 1
-    label_stride: int = 1           # landmark images are smaller than level 0 by so much
-    adaptive: tuple[int, ...] = (0, 1, 2, 3)    # levels whose landmark SPADE has weights written by the fusion network
-    hidden: int = 128               # of the rows' networks that write them
-    early: bool = False             # blocks normalise and convolve before they enlarge: a quarter of the work of the first half
-    anchored: bool = False          # published: the whole picture is drawn
-    modulated: bool = True          # by the warped pictures; False is the image-matting form of the ablation
-    spectral: bool = True
+    channels: tuple[int, ...]       # per level, the canvas first
+    condition: tuple[int, ...]      # of each warped picture's encoder
+    label: tuple[int, ...]          # of the target's landmarks
+    patch: int                      # so many by so many pixels of the canvas are channels of one place; published: 1
+    label_stride: int               # landmark images are smaller than level 0 by so much
+    adaptive: tuple[int, ...]       # levels whose landmark SPADE has weights written by the fusion network
+    hidden: int                     # of the rows' networks that write them
+    early: bool                     # blocks normalise and convolve before they enlarge: a quarter of the work of the first half
+    anchored: bool                  # published: the whole picture is drawn
+    modulated: bool                 # by the warped pictures; False is the image-matting form of the ablation
+    spectral: bool
 
     def __post_init__(self):
         lengths = {len(self.channels), len(self.condition), len(self.label)}

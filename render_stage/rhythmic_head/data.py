@@ -30,10 +30,10 @@ TURNED_ROUND = 0.5          # share of samples for which a clip runs backwards: 
 class MaterialSettings:
     """How samples are drawn."""
 
-    references: tuple[int, ...] = (1, 1, 2, 4)  # K of a batch is one of these
+    references: tuple[int, ...] = (1, 1, 2, 4, 8)   # K of a batch is one of these
     stride: int = 3             # every so many frames of a clip are kept
-    pooled: int = 24            # people that a pooled identity counts for
-    pool: str = "id_pool_ar"    # the identity that stands for several people
+    pool: str = ""              # an identity that stands for several people who are not told apart; "": there is none
+    pooled: int = 24            # people that it counts for
     zoom: tuple[float, float] = (0.85, 1.2)     # of the whole picture, all frames of a sample alike
     shift_px: float = 20.0
     flip: float = 0.5           # probability

@@ -25,11 +25,11 @@ TRUST = 1.0             # the logit of the prior's share to begin with: most of 
 class FlowSettings:
     """Size of one flow network."""
 
-    width: int = 32
-    blocks: int = 6
-    stride: int = 1             # the pictures are averaged by so much first; published: 1
-    depth: int = 3              # halvings inside
-    spectral: bool = True
+    width: int
+    blocks: int
+    stride: int                 # the pictures are averaged by so much first; published: 1
+    depth: int                  # halvings inside
+    spectral: bool
 
     def __post_init__(self):
         if self.width < 4 or self.blocks < 1 or self.stride not in (1, 2, 4, 8) or not 1 <= self.depth <= 4:

@@ -19,13 +19,13 @@ from render_stage.nn.layers import SLOPE, Unit, convolution, resized
 class EmbeddingSettings:
     """Size of the hybrid embedding."""
 
-    stride: int = 1                 # pictures are averaged by so much first; published: 1
-    channels: tuple[int, ...] = (32, 64, 128, 256, 512, 1024)   # per level
-    attention: int = 2              # level at which references are brought together
-    fusion: tuple[int, ...] = (32, 64, 128, 256)    # widths of the fusion network's levels that write weights, finest first
-    finest: int = 0                 # the level of the first of them
-    hidden: int = 128               # of the fusion network's rows
-    spectral: bool = True
+    stride: int                     # pictures are averaged by so much first; published: 1
+    channels: tuple[int, ...]       # per level
+    attention: int                  # level at which references are brought together
+    fusion: tuple[int, ...]         # widths of the fusion network's levels that write weights, finest first
+    finest: int                     # the level of the first of them
+    hidden: int                     # of the fusion network's rows
+    spectral: bool
 
     def __post_init__(self):
         if not 1 <= self.attention < len(self.channels) - 1 or self.finest + len(self.fusion) >= len(self.channels):

@@ -32,17 +32,17 @@ PRIOR_UNIT_PX = 16.0
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """Sizes of all parts, and what an ablation leaves out. The defaults are the published method's."""
+    """Sizes of all parts, and what an ablation leaves out."""
 
-    matched_flow: FlowSettings = field(default_factory=FlowSettings)
-    projected_flow: FlowSettings = field(default_factory=FlowSettings)
-    embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
-    composition: CompositionSettings = field(default_factory=CompositionSettings)
+    matched_flow: FlowSettings
+    projected_flow: FlowSettings
+    embedding: EmbeddingSettings
+    composition: CompositionSettings
     guide: GuideSettings = field(default_factory=GuideSettings)
     aware: bool = True          # of three dimensions: the projected key frame and the head's motion are shown
     hybrid: bool = True         # embedding; else references are averaged and write no weights
     warping: bool = True        # else the pictures are shown as they are
-    backdrop: bool = False      # ours: where no person is moved to, the painted background is seen and stands still
+    backdrop: bool = True       # ours: where no person is moved to, the painted background is seen and stands still
 
     def __post_init__(self):
         if not self.hybrid and self.composition.adaptive:

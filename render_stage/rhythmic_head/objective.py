@@ -22,33 +22,33 @@ from render_stage.rhythmic_head.guide import CANVAS, COARSE
 from render_stage.rhythmic_head.placing import Placed, Window
 
 FLOW_TERMS = ("anchor", "warp", "flow", "mask", "front")     # those that the flow networks alone can lower
-JUDGED_TERMS = ("adversarial", "features")          # those that the adversary gives
+ADVERSARIAL_TERMS = ("adversarial", "features")     # those that the adversary gives
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What each term counts; one of weight 0 is not computed. The defaults are the published method's."""
+    """What each term counts; one of weight 0 is not computed."""
 
-    reconstruction: float = 10.0    # mouth-weighted L1 of the picture
-    structure: float = 0.0          # 1 - SSIM of the picture
-    gradient: float = 0.0
-    anchor: float = 0.0             # L1 and 1 - SSIM of the warped pictures put together
-    warp: float = 10.0
-    flow: float = 10.0              # in shares of the canvas
-    mask: float = 10.0
-    front: float = 0.0              # L1 of where the moved person is and where the target's is; needs a backdrop
-    perceptual: float = 10.0
-    adversarial: float = 1.0
-    features: float = 10.0
+    reconstruction: float       # mouth-weighted L1 of the picture
+    structure: float            # 1 - SSIM of the picture
+    gradient: float
+    anchor: float               # L1 and 1 - SSIM of the warped pictures put together
+    warp: float
+    flow: float                 # in shares of the canvas
+    mask: float
+    front: float                # L1 of where the moved person is and where the target's is; needs a backdrop
+    perceptual: float
+    adversarial: float
+    features: float
 
     def __post_init__(self):
         check_loss_weights(asdict(self))
 
-    def counting(self, *, flows_only: bool, judged: bool) -> dict[str, float]:
+    def counting(self, *, flows_only: bool, adversarial: bool) -> dict[str, float]:
         """The weights that are not 0, of the flow networks' terms alone or of all, with or without the adversary's."""
         weights = counting_weights(self)
         return {name: value for name, value in weights.items()
-                if (name in FLOW_TERMS or not flows_only) and (name not in JUDGED_TERMS or judged)}
+                if (name in FLOW_TERMS or not flows_only) and (name not in ADVERSARIAL_TERMS or adversarial)}
 
 
 def load_perceptual(source: str | Path) -> PerceptualLoss:

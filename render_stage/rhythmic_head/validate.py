@@ -13,7 +13,7 @@ from torch import Tensor
 
 from headsync import media
 from headsync.corpus.frames import last_reference
-from headsync.experiment.precision import mixed_precision
+from headsync.experiment.precision import Precision, mixed_precision
 from headsync.landmarks import contact_sheet, head_pose
 from render_stage.geometry.motion_matcher import pick_references
 from render_stage.geometry.topology import load_topology
@@ -58,7 +58,7 @@ class Judge:
                      torch.from_numpy(points)[None], person_map(clip.store.person(target))[None])
 
     @torch.no_grad()
-    def figures(self, network: RendererNetwork, *, step: int) -> dict[str, float]:
+    def figures(self, network: RendererNetwork, *, step: int, precision: Precision = "auto") -> dict[str, float]:
         """SSIM, PSNR (dB), mouth L1, sharpness as a share of the real picture's, the anchor's SSIM: means over targets for each
         number of references; `ssim` over all."""
         network.eval()
@@ -66,7 +66,7 @@ class Judge:
         for K, samples in self.samples.items():
             each = []
             for batch in samples:
-                made = self._made(network, batch)
+                made = self._made(network, batch, precision)
                 each.append(_scores(made, batch))
                 if K == 1 and len(rows) < SHEET_ROWS * SHEET_COLUMNS:
                     rows += sheet_row(made, batch)
@@ -78,10 +78,10 @@ class Judge:
             media.write_whole(self.sheets / f"{step:07d}.png", png.tobytes())
         return {"ssim": float(np.mean([found[f"ssim_{K}"] for K in self.samples])), **found}
 
-    def _made(self, network: RendererNetwork, batch: Batch) -> Made:
+    def _made(self, network: RendererNetwork, batch: Batch, precision: Precision) -> Made:
         device = next(network.parameters()).device
         guides = Guides(*(one.to(device) for one in batch.guides))
-        with mixed_precision(device):
+        with mixed_precision(device, precision):
             return network(network.references(batch.references.to(device), batch.reference_lines.to(device)), guides)
 
 
