@@ -4,7 +4,7 @@ Shapes: n windows of a batch, E embedding features.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -74,12 +74,13 @@ class LevelTask:
     """One level's syncer as a `Task`."""
 
     def __init__(self, settings: TrainSettings, level: int, train: Sequence[NamedTalk], val: Sequence[NamedTalk]):
-        self.settings = replace(settings, run=replace(settings.run, seed=100 * settings.run.seed + level))
-        self.level, self.train, self.val, self.metrics_seed = level, train, val, settings.run.seed
+        self.settings, self.level, self.train, self.val = settings, level, train, val
+        self.seed = 100 * settings.run.seed + level
 
     def build(self) -> Parts:
         """The syncer, and the material of both sides."""
-        form, generator = self.settings.syncer, torch.Generator().manual_seed(self.settings.run.seed)
+        form, generator = self.settings.syncer, torch.Generator().manual_seed(self.seed)
+        torch.manual_seed(self.seed)
         self.material = build_material([one.talk for one in self.train], form.channels, level=self.level,
                                        generator=generator, settings=self.settings.material)
         self.judged = build_material([one.talk for one in self.val], form.channels, level=self.level, generator=generator)
@@ -94,7 +95,7 @@ class LevelTask:
     def batch(self, step: int) -> LevelStep:
         """Windows, louder or quieter by the clip, and whole stretches."""
         run = self.settings.run
-        generator, stretches = batch_generator(run.seed, step), None
+        generator, stretches = batch_generator(self.seed, step), None
         drawn = draw_batch(self.material, clips=run.batch, windows=self.settings.windows, generator=generator)
         louder = self._louder(drawn, generator)
         if self.settings.lag_weight:
@@ -141,7 +142,7 @@ class LevelTask:
 
     def metrics(self, model: LevelSyncer, *, step: int) -> dict[str, float]:
         """Loss and retrieval of the right window among 1 + 48; always the same batches."""
-        generator = torch.Generator().manual_seed(self.metrics_seed)
+        generator = torch.Generator().manual_seed(self.settings.run.seed)
         losses, found = [], []
         for _ in range(JUDGED_BATCHES):
             batch = draw_batch(self.judged, clips=self.settings.run.batch, windows=self.settings.windows, generator=generator)

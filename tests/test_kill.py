@@ -12,9 +12,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from headsync.experiment import RunLog, checkpoints, load_checkpoint, read_log, run_loop
 from headsync.experiment.trainer import Trainer

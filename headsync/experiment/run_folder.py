@@ -12,7 +12,7 @@ from headsync.experiment.config import config_dict, yaml_tree
 CONFIG = "config.yaml"
 WEIGHT_FILES = (".safetensors", ".pth", ".pt")
 # What may change when a run goes on: how long it is, what it says and keeps meanwhile, and what computes it
-MAY_CHANGE = {"steps", "patience", "validate_every", "checkpoint_every", "save_every", "log_every", "wandb", "device",
+MAY_CHANGE = {"steps", "patience", "validate_every", "checkpoint_every", "log_every", "wandb", "device",
               "precision", "workers", "frames_jobs"}
 
 
