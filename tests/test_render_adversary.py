@@ -106,8 +106,8 @@ def test_every_convolution_keeps_its_spectral_norm():
 def test_scales_see_the_picture_and_its_half():
     adversary = made(replace(TINY, scales=3))
     _, real, condition = pictures()
-    found = adversary.discriminator(real[None], condition)
-    assert [list(one[0].shape[3:]) for one in found.features] == [[18, 14], [9, 7], [4, 3]]
+    found = adversary.discriminator(real.repeat(1, 1, 2, 2)[None], condition.repeat(1, 1, 2, 2))
+    assert [list(one[0].shape[3:]) for one in found.features] == [[37, 29], [18, 14], [9, 7]]
     assert [len(one) for one in found.features] == [2, 2, 2]
     assert all(one.shape[:3] == (1, 3, 1) for one in found.terms["adversarial"])
 

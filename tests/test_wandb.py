@@ -14,7 +14,8 @@ pytest.importorskip("wandb")
 
 def test_a_training_is_recorded_as_it_is_logged(tmp_path):
     corpus = write_corpus(tmp_path / "corpus", {"train": made_up_people(5, 61), "val": made_up_people(2, 61, seed=7)})
-    argv = ["--data", str(corpus.folder), "--out", str(tmp_path / "run"), "--config", "tiny", "run.wandb=offline", "run.batch=3"]
+    argv = ["--data", str(corpus.folder), "--out", str(tmp_path / "run"), "--config", "tiny", "run.wandb=offline",
+            "run.batch=3"]
     done = subprocess.run([sys.executable, "-m", "headsync", "train", "expression", *argv],
                           capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
