@@ -85,10 +85,9 @@ class Evaluation(NamedTuple):
 
 
 def evaluate_videos(methods: Mapping[str, Path], reference: Path | None, *, audio: Path | None = None, split: str | None = None,
-                    settings: EvaluationSettings | None = None, pyramid: SyncerPyramid | None = None,
-                    embed: Embed | None = None, published: PublishedNetworks | None = None,
-                    detector: str | Detector = "mediapipe", device: str | torch.device = "auto",
-                    progress: bool = False) -> Evaluation:
+                    settings: EvaluationSettings | None = None, pyramid: SyncerPyramid | None = None, embed: Embed | None = None,
+                    published: PublishedNetworks | None = None, detector: str | Detector = "mediapipe",
+                    device: str | torch.device = "auto", progress: bool = False) -> Evaluation:
     """Every figure of the methods' clips (name: file, folder, manifest) against their references.
 
     Inputs are found by `find_items`. `pyramid` judges synchrony (the shipped metric family on `device` by default), `embed`
