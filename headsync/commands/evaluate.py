@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from headsync.commands.command import report_failures
+from headsync.commands.motion_arguments import add_device_argument
 from headsync.commands.parser import CommandParser
 
 EXAMPLE = "evaluate --generated made --reference corpus --split val --report report"
@@ -26,6 +27,7 @@ def add_arguments(parser: CommandParser) -> None:
     add("--published", type=Path, metavar="DIR", help="weight files of SyncNet, Inception, I3D, ArcFace, LPIPS, by their names")
     add("--wandb", choices=("disabled", "offline", "online"), default="disabled", help="log the means there, too")
     add("--seed", type=int, default=7)
+    add_device_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,11 +44,11 @@ def run(options: argparse.Namespace) -> int:
     methods = named_methods(options.method, options.generated)
     find_items(methods, options.reference, audio=options.audio, split=options.split)    # refused before networks are read
     settings = EvaluationSettings(every=options.every, follows=options.follows, rank_by=options.rank_by, seed=options.seed)
-    embed = None if options.identity == "none" else FaceEmbedder(load_face_encoder(options.identity))
+    embed = None if options.identity == "none" else FaceEmbedder(load_face_encoder(options.identity, device=options.device))
     published = load_published(options.published) if options.published else None
     with only_run(options.report):
         found = evaluate_videos(methods, options.reference, audio=options.audio, split=options.split, settings=settings,
-                                pyramid=load_syncers(options.syncers), embed=embed, published=published)
+                                pyramid=load_syncers(options.syncers, device=options.device), embed=embed, published=published)
         print(f"{write_report(options.report, found).page}: {found.cost}")
         if options.wandb != "disabled":
             with RunLog(options.report, wandb=options.wandb, config=found.settings) as log:

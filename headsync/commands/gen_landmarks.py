@@ -6,7 +6,7 @@ from pathlib import Path
 
 from headsync.commands.checks import check_inputs, reserved
 from headsync.commands.command import named, run_each
-from headsync.commands.motion_arguments import add_generator_arguments
+from headsync.commands.motion_arguments import add_device_argument, add_generator_arguments
 from headsync.commands.parser import CommandParser
 
 EXAMPLE = "gen-landmarks --audio speech.wav --refs photo.jpg --out motion.npz --preview motion.mp4"
@@ -21,6 +21,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--out", required=True, metavar="S.npz", help="the sequence; with several sounds a folder")
     parser.add_argument("--preview", metavar="S.mp4", help="the motion drawn, with the sound; with several sounds a folder")
     add_generator_arguments(parser, model="--model")
+    add_device_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,7 +41,8 @@ def generate_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path, Pa
         from landmark_stage import load_speaker, motion_control, motion_from, start_face, write_motion, write_preview
 
         control, motion = motion_control(options), motion_from(options)
-        speaker, start = load_speaker(options.generator, options.model), start_face(options.refs or options.start)
+        speaker = load_speaker(options.generator, options.model, device=options.device)
+        start = start_face(options.refs or options.start)
 
     def generate(audio, out, preview) -> None:
         print(f"{out}: {write_motion(audio, start, out, speaker=speaker, control=control, motion=motion)} frames")

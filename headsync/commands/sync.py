@@ -5,6 +5,7 @@ from pathlib import Path
 
 from headsync.commands.checks import check_inputs
 from headsync.commands.command import run_each
+from headsync.commands.motion_arguments import add_device_argument
 from headsync.commands.parser import CommandParser
 
 EXAMPLE = "sync talking.mp4 --plot plots"
@@ -16,6 +17,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--mode", choices=("valid", "syncnet"), default="valid", help="syncnet: as published figures")
     parser.add_argument("--weights", default="metric", help="metric (default), loss, or a weight file")
     parser.add_argument("--plot", metavar="DIR", help="one picture per video: similarity over time, distance over lag")
+    add_device_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -27,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     with stage("reading networks"):
         from syncers import as_talk, load_syncers, plot_sync, talk_offsets
 
-        pyramid = load_syncers(options.weights)
+        pyramid = load_syncers(options.weights, device=options.device)
 
     def measure(video: str) -> None:
         talk = as_talk(video, video)

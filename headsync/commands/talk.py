@@ -41,7 +41,7 @@ def speak_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path]]) -> 
         from render_stage import load_renderer, read_references
 
         control, choice = motion_control(options), motion_from(options)
-        speaker = load_speaker(options.generator, options.motion_model)
+        speaker = load_speaker(options.generator, options.motion_model, device=options.device)
         renderer = load_renderer(options.model, device=options.device)
         references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
 

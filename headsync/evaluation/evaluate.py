@@ -84,10 +84,10 @@ class Evaluation(NamedTuple):
         return f"{self.wall_s:.0f} s ({self.processor_s:.0f} s of processor time), peak memory {self.peak_mb:.0f} MB"
 
 
-def evaluate_videos(methods: Mapping[str, Path], reference: Path | None, *, audio: Path | None = None, split: str | None = None,
-                    settings: EvaluationSettings | None = None, pyramid: SyncerPyramid | None = None, embed: Embed | None = None,
-                    published: PublishedNetworks | None = None, detector: str | Detector = "mediapipe",
-                    device: str | torch.device = "auto", progress: bool = False) -> Evaluation:
+def evaluate_videos(methods: Mapping[str, Path], reference: Path | None, *, audio: Path | None = None,
+                    split: str | None = None, settings: EvaluationSettings | None = None, pyramid: SyncerPyramid | None = None,
+                    embed: Embed | None = None, published: PublishedNetworks | None = None, device: str | torch.device = "auto",
+                    detector: str | Detector = "mediapipe", progress: bool = False) -> Evaluation:
     """Every figure of the methods' clips (name: file, folder, manifest) against their references.
 
     Inputs are found by `find_items`. `pyramid` judges synchrony (the shipped metric family on `device` by default), `embed`

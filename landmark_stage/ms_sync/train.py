@@ -118,7 +118,7 @@ class GeneratorTask:
         if settings.generator.sway:
             self.generator.sway_by(settings.generator.sway * self._head_deviations(random), generator=random)
         if settings.begin_with:
-            self._begin_with(load_generator(settings.begin_with))
+            self._begin_with(load_generator(settings.begin_with, device="cpu"))
         terms = [name for name in TERMS if getattr(settings.weights, name)]
         adversary = None
         if terms:
@@ -223,5 +223,6 @@ def train_landmarks(corpus: Corpus, out: str | Path, settings: TrainSettings) ->
     or there are no such syncers.
     """
     require(corpus, NEEDS["landmarks"]._replace(train_frames=settings.material.frames + OBSERVED - 1, val_frames=PIECE_FRAMES))
-    judge = Judge(read_tracks(corpus, "val"), load_syncers(settings.validation_syncers))
-    return train_task(GeneratorTask(settings, read_tracks(corpus, "train"), load_syncers(settings.syncers), judge), out)
+    judge = Judge(read_tracks(corpus, "val"), load_syncers(settings.validation_syncers, device="cpu"))
+    return train_task(GeneratorTask(settings, read_tracks(corpus, "train"), load_syncers(settings.syncers, device="cpu"),
+                                    judge), out)

@@ -59,7 +59,7 @@ def load_perceptual(source: str | Path) -> PerceptualLoss:
     path = Path(source)
     if str(source) not in MODELS and (path.suffix == ".pth" or "vgg" in path.name.lower()):
         return PerceptualLoss(load_vgg19(path), PUBLISHED_WEIGHTS)
-    return PerceptualLoss(load_face_encoder(source), ENCODER_WEIGHTS)
+    return PerceptualLoss(load_face_encoder(source, device="cpu"), ENCODER_WEIGHTS)
 
 
 def loss_terms(picture: Tensor | None, window: Window, placed: Placed, batch: Batch, names: Collection[str],
