@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The wheel in an empty virtual environment in an empty folder, per Python: everything installed by pip, every command, a talk.
-#     benchmarks/wheel.sh FOLDER PYTHON...        for example: benchmarks/wheel.sh ../wheels python3.10 python3.11 python3.12
+#     benchmarks/wheel.sh FOLDER PYTHON...        for example: benchmarks/wheel.sh ../wheels python3.10 python3.12 python3.14
 # Builds wheel and source distribution of the last commit in FOLDER/dist, prints their sizes and the time of each step.
 # TORCH_OPTIONS: pip options for torch alone, as in the Makefile. FOLDER must be away from the repository.
 set -euo pipefail
