@@ -19,6 +19,7 @@ import headsync
 from headsync import media
 from headsync.landmarks.detection import extract
 from tests.face_files import PORTRAIT, shaking, write_tone, write_video
+from tests.moving_faces import write_moving_corpus
 from tests.talking import made_up_people, write_corpus
 from tests.test_readme import blocks
 
@@ -29,7 +30,6 @@ NAMES = [name for name in headsync.__all__ if name != "__version__"]
 HEAVY = {"torch", "numpy", "scipy", "cv2", "mediapipe", "numba", "av", "omegaconf", "matplotlib", "tqdm", "safetensors"}
 FRAMES = 83
 MOST_S = 0.2
-PENDING = {"train_landmarks", "train_renderer", "train_encoder"}     # being rewritten
 
 
 def in_a_new_process(program: str) -> str:
@@ -110,6 +110,7 @@ def folder(tmp_path_factory):
     (folder / "videos/ada").mkdir(parents=True)
     shutil.copy(folder / "clip.mp4", folder / "videos/ada")
     headsync.generate_landmarks(folder / "speech.wav", headsync.start_face(folder / "photo.jpg")).save(folder / "motion.npz")
+    write_moving_corpus(folder / "faces", ("train", "train", "train", "val", "val"))
     write_corpus(folder / "people", {"train": made_up_people(3, 131), "val": made_up_people(2, 137, seed=5)})
     return folder
 
@@ -133,7 +134,7 @@ def examples(name: str) -> doctest.DocTest:
     return doctest.DocTestParser().get_doctest(inspect.getdoc(verb) or "", {"Path": Path}, name, None, None)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - PENDING))
+@pytest.mark.parametrize("name", NAMES)
 def test_the_example_runs(name, folder, monkeypatch):
     monkeypatch.chdir(folder)
     test, told = examples(name), []

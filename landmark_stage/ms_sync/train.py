@@ -30,7 +30,7 @@ from headsync.experiment import (
     train_task,
 )
 from headsync.landmarks import LEVELS
-from headsync.media import ROWS_PER_FRAME
+from headsync.media import ROWS_PER_FRAME, checked
 from landmark_stage.generate import load_generator
 from landmark_stage.ms_sync.audio_pyramid import MARGIN_FRAMES
 from landmark_stage.ms_sync.calibrate import calibrate_sway, head_variance
@@ -215,12 +215,18 @@ class GeneratorTask:
         return save_weights(out / WEIGHT_FILE, model.state_dict(), config=form, half=True)
 
 
+@checked
 def train_landmarks(corpus: Corpus, out: str | Path, settings: TrainSettings) -> TrainReport:
     """The generator trained on the corpus's train people and kept by what it makes for its val people.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation, their noise-driven head motion
     calibrated, become `out`/generator.safetensors. ValueError, before any work, when the corpus is not enough
     or there are no such syncers.
+
+    >>> import headsync
+    >>> settings = headsync.load_settings("landmarks", "tiny", "run.steps=2")
+    >>> headsync.train_landmarks(headsync.open_corpus("people"), "runs/generator", settings).weights.name
+    'generator.safetensors'
     """
     require(corpus, NEEDS["landmarks"]._replace(train_frames=settings.material.frames + OBSERVED - 1, val_frames=PIECE_FRAMES))
     judge = Judge(read_tracks(corpus, "val"), load_syncers(settings.validation_syncers, device="cpu"))

@@ -32,6 +32,7 @@ from headsync.experiment import (
     train_task,
 )
 from headsync.experiment.precision import in_float32
+from headsync.media import checked
 from headsync.metrics.verification import pair_cosines, verify
 from render_stage.identity.data import (
     NOBODY,
@@ -202,11 +203,17 @@ def encoder_figures(encoder: FaceEncoder, faces: Faces) -> dict[str, float]:
             "turn_deg": float(answers.turn_deg.mean())}
 
 
+@checked
 def train_encoder(corpus: Corpus, out: str | Path, settings: EncoderTrainSettings) -> TrainReport:
     """A face encoder trained on one half of the corpus's train people, kept by what it is worth on val and the other half.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/face_encoder.safetensors.
     ValueError, before any work, when the corpus is not enough: two people on either side, one of them seen twice.
+
+    >>> import headsync
+    >>> settings = headsync.load_settings("encoder", "tiny", "run.steps=2")
+    >>> headsync.train_encoder(headsync.open_corpus("faces"), "runs/encoder", settings).weights.name
+    'face_encoder.safetensors'
     """
     lacking = encoder_shortfalls(corpus, settings.people)
     if lacking:

@@ -28,6 +28,7 @@ from headsync.experiment import (
     own_rows,
     train_task,
 )
+from headsync.media import checked
 from render_stage.geometry.topology import load_topology
 from render_stage.nn.discriminator import LARGEST_GRADIENT, DiscriminatorSettings, PictureDiscriminator
 from render_stage.nn.layers import resized
@@ -156,11 +157,17 @@ def shown_beside(batch: Batch) -> Tensor:
     return torch.cat([resized(torch.cat([guides.lines, guides.matched_lines], 1), CANVAS), guides.matched], 1)
 
 
+@checked
 def train_renderer(corpus: Corpus, out: str | Path, settings: RendererSettings) -> TrainReport:
     """The renderer trained on the corpus's train people and kept by its pictures of its val people.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/renderer.safetensors;
     sheets of samples lie in `out`/sheets. ValueError, before any work, when the corpus is not enough.
+
+    >>> import headsync
+    >>> settings = headsync.load_settings("renderer", "tiny", "run.steps=1")
+    >>> headsync.train_renderer(headsync.open_corpus("faces"), "runs/renderer", settings).weights.name
+    'renderer.safetensors'
     """
     require(corpus, NEEDS["renderer"])
     with first_before_others():     # it packs frames
