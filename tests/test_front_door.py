@@ -110,7 +110,7 @@ def folder(tmp_path_factory):
     (folder / "videos/ada").mkdir(parents=True)
     shutil.copy(folder / "clip.mp4", folder / "videos/ada")
     headsync.generate_landmarks(folder / "speech.wav", headsync.start_face(folder / "photo.jpg")).save(folder / "motion.npz")
-    write_moving_corpus(folder / "faces", ("train", "train", "train", "val", "val"))
+    write_moving_corpus(folder / "faces", ("train",) * 6 + ("val",) * 2)
     write_corpus(folder / "people", {"train": made_up_people(3, 131), "val": made_up_people(2, 137, seed=5)})
     return folder
 
