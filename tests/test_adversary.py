@@ -3,13 +3,14 @@
 import copy
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from headsync.experiment import Adversary
+from headsync.experiment import Adversary, mixed_precision
 from headsync.experiment.adversary import doubt_loss, fooling_loss, hinge_loss, logistic_loss
 from landmark_stage.ms_sync.discriminator import (
     LARGEST_GRADIENT,
@@ -46,8 +47,8 @@ def clips(B=5, T=17, dims=2, seed=1):
     return torch.cat([real[:, :OBSERVED], fake[:, OBSERVED:]], 1), real
 
 
-def adversary_of(dims=2, terms=TERMS):
-    torch.manual_seed(3)
+def adversary_of(dims=2, terms=TERMS, seed=3):
+    torch.manual_seed(seed)
     return Adversary(MotionDiscriminator(TINY, dims=dims, terms=terms), lr=TINY.lr, clip=LARGEST_GRADIENT)
 
 
@@ -64,11 +65,12 @@ def heard(adversary, fake, real, observed=OBSERVED):
     return adversary.loss(fake, real, *given(real, observed=observed))
 
 
-@pytest.fixture(scope="module")
-def taught():
+@lru_cache
+def taught(precision="fp32", seed=0):
     """An adversary after steps on sines and noise, and what its first and last step told; copy it before another."""
-    adversary = adversary_of()
-    told = [step(adversary, *clips(seed=number), number) for number in range(21)]
+    adversary, numbers = adversary_of(seed=3 + seed), range(100 * seed, 100 * seed + 21)
+    with mixed_precision("cpu", precision):
+        told = [step(adversary, *clips(seed=number), number) for number in numbers]
     return adversary, told[0], told[-1]
 
 
@@ -193,8 +195,8 @@ def test_velocities_are_seen_where_wanted_and_none_before_frame_1():
         torch.testing.assert_close(encoder(real)[:, :3], encoder(real[:, :3]))
 
 
-def test_every_matrix_keeps_to_a_spectral_norm_of_one(taught):
-    discriminator = copy.deepcopy(taught[0]).discriminator.train()
+def test_every_matrix_keeps_to_a_spectral_norm_of_one():
+    discriminator = copy.deepcopy(taught()[0]).discriminator.train()
     layers = [one for one in discriminator.modules() if isinstance(one, nn.Linear | nn.Conv1d) and one.weight[0].numel() > 1]
     assert len(layers) == 3 + 2 * (2 + 4) + (1 + 4 * 2 + 1)     # encoder, sequence judges, frame judge
     for layer in layers:
@@ -203,18 +205,19 @@ def test_every_matrix_keeps_to_a_spectral_norm_of_one(taught):
         assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, abs=0.02)
 
 
-def test_steps_tell_sines_from_noise_and_name_their_figures(taught):
-    _, first, last = taught
+def test_steps_tell_sines_from_noise_and_name_their_figures(precision, training_seed, learnt):
+    _, first, last = taught(precision, training_seed)
     assert set(last) == {"discriminator_gradient"} | {f"{term}_{name}" for term in ("frame", "sequence", "joint")
                                                for name in ("discriminator", "fake", "real")}
     for term in ("frame", "sequence", "joint"):
-        assert first[f"{term}_discriminator"] > 1.5 and last[f"{term}_discriminator"] < 1
-        assert last[f"{term}_real"] > last[f"{term}_fake"] + 1
+        learnt(f"{term}, hinge at first", first[f"{term}_discriminator"], above=1.5)
+        learnt(f"{term}, hinge at last", last[f"{term}_discriminator"], below=1)
+        learnt(f"{term}, real above fake", last[f"{term}_real"] - last[f"{term}_fake"], above=1)
     assert all(isinstance(value, float) for value in last.values())
 
 
-def test_gradients_are_cut_to_one(taught):
-    adversary = copy.deepcopy(taught[0])
+def test_gradients_are_cut_to_one():
+    adversary = copy.deepcopy(taught()[0])
     told = step(adversary, *clips()[::-1])    # fake and real swapped: a shock
     kept = torch.stack([one.grad.norm() for one in adversary.discriminator.parameters()]).norm()
     assert told["discriminator_gradient"] > 5 and kept.item() == pytest.approx(1, abs=1e-3)
@@ -243,15 +246,16 @@ def test_a_generator_hears_of_every_frame_and_teaches_the_judges_nothing(dims):
     assert fake.grad is None
 
 
-def test_going_along_the_gradient_fools_the_judges(taught):
-    adversary, (fake, real) = copy.deepcopy(taught[0]), clips(seed=99)
+def test_going_along_the_gradient_fools_the_judges(precision, training_seed, learnt):
+    adversary, (fake, real) = copy.deepcopy(taught(precision, training_seed)[0]), clips(seed=99 + training_seed)
     moved = fake.clone().requires_grad_()
     told = heard(adversary, moved, real)
     sum(told.values()).backward()
     after = heard(adversary, fake - 1e-3 * moved.grad / moved.grad.norm(), real)
     assert sum(after.values()) < sum(told.values())
     truth = heard(adversary, real, real)
-    assert all(truth[term] < told[term] - 1 for term in told)
+    for term in told:
+        learnt(f"{term}, real above fake", float(told[term] - truth[term]), above=1)
 
 
 @pytest.mark.parametrize("terms", [("frame",), ("sequence",), ("joint",), ("joint", "frame")])
