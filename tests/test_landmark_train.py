@@ -145,7 +145,7 @@ def test_it_learns_what_it_is_shown(syncers, precision, training_seed, learnt):
     for _ in range(80):
         last = one.step()
     for name in ("lips", "positions"):
-        learnt(name, last[name] / first[name], below=0.5)
+        learnt(name, last[name] / first[name], below=0.7)
 
 
 def test_heads_are_made_to_sway_as_far_as_real_ones(syncers):

@@ -69,7 +69,7 @@ def test_nobody_is_judged_by_his_own_voice_and_pools_are_dealt_out():
 
 
 def test_it_learns_what_hangs_together(trained, learnt):
-    learnt("first level's accuracy", trained.levels[0].best, above=0.9)
+    learnt("first level's accuracy", trained.levels[0].best, above=0.8)
     learnt("worst level's accuracy", min(level.best for level in trained.levels), above=3 / 49)
 
 
