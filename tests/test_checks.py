@@ -178,6 +178,16 @@ def test_what_a_training_needs_is_there_before_it_begins(corpus, capsys, words, 
     assert line in told(capsys, "train", *words, *data, "--out", "run", "--config", "tiny")
 
 
+@pytest.mark.parametrize("words", [
+    [*TALK, "v.mp4"], [*RENDER, "v.mp4"], [*GENERATE, "m.npz"],
+    ["evaluate", "--generated", "s.npz", "--reference", "s.npz", "--report", "r"],
+])
+def test_a_device_that_is_not_there_is_refused(monkeypatch, material, capsys, words):
+    monkeypatch.undo()      # networks may be read
+    monkeypatch.chdir(material)
+    assert told(capsys, *words, "--device", "tpu").startswith("headsync: there is no device 'tpu'; choose auto, cpu, cuda")
+
+
 def test_settings_are_told_apart_by_what_may_change(tmp_path):
     @dataclass(frozen=True)
     class Network:
