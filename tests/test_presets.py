@@ -1,13 +1,19 @@
 """Every shipped preset builds, and the smallest and the published form take a step."""
 
+import dataclasses
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 import torch
+import yaml
 
-from headsync.experiment import Trainer, load_config
+from headsync.experiment import Trainer, build_config, config_dict, load_config
+from headsync.experiment.config import plain
 from landmark_stage import GeneratorTask
 from landmark_stage import TrainSettings as GeneratorTrainSettings
+from landmark_stage.expression.train import ExpressionTrainSettings
+from landmark_stage.head_motion.train import HeadTrainSettings
 from landmark_stage.ms_sync.data import Track
 from render_stage.identity.training import EncoderTrainSettings
 from render_stage.rhythmic_head.train import RendererSettings
@@ -17,20 +23,70 @@ from tests.talking import made_up_people, made_up_talk
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SCHEMAS = {"syncers": TrainSettings, "correction": CorrectionSettings, "landmarks": GeneratorTrainSettings,
-           "renderer": RendererSettings, "encoder": EncoderTrainSettings}
-PRESETS = [(folder.name, path.stem) for folder in sorted(CONFIGS.iterdir()) if folder.is_dir() and folder.name in SCHEMAS
+           "expression": ExpressionTrainSettings, "head_motion": HeadTrainSettings, "renderer": RendererSettings,
+           "encoder": EncoderTrainSettings}
+PRESETS = [(folder.name, path.stem) for folder in sorted(CONFIGS.iterdir()) if (folder / "base.yaml").is_file()
            for path in sorted(folder.glob("*.yaml"))]
 
 
+def base_of(stage):
+    return yaml.safe_load((CONFIGS / stage / "base.yaml").read_text(encoding="utf-8"))
+
+
+def other_defaults(schema, tree, key=""):
+    """Keys whose dataclass default differs from the base's value, or that the base does not have."""
+    hints, wrong = get_type_hints(schema), []
+    for field in dataclasses.fields(schema):
+        name = f"{key}.{field.name}".lstrip(".")
+        if field.name not in tree:
+            wrong.append(name)
+        elif dataclasses.is_dataclass(hints[field.name]):
+            wrong += other_defaults(hints[field.name], tree[field.name], name)
+        elif field.default is not dataclasses.MISSING and plain(field.default) != tree[field.name]:
+            wrong.append(name)
+        elif field.default_factory is not dataclasses.MISSING and plain(field.default_factory()) != tree[field.name]:
+            wrong.append(name)
+    return wrong
+
+
+def nested(schema):
+    """The dataclass and all those in it."""
+    inside = [hint for hint in get_type_hints(schema).values() if dataclasses.is_dataclass(hint)]
+    return {schema}.union(*map(nested, inside))
+
+
+def test_every_stage_is_looked_at():
+    assert {stage for stage, _ in PRESETS} == set(SCHEMAS)
+
+
 @pytest.mark.parametrize("stage, preset", PRESETS)
-def test_presets_are_complete(stage, preset):
-    load_config(SCHEMAS[stage], stage=stage, preset=preset)
+def test_presets_build_and_say_only_what_differs(stage, preset):
+    settings = load_config(SCHEMAS[stage], stage=stage, preset=preset)
+    assert build_config(SCHEMAS[stage], config_dict(settings)) == settings
 
 
-@pytest.mark.parametrize("stage", ["syncers", "landmarks", "renderer", "encoder"])
-def test_the_base_leaves_nothing_to_defaults(stage):
-    text = (CONFIGS / stage / "base.yaml").read_text()
-    assert all(f"{name}:" in text for name in SCHEMAS[stage].__dataclass_fields__)
+@pytest.mark.parametrize("stage", SCHEMAS)
+def test_the_base_is_complete_and_there_is_one_default(stage):
+    assert config_dict(load_config(SCHEMAS[stage], stage=stage)) == base_of(stage)
+    assert other_defaults(SCHEMAS[stage], base_of(stage)) == []
+
+
+def test_other_defaults_are_found():
+    tree = base_of("expression")
+    tree["run"]["seed"], tree["model"]["hidden"] = 7, 3
+    del tree["material"]["flip"]
+    assert sorted(other_defaults(ExpressionTrainSettings, tree)) == ["material.flip", "model.hidden", "run.seed"]
+
+
+@pytest.mark.parametrize("schema", sorted(set().union(*map(nested, SCHEMAS.values())), key=lambda one: one.__qualname__))
+def test_no_settings_raise_on_their_own_defaults(schema):
+    required = [field for field in dataclasses.fields(schema)
+                if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING]
+    if required:
+        with pytest.raises(TypeError, match="missing"):
+            schema()
+    else:
+        assert dataclasses.is_dataclass(schema())
 
 
 @pytest.mark.parametrize("preset, most", [("small", 150_000), ("metric", 300_000), ("paper", 80_000_000)])
