@@ -202,5 +202,5 @@ def test_loaders_take_a_precision_and_pictures_hardly_change():
             frames[precision] = renderer.frames(renderer.prepare([face]), Drive(face.points[None])).astype(int)
     apart = np.abs(frames["fp32"] - frames["bf16"])
     assert 0 < apart.mean() < 1
-    with pytest.raises(ValueError, match="precision is 'half'"):
-        load_renderer("no such file", precision="half")
+    with pytest.raises(TypeError, match="precision must be 'auto' or 'fp32' or 'bf16', got str 'half'"):
+        load_renderer("no such file", precision="half")     # before the file is looked for

@@ -86,6 +86,7 @@ class EncoderTrainSettings:
             raise ValueError(f"stride must be 1 or more and unknown in [0, 1), got {self.stride} and {self.unknown}")
 
 
+@in_float32
 def identity_loss(embeddings: Tensor, people: Tensor, person: Tensor) -> Tensor:
     """Cosine softmax with a margin: -log softmax of s (cos - m [own]) at one's own place; 0 when nobody is known.
 
