@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from headsync.evaluation.clip import clip_profiles
 from headsync.evaluation.networks import PublishedNetwork, csim, i3d_features, inception_features, lpips, sync_figures
-from headsync.evaluation.networks.inception import I3d, InceptionV3
 from headsync.evaluation.networks.nets import IResNet, Lpips, SyncNet
 from headsync.landmarks import canonical_face
 from headsync.media import read_audio
@@ -70,7 +69,18 @@ def pictures(count: int, size: int = 67) -> list[np.ndarray]:
     return [*np.random.default_rng(3).integers(0, 256, (count, size, size, 3)).astype(np.uint8)]
 
 
-def published(network: torch.nn.Module) -> PublishedNetwork:
+class StandIn(nn.Module):
+    """A convolution in place of a large network: (B, C, ...) to means (B, C') or, of films, (B, C', n)."""
+
+    def __init__(self, convolution: nn.Module, kept: int):
+        super().__init__()
+        self.convolution, self.kept = convolution, kept
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.convolution(x).flatten(1 + self.kept).mean(-1)
+
+
+def published(network: nn.Module) -> PublishedNetwork:
     state = random_state(network).items()
     network.load_state_dict({name: one.float() if one.is_floating_point() else one for name, one in state})
     return PublishedNetwork(network.eval().requires_grad_(False), ("0",))
@@ -120,8 +130,8 @@ FULL = {
     "FaceEmbedder": lambda: FaceEmbedder(load_face_encoder("identity"))(np.stack(pictures(2, 256)), np.stack(
         [canonical_face()] * 2)),
     "encoder_answers": lambda: encoder_answers(load_face_encoder(), made_up_faces()),
-    "inception_features": lambda: inception_features(pictures(1), published(InceptionV3())),
-    "i3d_features": lambda: i3d_features([pictures(9, 224)], published(I3d())),
+    "inception_features": lambda: inception_features(pictures(1), published(StandIn(nn.Conv2d(3, 7, 16, 16), 1))),
+    "i3d_features": lambda: i3d_features([pictures(9, 224)], published(StandIn(nn.Conv3d(3, 7, (4, 16, 16), (4, 16, 16)), 2))),
     "csim": lambda: csim(pictures(1, 112), pictures(1, 112), published(IResNet((1, 1, 1, 1)))),
     "lpips": lambda: lpips(pictures(1), pictures(1)[::-1], published(Lpips())),
     "sync_figures": lambda: sync_figures(pictures(7, 224), waveform()[: 640 * 7], published(SyncNet())),

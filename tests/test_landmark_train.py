@@ -142,7 +142,7 @@ def test_it_learns_what_it_is_shown(syncers, precision, training_seed, learnt):
     batch = one.task.batch(0)
     one.task.batch = lambda step: batch
     first = one.step()
-    for _ in range(80):
+    for _ in range(50):
         last = one.step()
     for name in ("lips", "positions"):
         learnt(name, last[name] / first[name], below=0.7)

@@ -1,8 +1,11 @@
 """The choice of precision: a name, the environment variable where none is given, the device's units where neither is."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from headsync.commands.program import main
 from headsync.experiment import precision
 from headsync.experiment.precision import VARIABLE, chosen_precision, mixed_precision
 
@@ -71,3 +74,12 @@ def test_unknown_names_are_refused_in_one_line(monkeypatch):
                                          "or unset it$"):
         mixed_precision(CPU)
     assert chosen_precision(CPU, "fp32") == "fp32"      # nobody asks the variable
+
+
+def test_commands_end_with_one_line_and_without_a_file(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv(VARIABLE, "half")
+    examples, out = Path(__file__).parents[1] / "examples", tmp_path / "a.mp4"
+    line = ["talk", "--audio", str(examples / "speech.flac"), "--refs", str(examples / "astronaut.jpg"), "--out", str(out)]
+    assert main(line) == 2 and not any(tmp_path.iterdir())
+    assert capsys.readouterr().err == ("headsync: the environment variable HEADSYNC_PRECISION is 'half'; set it to auto, fp32, "
+                                       "bf16, or unset it\n")
