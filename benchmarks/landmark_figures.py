@@ -22,7 +22,7 @@ from landmark_stage import load_generator
 from landmark_stage.ms_sync.audio_pyramid import SILENT_ROW
 from landmark_stage.ms_sync.data import Track, read_tracks
 from landmark_stage.ms_sync.validate import Piece, generated, pieces_of, plane, synchrony
-from syncers import Talk, foreign, load_syncers, static
+from syncers import Talk, load_syncers, mismatched, static
 
 CANVAS = 256
 LENGTHS = (40, 80, 200)
@@ -53,7 +53,7 @@ def judge_synchrony(methods: dict, tracks: list[Track], frames: int) -> None:
     print(f"\n| {frames} frames, {len(pieces)} pieces of {len(set(names))} clips | " +
           " | ".join(f"{200 << level} ms: off / conf / score" for level in range(len(real.offset))) + " |")
     for name, found in (("real", real), ("still face", still),
-                        ("foreign sound", synchrony(syncers, [foreign(a, b) for a, b in zip(talks, others)]))):
+                        ("mismatched audio", synchrony(syncers, [mismatched(a, b) for a, b in zip(talks, others)]))):
         show_synchrony(name, found, real, still)
     for name, generator in methods.items():
         for noise in (1.0, 0.0):

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 SCALES = (200, 400, 800, 1600)
-OURS = {"real": "ground truth", "still face": "still face", "foreign sound": "foreign sound", "short": "MS-Sync `short`",
+OURS = {"real": "ground truth", "still face": "still face", "mismatched audio": "mismatched audio", "short": "MS-Sync `short`",
         "long": "MS-Sync `long`", "redrawn": "real landmarks + renderer", "dubbed": "`long` under the real head + renderer",
         "rhythmic": "expression + learned head + renderer"}
 
@@ -76,7 +76,7 @@ def synchrony(pieces: Report) -> None:
         ours = {f"here, {clips} pieces: {OURS[method]}": " | ".join(
             f"{pieces.figure(method, f'av_off_{scale}_{mode}', deviation=True)} / "
             f"{pieces.figure(method, f'av_conf_{scale}_{mode}', deviation=True)}" for scale in SCALES)
-            for method in pieces.each("real", "still face", "foreign sound", "short", "long")}
+            for method in pieces.each("real", "still face", "mismatched audio", "short", "long")}
         head = f"mode `{mode}`: AV-Off in steps / AV-Conf | " + " | ".join(f"{scale} ms" for scale in SCALES)
         table(head, SYNCHRONY if mode == "syncnet" else {}, ours)
 

@@ -4,8 +4,8 @@
         [--keep-unsure]
 
 Clips are cut into windows of 80, 100 and 200 frames that overlap by half or more, and judged whole. Printed per level
-and length: offset within one step, exact offset, ROC area of distance at lag 0 against foreign sound, and of
-confidence against foreign sound and against a static face; then AV-Off and AV-Conf with their anchors, how planted
+and length: offset within one step, exact offset, ROC area of distance at lag 0 against mismatched audio, and of
+confidence against mismatched audio and against a static face; then AV-Off and AV-Conf with their anchors, how planted
 shifts are followed, and speed.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from headsync.corpus import open_corpus
-from syncers import Talk, foreign, level_profiles, load_syncers, separation, shifted, static, summarise
+from syncers import Talk, level_profiles, load_syncers, mismatched, separation, shifted, static, summarise
 from syncers.data import HALVES, of_half, read_talks
 
 LENGTHS = (80, 100, 200)
@@ -57,21 +57,21 @@ def lag_zero(pyramid, talk: Talk) -> list[float]:
 def judge(pyramid, pieces: Pieces, mode: str) -> None:
     """One line per level."""
     genuine = [level_profiles(pyramid, talk, mode=mode) for talk in pieces.talks]
-    strange = [level_profiles(pyramid, foreign(talk, other), mode=mode) for talk, other in zip(pieces.talks, pieces.others)]
+    wrong = [level_profiles(pyramid, mismatched(talk, other), mode=mode) for talk, other in zip(pieces.talks, pieces.others)]
     still = [level_profiles(pyramid, static(talk), mode=mode) for talk in pieces.talks]
     near = [lag_zero(pyramid, talk) for talk in pieces.talks]
-    far = [lag_zero(pyramid, foreign(talk, other)) for talk, other in zip(pieces.talks, pieces.others)]
+    far = [lag_zero(pyramid, mismatched(talk, other)) for talk, other in zip(pieces.talks, pieces.others)]
     for level in range(min(map(len, genuine))):
         offsets = [profiles[level].offset for profiles in genuine]
         missed = sorted({name for name, offset in zip(pieces.names, offsets) if abs(offset) > 1})
-        conf = [[profiles[level].confidence for profiles in kind] for kind in (genuine, strange, still)]
+        conf = [[profiles[level].confidence for profiles in kind] for kind in (genuine, wrong, still)]
         n = len(offsets)
         print(f"| {mode} | {level + 1} | {pieces.frames} | {n} ({len(set(pieces.names))}) "
               f"| {sum(abs(o) <= 1 for o in offsets) / n:.1%} | {offsets.count(0) / n:.1%} "
               f"| {separation([-d[level] for d in near], [-d[level] for d in far]):.3f} "
               f"| {separation(conf[0], conf[1]):.3f} | {separation(conf[0], conf[2]):.3f} | {' '.join(missed)} |")
         if pieces.frames == LENGTHS[-1] or (mode == "syncnet" and pieces.frames == LENGTHS[0]):
-            for name, kind, values in zip(("genuine", "foreign", "static"), (genuine, strange, still), conf):
+            for name, kind, values in zip(("genuine", "mismatched", "static"), (genuine, wrong, still), conf):
                 off = summarise([abs(profiles[level].offset) for profiles in kind])
                 sure = summarise(values)
                 print(f"|   {name} | {level + 1} | AV-Off {shown(off)} | AV-Conf {shown(sure)} |")
@@ -112,7 +112,7 @@ def main() -> None:
     pyramid = load_syncers(options.weights)
     print(f"{len(talks)} clips of {len({one.identity for one in talks})} people of {options.split}, half {options.people}, "
           f"{options.weights}")
-    print("| mode | level | frames | windows (clips) | within 1 step | exact | AUC lag 0 | AUC conf foreign | static "
+    print("| mode | level | frames | windows (clips) | within 1 step | exact | AUC lag 0 | AUC conf mismatched | static "
           "| missed |")
     for mode in ("valid", "syncnet"):
         for frames in (*LENGTHS, None):

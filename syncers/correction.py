@@ -16,15 +16,15 @@ from headsync.corpus import Corpus, SyncRow, minutes, record_sync
 from headsync.experiment import Trainer
 from headsync.media import stage, tracked
 from syncers.data import NamedTalk, fold_of, read_talks
-from syncers.measure import Talk, aligned, foreign, level_profiles
+from syncers.measure import Talk, aligned, level_profiles, mismatched
 from syncers.model import SyncerPyramid
 from syncers.offset import LagProfile
 from syncers.train import LevelTask, TrainSettings
 
 PEAK_STEPS = 2              # lags this near to the best one belong to its peak
 LARGEST_OFFSET_FRAMES = 8   # clips claimed to be farther off are not believed
-SURE_SHARE = 0.95           # of foreign pairs of like length that a sure clip's margin exceeds
-LENGTHS = (0, 36, 60, 100, 200)     # frames; margins of foreign pairs depend on the length
+SURE_SHARE = 0.95           # of mismatched pairs of like length that a sure clip's margin exceeds
+LENGTHS = (0, 36, 60, 100, 200)     # frames; margins of mismatched pairs depend on the length
 ITSELF_MINUTES, ITSELF_PEOPLE = 15, 20      # of train material, from which on a corpus corrects itself by default
 MOST_PASSES, LEAST_STEPS = 30, 60           # of a fold's syncer over its windows: more only learn a small corpus by heart
 
@@ -57,12 +57,12 @@ def margin(profile: LagProfile) -> float:
 
 
 def estimate(pyramid: SyncerPyramid, talks: Sequence[NamedTalk]) -> dict[str, Estimate]:
-    """An estimate per clip of at least two seconds' sense: sure when its margin exceeds that of foreign sound.
+    """An estimate per clip of at least two seconds' sense: sure when its margin exceeds that of mismatched audio.
 
     The threshold is the 95th percentile of the margins that clips of like length reach with another clip's sound.
     """
     profiles = {one.name: _first_profile(pyramid, one.talk) for one in tracked(talks, "judging clips", unit="clip")}
-    strangers = {one.name: _first_profile(pyramid, foreign(one.talk, other.talk))
+    strangers = {one.name: _first_profile(pyramid, mismatched(one.talk, other.talk))
                  for one, other in zip(talks, [*talks[7:], *talks[:7]]) if one.name != other.name}
     lengths = {one.name: len(one.talk.flat) for one in talks}
     thresholds = _thresholds(strangers, lengths)

@@ -36,10 +36,10 @@ def negative_weights(clip: Tensor, step: Tensor, *, negatives: int = NEGATIVES) 
     same = clip[:, None] == clip[None]
     near = same & ((step[:, None] - step[None]).abs() < LEAST_GAP_STEPS)
     misaligned, other = same & ~near, ~same
-    own, foreign = misaligned.sum(1, keepdim=True).float(), other.sum(1, keepdim=True).float()
+    own, others = misaligned.sum(1, keepdim=True).float(), other.sum(1, keepdim=True).float()
     wanted = own.clamp(max=negatives / 2)
     inside = (wanted / own.clamp(min=1)).clamp(min=1e-9).log()
-    outside = ((negatives - wanted) / foreign.clamp(min=1)).log()
+    outside = ((negatives - wanted) / others.clamp(min=1)).log()
     weights = torch.where(misaligned, inside, outside).masked_fill(near, _OUT)
     return weights.masked_fill(torch.eye(len(clip), dtype=torch.bool, device=clip.device), 0.0)  # (n, n)
 

@@ -53,7 +53,7 @@ def static(talk: Talk) -> Talk:
     return talk._replace(flat=talk.flat[:1].expand_as(talk.flat))
 
 
-def foreign(talk: Talk, other: Talk) -> Talk:
+def mismatched(talk: Talk, other: Talk) -> Talk:
     """The clip with the sound of another, both cut to the shorter: an anchor."""
     frames = min(len(talk.flat), len(other.flat))
     return Talk(talk.flat[:frames], other.rows[: 4 * frames])

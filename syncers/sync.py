@@ -37,7 +37,7 @@ class SyncOffset(NamedTuple):
     level: int
     window_ms: int
     frames: int             # by which the sound is late (negative: early), in steps of 2^(level - 1) frames
-    confidence: float       # AV-Conf; static faces and foreign sound reach little
+    confidence: float       # AV-Conf; static faces and mismatched audio reach little
     distance: float         # smallest mean embedding distance
 
 

@@ -15,7 +15,7 @@ import pytest
 from headsync.commands.program import main
 from headsync.corpus import Clip
 from headsync.corpus.corpus import write_table
-from headsync.evaluation.anchors import FOREIGN, REAL, SHIFTED, STILL, Shift
+from headsync.evaluation.anchors import MISMATCHED, REAL, SHIFTED, STILL, Shift
 from headsync.evaluation.evaluate import EvaluationSettings, evaluate_videos
 from headsync.evaluation.report.page import write_report
 from headsync.evaluation.summary import as_json, calibration, scores, summaries
@@ -84,7 +84,7 @@ def test_anchors_are_what_they_say(judged):
     assert real["lmd"].mean == 0 and real["lmd"].high == 0
     assert still["turn_deg"].mean == pytest.approx(0, abs=1e-3) and still["jitter_px"].mean == pytest.approx(0, abs=1e-6)
     assert still["lmd_mouth"].mean > 0.1
-    assert real["av_conf_200_valid"].count == len(FRAMES) and summaries(judged, FOREIGN)["av_conf_200_valid"].count == 2
+    assert real["av_conf_200_valid"].count == len(FRAMES) and summaries(judged, MISMATCHED)["av_conf_200_valid"].count == 2
     assert SHIFTED in {row.method for row in judged.rows} and {shift.window_ms for shift in judged.shifts} >= {200, 400}
     found = scores(judged, REAL)
     assert all(value == pytest.approx(1) for value in found.values()) and all(v == 0 for v in scores(judged, STILL).values())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from headsync.evaluation.anchors import FOREIGN, REAL, SHIFTED, STILL, Anchors, FaceCollection
+from headsync.evaluation.anchors import MISMATCHED, REAL, SHIFTED, STILL, Anchors, FaceCollection
 from headsync.evaluation.catalogue import FIGURES, badness, groups
 from headsync.evaluation.clip import clip_profiles
 from headsync.evaluation.curves import Curves
@@ -95,12 +95,12 @@ def test_sound_known_to_be_late_is_put_right(talk):
     assert clip_profiles(points[:4], rows, pyramid).figures() == {}
 
 
-def test_shifted_sound_is_found_where_it_was_put_and_foreign_sound_is_anothers(talk):
+def test_shifted_sound_is_found_where_it_was_put_and_mismatched_audio_is_anothers(talk):
     points, rows = talk
     anchors = Anchors(load_syncers("loss"))
     reference = Reference(Side(points, np.ones(len(points), bool), None), (0.0, 0.0, 256.0, 256.0), (256, 256), rows)
     told = [{row.anchor for row in anchors.rows(reference, identity=person, late_frames=0)} for person in ("ann", "ann", "bob")]
-    assert told[0] == told[1] == {REAL, STILL, SHIFTED} and told[2] == {REAL, STILL, SHIFTED, FOREIGN}
+    assert told[0] == told[1] == {REAL, STILL, SHIFTED} and told[2] == {REAL, STILL, SHIFTED, MISMATCHED}
     fine = [shift for shift in anchors.shifts if shift.window_ms <= 400]
     assert len(fine) == 6 and fine[0].frames == 5 and all(abs(shift.frames - 5) <= shift.step_frames for shift in fine)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from headsync.commands import sync
-from syncers import as_talk, foreign, level_profiles, load_syncers, shifted, static, talk_offsets
+from syncers import as_talk, level_profiles, load_syncers, mismatched, shifted, static, talk_offsets
 
 CORPUS = Path(os.environ.get("HEADSYNC_CORPUS", Path(__file__).parents[1] / "../shared/corpus"))
 FAMILIES = ("metric", "loss")
@@ -57,7 +57,7 @@ def test_real_speech_is_told_from_still_faces_and_strange_sound(talks, family):
     pyramid = load_syncers(family)
     for number, talk in enumerate(talks):
         real, still, strange = (level_profiles(pyramid, one)[0].confidence
-                                for one in (talk, static(talk), foreign(talk, talks[number - 1])))
+                                for one in (talk, static(talk), mismatched(talk, talks[number - 1])))
         assert real > 2 * max(still, strange)
 
 

@@ -13,9 +13,9 @@ from syncers import (
     TrainSettings,
     aligned,
     cross_fit_corpus,
-    foreign,
     level_profiles,
     load_syncers,
+    mismatched,
     separation,
     shifted,
     static,
@@ -80,7 +80,7 @@ def test_offsets_are_found_shifted_and_told_from_strangers(trained, learnt):
         offsets = [level_profiles(pyramid, shifted(talk, k))[0].offset for talk in talks]
         learnt(f"of 8 offsets {k} found", offsets.count(k), above=6)
     genuine = [level_profiles(pyramid, talk)[0].confidence for talk in talks]
-    strangers = [level_profiles(pyramid, foreign(talk, other))[0].confidence
+    strangers = [level_profiles(pyramid, mismatched(talk, other))[0].confidence
                  for talk, other in zip(talks, [*talks[1:], talks[0]])]
     still = [level_profiles(pyramid, static(talk))[0].confidence for talk in talks]
     learnt("genuine told from strangers", separation(genuine, strangers), above=0.95)

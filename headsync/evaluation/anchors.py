@@ -1,4 +1,4 @@
-"""What gives figures their sense: the real clips judged alike, standing still, with foreign and with shifted sound; and faces
+"""The anchors of an evaluation: the real clips, the first face held, with mismatched and with shifted audio; and faces
 of one and of two people as the identity encoder sees them.
 
 Shapes: T frames, L = 68 landmarks, R = 4T feature rows, N faces, E embedding features.
@@ -14,8 +14,8 @@ from syncers import SyncerPyramid, separation
 from syncers.measure import LEAST_WINDOWS
 from syncers.sync import WINDOW_MS
 
-REAL, STILL, FOREIGN, SHIFTED = "real", "still face", "foreign sound", "shifted sound"
-ANCHORS = (REAL, STILL, FOREIGN, SHIFTED)
+REAL, STILL, MISMATCHED, SHIFTED = "real", "still face", "mismatched audio", "shifted sound"
+ANCHORS = (REAL, STILL, MISMATCHED, SHIFTED)
 SHIFT_FRAMES = 5        # 200 ms: a step of the first level is 1 frame, of the fourth 8
 FACES_PER_CLIP = 4
 MOST_FACES = 400        # pairs grow with the square
@@ -38,7 +38,7 @@ class Shift(NamedTuple):
 
 
 class Anchors:
-    """Judges the real clips as they arrive; keeps one clip's sound for the next person's foreign one."""
+    """Measures the real clips as they arrive; keeps one clip's audio as mismatched audio for the next person."""
 
     def __init__(self, pyramid: SyncerPyramid):
         self._pyramid = pyramid
@@ -55,11 +55,11 @@ class Anchors:
         told.append(AnchorRow(STILL, {**_synchrony(held), **motion_figures(still, rows), **_against(still, side)}, held))
         if rows is None:
             return told
-        foreign = next((sound for person, sound in self._sounds if person != identity), None)
-        if foreign is not None:
-            frames = min(len(side.points), len(foreign) // 4)
-            found = clip_profiles(side.points[:frames], foreign[: 4 * frames], self._pyramid)
-            told.append(AnchorRow(FOREIGN, found.figures(), found))
+        other_audio = next((sound for person, sound in self._sounds if person != identity), None)
+        if other_audio is not None:
+            frames = min(len(side.points), len(other_audio) // 4)
+            found = clip_profiles(side.points[:frames], other_audio[: 4 * frames], self._pyramid)
+            told.append(AnchorRow(MISMATCHED, found.figures(), found))
         self._sounds = [(identity, rows), *((person, sound) for person, sound in self._sounds if person != identity)][:2]
         found = clip_profiles(side.points, rows, self._pyramid, late_frames=late_frames + SHIFT_FRAMES)
         told.append(AnchorRow(SHIFTED, found.figures(), found))

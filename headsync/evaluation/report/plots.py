@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from headsync.evaluation.anchors import FOREIGN, REAL, SHIFTED, STILL
+from headsync.evaluation.anchors import MISMATCHED, REAL, SHIFTED, STILL
 from headsync.evaluation.catalogue import FIGURES, LEVELS
 from headsync.evaluation.evaluate import Evaluation
 from headsync.evaluation.worst import title
@@ -18,7 +18,7 @@ from headsync.media.caches import keep_fonts_somewhere
 from syncers.sync import WINDOW_MS
 
 COLOURS = ("#2a6fdb", "#d9622b", "#3a9d5d", "#8a4fbf", "#c23b6e", "#0f8b8d", "#8c6d1f", "#5b6b7b")     # of methods, in order
-ANCHOR_LOOK = {REAL: ("#111111", "-"), STILL: ("#888888", "--"), FOREIGN: ("#888888", ":"), SHIFTED: ("#bbbbbb", "-.")}
+ANCHOR_LOOK = {REAL: ("#111111", "-"), STILL: ("#888888", "--"), MISMATCHED: ("#888888", ":"), SHIFTED: ("#bbbbbb", "-.")}
 DISTRIBUTED = ("av_conf_200_valid", "av_off_200_valid", "lmd", "lmd_mouth_frontal", "ssim", "ssim_mouth", "psnr_db", "csim",
                "jitter_px", "turn_deg", "lip_opening_std", "blinks_per_minute")
 MOST_SHOWN_HEADS = 3
@@ -67,7 +67,7 @@ def lag_plots(evaluation: Evaluation) -> str:
         return ""
     figure, axes = _axes(len(levels), min(4, len(levels)), width=2.9, height=2.5)
     for axis, level in zip(axes, levels):
-        for method in (STILL, FOREIGN, SHIFTED, REAL, *evaluation.methods):
+        for method in (STILL, MISMATCHED, SHIFTED, REAL, *evaluation.methods):
             curve = evaluation.curves.lag_curve(method, level)
             if curve is not None:
                 colour, style = look(evaluation, method)
