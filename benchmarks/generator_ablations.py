@@ -13,8 +13,9 @@ from pathlib import Path
 
 from headsync.corpus import open_corpus
 from headsync.experiment import load_config
-from landmark_stage import TrainSettings, load_generator, train_landmarks
+from landmark_stage import load_generator
 from landmark_stage.ms_sync.data import read_tracks
+from landmark_stage.ms_sync.train import TrainSettings, train_landmarks
 from landmark_stage.ms_sync.validate import Judge
 from syncers import load_syncers
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from benchmarks.sync_figures import piece
 from headsync.corpus import open_corpus
 from headsync.experiment import load_config
-from syncers import TrainSettings, level_profiles, load_syncers, train_syncers
+from syncers import level_profiles, load_syncers
 from syncers.data import of_half, read_talks
-from syncers.train import usable
+from syncers.train import TrainSettings, train_syncers, usable
 
 POINTS = "syncer.channels.faces=[points]"
 VARIANTS = {

@@ -26,28 +26,31 @@ if TYPE_CHECKING:
         load_generator,
         start_face,
         stream_landmarks,
-        train_landmarks,
         write_landmarks,
     )
     from landmark_stage.expression.train import train_expression
     from landmark_stage.head_motion.train import train_head_motion
+    from landmark_stage.ms_sync.train import train_landmarks
     from render_stage import Drive, Renderer, RenderReport, load_renderer, read_references, render_video
     from render_stage.identity.training import train_encoder
     from render_stage.rhythmic_head.train import train_renderer
-    from syncers import SyncOffset, load_syncers, sync_offset, train_syncers
+    from syncers import SyncOffset, load_syncers, sync_offset
+    from syncers.train import train_syncers
 
     __version__: str
 
 _MODULES = {
     "headsync.verbs": ("talk", "evaluate", "preprocess", "load_settings", "TalkReport"),
     "landmark_stage": ("generate_landmarks", "stream_landmarks", "write_landmarks", "start_face", "load_generator",
-                       "train_landmarks", "MotionChoice", "MotionControl"),
+                       "MotionChoice", "MotionControl"),
     "render_stage": ("render_video", "read_references", "load_renderer", "Renderer", "Drive", "RenderReport"),
+    "landmark_stage.ms_sync.train": ("train_landmarks",),
     "landmark_stage.expression.train": ("train_expression",),
     "landmark_stage.head_motion.train": ("train_head_motion",),
     "render_stage.rhythmic_head.train": ("train_renderer",),
     "render_stage.identity.training": ("train_encoder",),
-    "syncers": ("sync_offset", "load_syncers", "train_syncers", "SyncOffset"),
+    "syncers": ("sync_offset", "load_syncers", "SyncOffset"),
+    "syncers.train": ("train_syncers",),
     "headsync.landmarks": ("LandmarkSequence",),
     "headsync.landmarks.detection": ("extract", "Extraction"),
     "headsync.media": ("measure_level", "read_audio", "Level"),

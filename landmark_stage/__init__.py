@@ -13,20 +13,17 @@ from landmark_stage.generate import (
 )
 from landmark_stage.head_motion.generate import load_head_motion, stream_heads
 from landmark_stage.ms_sync.audio_pyramid import LOOK_AHEAD_FRAMES
-from landmark_stage.ms_sync.discriminator import DiscriminatorSettings, MotionDiscriminator
 from landmark_stage.ms_sync.explain import Explanation, explain_motion
 from landmark_stage.ms_sync.generator import Generator, GeneratorSettings
-from landmark_stage.ms_sync.train import GeneratorTask, TrainReport, TrainSettings, train_landmarks
 from landmark_stage.preview import write_preview
 from landmark_stage.reference import HeadReference
 from landmark_stage.speak import load_speaker, motion_control, rewrite_motion, write_motion
 
-__all__ = ["LOOK_AHEAD_FRAMES", "MODELS", "MotionDiscriminator", "DiscriminatorSettings", "Explanation",
-           "Generator", "GeneratorSettings",
-           "GeneratorTask", "HeadReference", "MotionChoice", "MotionControl", "TrainReport", "TrainSettings",
+__all__ = ["LOOK_AHEAD_FRAMES", "MODELS", "Explanation", "Generator", "GeneratorSettings", "HeadReference",
+           "MotionChoice", "MotionControl",
            "explain_motion", "generate_expression", "generate_landmarks",
            "load_expression", "load_generator", "load_head_motion", "load_speaker", "motion_control", "motion_from",
-           "rewrite_motion", "start_face", "stream_expression", "stream_heads", "stream_landmarks", "train_landmarks",
+           "rewrite_motion", "start_face", "stream_expression", "stream_heads", "stream_landmarks",
            "write_landmarks", "write_motion", "write_preview"]
 
 

@@ -2,14 +2,12 @@
 
 from syncers.channels import ChannelSettings, audio_channels, motion_channels
 from syncers.convnext import ConvNextBlock, ConvNextStream
-from syncers.correction import CorrectionSettings, Estimate, correct_corpus, corrects_itself, cross_fit_corpus
 from syncers.losses import info_nce, literal_info_nce, triplet
 from syncers.measure import Summary, Talk, aligned, level_profiles, mismatched, separation, shifted, static, summarise
 from syncers.model import LevelSyncer, SyncerPyramid, SyncerSettings
 from syncers.offset import LagProfile, syncnet_profile, valid_profile
 from syncers.plot import plot_sync
 from syncers.sync import SyncOffset, as_talk, load_syncers, similarity_matrix, sync_offset, talk_offsets
-from syncers.train import TrainReport, TrainSettings, train_syncers
 
 __all__ = [
     "ChannelSettings", "audio_channels", "motion_channels", "ConvNextBlock", "ConvNextStream",
@@ -17,8 +15,6 @@ __all__ = [
     "LagProfile", "syncnet_profile", "valid_profile",
     "Summary", "Talk", "aligned", "mismatched", "level_profiles", "separation", "shifted", "static", "summarise",
     "SyncOffset", "as_talk", "load_syncers", "plot_sync", "similarity_matrix", "sync_offset", "talk_offsets",
-    "CorrectionSettings", "Estimate", "correct_corpus", "corrects_itself", "cross_fit_corpus",
-    "TrainReport", "TrainSettings", "train_syncers",
 ]
 
 

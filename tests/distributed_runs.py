@@ -37,8 +37,9 @@ from landmark_stage.ms_sync.train import train_landmarks as train_generator
 from render_stage.identity.training import EncoderTrainSettings, train_encoder
 from render_stage.rhythmic_head.data import read_frames
 from render_stage.rhythmic_head.train import RendererSettings, train_renderer
-from syncers import ChannelSettings, SyncerPyramid, SyncerSettings, TrainSettings, train_syncers
+from syncers import ChannelSettings, SyncerPyramid, SyncerSettings
 from syncers.model import EncoderSettings
+from syncers.train import TrainSettings, train_syncers
 from tests.killing import warm_optimisers
 from tests.loop_trainee import Regression
 from tests.moving_faces import write_moving_corpus

@@ -31,8 +31,8 @@ from landmark_stage.ms_sync.stream import MotionStream
 from render_stage.identity.face_encoder import FaceEncoder, FaceEncoderSettings
 from render_stage.rhythmic_head import RendererNetwork, RhythmicHead
 from render_stage.rhythmic_head.train import RendererSettings
-from syncers import TrainSettings
 from syncers.model import SyncerPyramid
+from syncers.train import TrainSettings
 from tests.fuzz_commands import STAGES
 from tests.media_files import noise, quadrants, write_audio, write_picture
 from tests.talking import made_up_people, write_corpus

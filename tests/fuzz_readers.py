@@ -10,16 +10,17 @@ from headsync.evaluation.items import find_items
 from headsync.experiment import load_config, load_weights
 from headsync.landmarks import LandmarkSequence, read_blocks, read_header
 from headsync.landmarks.detection import extract
-from landmark_stage import TrainSettings as LandmarksSettings
 from landmark_stage import load_expression, load_generator, load_head_motion
 from landmark_stage.expression.train import ExpressionTrainSettings
 from landmark_stage.head_motion.train import HeadTrainSettings
+from landmark_stage.ms_sync.train import TrainSettings as LandmarksSettings
 from render_stage import load_renderer
 from render_stage.identity.face_encoder import load_face_encoder
 from render_stage.identity.training import EncoderTrainSettings
 from render_stage.rhythmic_head.train import RendererSettings
-from syncers import CorrectionSettings, load_syncers
-from syncers import TrainSettings as SyncersSettings
+from syncers import load_syncers
+from syncers.correction import CorrectionSettings
+from syncers.train import TrainSettings as SyncersSettings
 from tests.fuzz_material import StillDetector
 
 SETTINGS = {"correction": CorrectionSettings, "encoder": EncoderTrainSettings, "expression": ExpressionTrainSettings,

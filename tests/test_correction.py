@@ -4,8 +4,7 @@ import pytest
 
 from headsync.corpus import Clip, Corpus, open_corpus
 from headsync.experiment import load_config
-from syncers import CorrectionSettings, corrects_itself, cross_fit_corpus
-from syncers.correction import cross_fit, fitting_steps
+from syncers.correction import CorrectionSettings, corrects_itself, cross_fit, cross_fit_corpus, fitting_steps
 from tests.talking import made_up_people, write_corpus
 
 

@@ -22,7 +22,7 @@ from headsync.corpus.corpus import Clip, read_table
 from headsync.experiment import load_config, load_weights
 from headsync.landmarks import LandmarkSequence
 from headsync.landmarks.detection import extract
-from syncers import TrainSettings as SyncersSettings
+from syncers.train import TrainSettings as SyncersSettings
 from tests.fuzz_commands import COMMANDS, READ_SHARE, READER, SLOTS, WITHOUT_FILES, shares
 from tests.fuzz_material import StillDetector, make_weights, sequence
 from tests.fuzz_mutations import KINDS, mutated, npy, png_chunks, png_file

@@ -5,7 +5,6 @@ import torch
 
 from headsync.experiment import load_config
 from headsync.landmarks import canonical_face
-from landmark_stage import TrainSettings
 from landmark_stage.ms_sync.audio_pyramid import (
     LOOK_AHEAD_FRAMES,
     MARGIN_FRAMES,
@@ -16,6 +15,7 @@ from landmark_stage.ms_sync.audio_pyramid import (
 from landmark_stage.ms_sync.generator import STEP, Generator, GeneratorSettings, MultiScaleModule, head_motions
 from landmark_stage.ms_sync.grouped import GroupedBlock
 from landmark_stage.ms_sync.noise import NoiseSource, draw_noise
+from landmark_stage.ms_sync.train import TrainSettings
 
 SMALL = dict(widen=1, coordinate=11, audio=AudioPyramidSettings((5, 7, 7), 7), hidden=13, trunk=(17, 11), expansion=1,
              noise=0, sway=0.0, relative=False, head_spring=0.0, face_spring=0.0, directions=0)

@@ -11,9 +11,10 @@ import torch
 import landmark_stage.ms_sync.validate
 from headsync.commands.program import main
 from headsync.experiment import Trainer, config_dict, load_checkpoint, load_config, save_weights
-from landmark_stage import GeneratorTask, TrainSettings, generate_landmarks, load_generator
+from landmark_stage import generate_landmarks, load_generator
 from landmark_stage.ms_sync.calibrate import calibrate_sway
 from landmark_stage.ms_sync.data import Track
+from landmark_stage.ms_sync.train import GeneratorTask, TrainSettings
 from landmark_stage.ms_sync.validate import Judge, Synchrony
 from syncers import ChannelSettings, SyncerPyramid, SyncerSettings, load_syncers
 from syncers.model import EncoderSettings

@@ -8,15 +8,15 @@ from headsync.commands.program import main
 from headsync.corpus import NEEDS, Clip, Corpus, find_sources, how_people_are_told_apart, open_corpus, require, shortfalls
 from headsync.corpus.preprocess import build_corpus
 from headsync.experiment import load_config
-from landmark_stage import TrainSettings as LandmarkSettings
-from landmark_stage import train_landmarks
 from landmark_stage.expression.train import ExpressionTrainSettings, train_expression
 from landmark_stage.head_motion.train import HeadTrainSettings, train_head_motion
 from landmark_stage.ms_sync.generator import OBSERVED
+from landmark_stage.ms_sync.train import TrainSettings as LandmarkSettings
+from landmark_stage.ms_sync.train import train_landmarks
 from landmark_stage.ms_sync.validate import PIECE_FRAMES
 from render_stage.identity.training import EncoderTrainSettings, train_encoder
 from render_stage.rhythmic_head.train import RendererSettings, train_renderer
-from syncers import TrainSettings, train_syncers
+from syncers.train import TrainSettings, train_syncers
 from tests.face_files import shaking, write_tone, write_video
 from tests.talking import made_up_people, write_corpus
 

@@ -10,15 +10,16 @@ import yaml
 
 from headsync.experiment import Trainer, build_config, config_dict, load_config
 from headsync.experiment.config import plain
-from landmark_stage import GeneratorTask
-from landmark_stage import TrainSettings as GeneratorTrainSettings
 from landmark_stage.expression.train import ExpressionTrainSettings
 from landmark_stage.head_motion.train import HeadTrainSettings
 from landmark_stage.ms_sync.data import Track
+from landmark_stage.ms_sync.train import GeneratorTask
+from landmark_stage.ms_sync.train import TrainSettings as GeneratorTrainSettings
 from render_stage.identity.training import EncoderTrainSettings
 from render_stage.rhythmic_head.train import RendererSettings
-from syncers import CorrectionSettings, SyncerPyramid, TrainSettings, load_syncers
-from syncers.train import LevelTask
+from syncers import SyncerPyramid, load_syncers
+from syncers.correction import CorrectionSettings
+from syncers.train import LevelTask, TrainSettings
 from tests.talking import made_up_people, made_up_talk
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -34,7 +34,7 @@ from headsync.landmarks import LandmarkSequence, SequenceWriter, read_blocks, re
 from headsync.media.files import partial_path
 from headsync.media.left_behind import process_mark
 from landmark_stage import load_generator
-from syncers import TrainSettings
+from syncers.train import TrainSettings
 from tests.fuzz_material import StillDetector, make_weights, sequence
 from tests.media_files import ODD_NAMES, noise, written
 from tests.talking import made_up_people, write_corpus

@@ -10,8 +10,9 @@ from headsync.commands.program import main
 from headsync.corpus import open_corpus
 from headsync.experiment import load_config
 from headsync.landmarks import LandmarkSequence
-from syncers import TrainSettings, similarity_matrix, sync_offset, train_syncers
+from syncers import similarity_matrix, sync_offset
 from syncers.sync import as_talk, load_syncers
+from syncers.train import TrainSettings, train_syncers
 from tests.face_files import shaking, write_tone, write_video
 from tests.talking import made_up_people, made_up_talk, write_corpus
 

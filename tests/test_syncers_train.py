@@ -8,21 +8,10 @@ import torch
 from headsync.commands.program import main
 from headsync.corpus import open_corpus
 from headsync.experiment import load_checkpoint, load_config, save_weights
-from syncers import (
-    CorrectionSettings,
-    TrainSettings,
-    aligned,
-    cross_fit_corpus,
-    level_profiles,
-    load_syncers,
-    mismatched,
-    separation,
-    shifted,
-    static,
-    summarise,
-    train_syncers,
-)
+from syncers import aligned, level_profiles, load_syncers, mismatched, separation, shifted, static, summarise
+from syncers.correction import CorrectionSettings, cross_fit_corpus
 from syncers.data import MaterialSettings, augmented, build_material, draw_batch, fold_of
+from syncers.train import TrainSettings, train_syncers
 from tests.talking import made_up_people, made_up_talk, write_corpus
 
 TINY = load_config(TrainSettings, stage="syncers", preset="tiny", overrides=["run.precision=fp32"])

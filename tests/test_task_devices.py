@@ -11,9 +11,9 @@ from landmark_stage.head_motion.train import HeadMotionTask, HeadTrainSettings
 from landmark_stage.ms_sync.data import Track
 from landmark_stage.ms_sync.train import GeneratorTask
 from landmark_stage.ms_sync.train import TrainSettings as GeneratorSettings
-from syncers import TrainSettings as SyncerSettings
 from syncers import load_syncers
 from syncers.train import LevelTask
+from syncers.train import TrainSettings as SyncerSettings
 from tests.talking import made_up_people, made_up_talk
 from tests.test_expression import clips as expression_clips
 from tests.test_head_motion import clips as head_clips

@@ -26,7 +26,8 @@ def run(options: argparse.Namespace) -> None:
 
     from headsync.corpus import open_corpus
     from headsync.experiment import load_config, only_run
-    from syncers import CorrectionSettings, correct_corpus, corrects_itself, cross_fit_corpus, load_syncers
+    from syncers import load_syncers
+    from syncers.correction import CorrectionSettings, correct_corpus, corrects_itself, cross_fit_corpus
 
     corpus = open_corpus(options.data)
     if options.weights and (options.config or options.overrides):

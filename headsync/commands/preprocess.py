@@ -36,7 +36,8 @@ def run(options: argparse.Namespace) -> int:
     """Build the corpus; 0 when every source could be read, 1 when some could not."""
     from headsync.corpus import PreprocessSettings, build_corpus, cluster_workers, find_sources, minutes
     from headsync.experiment import only_run
-    from syncers import correct_corpus, load_syncers
+    from syncers import load_syncers
+    from syncers.correction import correct_corpus
 
     if options.jobs is not None and options.jobs < 1:
         raise ValueError(f"--jobs {options.jobs} is less than 1; give the number of videos to work on at once")

@@ -26,10 +26,11 @@ class Kind(NamedTuple):
 
 KINDS = {
     "syncers": Kind("A corpus -> a pyramid of syncers, one per time scale: weights of the loss or the metric family.",
-                    "syncers", "TrainSettings", "train_syncers", "syncers", "run.steps=500 run.seed=3",
+                    "syncers.train", "TrainSettings", "train_syncers", "syncers", "run.steps=500 run.seed=3",
                     presets="tiny, small, base, paper, metric or a .yaml", data="what headsync preprocess wrote"),
     "landmarks": Kind("A corpus and its syncers -> a landmark generator: sound and a first face to head and lip motion.",
-                      "landmark_stage", "TrainSettings", "train_landmarks", "landmarks", "material.frames=80 run.seed=3"),
+                      "landmark_stage.ms_sync.train", "TrainSettings", "train_landmarks", "landmarks",
+                      "material.frames=80 run.seed=3"),
     "expression": Kind("A corpus -> the expression learner: sound and a face to what lips and face do.",
                        "landmark_stage.expression.train", "ExpressionTrainSettings", "train_expression", "expression",
                        "model.hidden=64 run.seed=3"),
