@@ -23,6 +23,8 @@ from render_stage.rhythmic_head.guide import CANVAS, GuideSettings, guide_maker,
 from render_stage.rhythmic_head.inputs import Guides, as_picture, guide_tensors, looks, person_map
 
 LEAST_FRAMES = 25           # of a clip that is trained on
+ZOOM, SHIFT_PX = (0.85, 1.2), 20.0       # of the whole picture, all frames of a sample alike
+FLIP = 0.5                  # share of samples seen in a mirror
 TURNED_ROUND = 0.5          # share of samples for which a clip runs backwards: its end gives the references
 
 
@@ -34,9 +36,6 @@ class MaterialSettings:
     stride: int = 3             # every so many frames of a clip are kept
     pool: str = ""              # an identity that stands for several people who are not told apart; "": there is none
     pooled: int = 24            # people that it counts for
-    zoom: tuple[float, float] = (0.85, 1.2)     # of the whole picture, all frames of a sample alike
-    shift_px: float = 20.0
-    flip: float = 0.5           # probability
     colour: float = 0.15        # deviation of each channel's gain and of the gamma
     open_mouths: float = 0.5    # share of targets that are the wider open mouth of two
 
@@ -152,10 +151,10 @@ def _changed(clip: ClipFrames, numbers: Sequence[int], settings: MaterialSetting
              generator: torch.Generator) -> list[FaceFrame]:
     """Frames zoomed, shifted, mirrored and coloured alike."""
     drawn = torch.rand(4, generator=generator).tolist()
-    low, high = settings.zoom
+    low, high = ZOOM
     scale = low + (high - low) * drawn[0]
-    shift = [(1 - scale) * CANVAS / 2 + settings.shift_px * (2 * one - 1) for one in drawn[1:3]]
-    flipped = drawn[3] < settings.flip
+    shift = [(1 - scale) * CANVAS / 2 + SHIFT_PX * (2 * one - 1) for one in drawn[1:3]]
+    flipped = drawn[3] < FLIP
     gains = np.exp(settings.colour * torch.randn(4, generator=generator).numpy())
     ramp = np.linspace(0, 1, 256)[:, None] ** gains[3] * gains[:3]
     table = np.clip(255 * ramp, 0, 255).astype(np.uint8)[None]                      # (1, 256, 3)
