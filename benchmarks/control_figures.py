@@ -25,7 +25,7 @@ from landmark_stage import HeadReference, load_generator, load_head_motion
 from landmark_stage.head_motion.generate import HeadStream, person_of
 from landmark_stage.ms_sync.data import read_tracks
 from landmark_stage.ms_sync.validate import Piece, generated, pieces_of, synchrony
-from syncers import Talk, load_syncers
+from syncers import SyncSample, load_syncers
 
 CANVAS, SOURCE_FRAMES, BLOCK, FIT = 256, 40, 23, list(RIGID17)
 
@@ -117,7 +117,7 @@ def judge_lips(made: list[np.ndarray], pieces: list[Piece], sources: list[np.nda
     for name, head in heads.items():
         shown = [composed(one, head=head(one, piece, source)) for one, piece, source in zip(made, pieces, sources)]
         lips = [composed(one, head=still_head(one[0])) for one in shown]        # what is left without the head
-        found[name] = [synchrony(syncers, [Talk(torch.from_numpy(one / CANVAS).flatten(1), piece.real.rows)
+        found[name] = [synchrony(syncers, [SyncSample(torch.from_numpy(one / CANVAS).flatten(1), piece.real.rows)
                                            for one, piece in zip(side, pieces)]) for side in (shown, lips)]
     print("\n| head | mean abs. AV-Off at 200 ms, frames | AV-Conf | share of own | share of still | head taken out: AV-Conf | "
           "share of own | share of still |\n|---|---|---|---|---|---|---|---|")

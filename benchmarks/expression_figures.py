@@ -121,12 +121,13 @@ def judge_with_reference(model: Expression, clips: Sequence[ExpressionClip], tra
 def judge_synchrony(model: Expression, data: Path, split: str, frames: int) -> None:
     """Offset and confidence at 200 ms."""
     syncers, pieces = load_syncers("metric"), pieces_of(read_tracks(open_corpus(data), split), frames)
-    talks = [piece.real for piece in pieces]
-    made = {"real": talks, "still face": [static(talk) for talk in talks],
-            "expression learner, head still": [talk._replace(flat=spoken(model, piece)) for talk, piece in zip(talks, pieces)]}
+    samples = [piece.real for piece in pieces]
+    made = {"real": samples, "still face": [static(sample) for sample in samples],
+            "expression learner, head still": [
+                one._replace(flat=spoken(model, piece)) for one, piece in zip(samples, pieces)]}
     for name in ("long", "short"):
         motions = generated(load_generator(name), pieces, seed=1)
-        made[f"MS-Sync, {name}"] = [talk._replace(flat=motion) for talk, motion in zip(talks, motions)]
+        made[f"MS-Sync, {name}"] = [sample._replace(flat=motion) for sample, motion in zip(samples, motions)]
     print(f"\n| 200 ms, {len(pieces)} pieces of {frames} frames | mean abs. AV-Off, frames | AV-Conf |\n|---|---|---|")
     for name, shown in made.items():
         found = synchrony(syncers, shown)

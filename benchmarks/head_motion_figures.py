@@ -34,7 +34,7 @@ from landmark_stage.head_motion.network import TAU, HeadMotion
 from landmark_stage.head_motion.train import HeadMotionTask, HeadTrainSettings
 from landmark_stage.ms_sync.data import rows_around
 from landmark_stage.ms_sync.validate import Piece, generated
-from syncers import Talk, aligned, level_profiles, load_syncers
+from syncers import SyncSample, aligned, level_profiles, load_syncers
 
 SEEDS = (1, 2, 3, 4)
 STEP = TAU // 2
@@ -70,23 +70,23 @@ def head_line(what: str) -> None:
     print(f"\n| {what} | mean | deviation | speed | spectrum | Fréchet, 64 frames |\n|---|---|---|---|---|---|")
 
 
-def talk_of(corpus: Corpus, name: str) -> Talk:
+def sample_of(corpus: Corpus, name: str) -> SyncSample:
     """A clip's landmarks and rows, in sync, frame for frame as `read_head_clips` has them."""
     clip = next(one for one in corpus.clips if one.clip == name)
     rows = torch.from_numpy(corpus.features(clip).copy())
-    return aligned(Talk(torch.from_numpy(corpus.landmarks(clip).flat(3)), rows), clip.av_offset)
+    return aligned(SyncSample(torch.from_numpy(corpus.landmarks(clip).flat(3)), rows), clip.av_offset)
 
 
 def own_heads(model: HeadMotion, clips: list[HeadClip], corpus: Corpus, seed: int) -> torch.Tensor:
     """The motion (B, T, 6) of the shipped generator's heads after each reference, from its last face."""
     generator, motions = load_generator("long"), []
     for one in clips:
-        talk = talk_of(corpus, one.name)
+        sample = sample_of(corpus, one.name)
         for begin in range(0, len(one.head) - 2 * TAU + 1, STEP):
             now = begin + TAU
-            piece = Piece(Talk(talk.flat[now : now + TAU], talk.rows[4 * now : 4 * (now + TAU)]),
-                          rows_around(talk.rows, now, TAU, known_before=True))
-            made = torch.cat([talk.flat[begin:now], generated(generator, [piece], seed=seed + begin)[0]])
+            piece = Piece(SyncSample(sample.flat[now : now + TAU], sample.rows[4 * now : 4 * (now + TAU)]),
+                          rows_around(sample.rows, now, TAU, known_before=True))
+            made = torch.cat([sample.flat[begin:now], generated(generator, [piece], seed=seed + begin)[0]])
             head = torch.from_numpy(head_track(CANVAS * made.unflatten(1, (68, 3)).numpy(), taps=SMOOTHING_TAPS)).float()
             head = (head - head[:TAU].mean(0)) / model.motion_scale
             motions.append(head[TAU:])
@@ -106,7 +106,7 @@ def judge_synchrony(model: HeadMotion, clips: list[HeadClip], corpus: Corpus) ->
         for draw in draws:
             for (one, begin), motion in zip(begins, draw):
                 rows = one.sound[4 * (begin + TAU) : 4 * (begin + TAU + SYNC_FRAMES)]
-                profiles = level_profiles(syncers, Talk(face_of(model, motion), rows))
+                profiles = level_profiles(syncers, SyncSample(face_of(model, motion), rows))
                 found.append([profiles[level].confidence for level in (2, 3)])
         show(name, np.mean(found, 0))
 

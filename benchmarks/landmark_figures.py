@@ -22,7 +22,7 @@ from landmark_stage import load_generator
 from landmark_stage.ms_sync.audio_pyramid import SILENT_ROW
 from landmark_stage.ms_sync.data import Track, read_tracks
 from landmark_stage.ms_sync.validate import Piece, generated, pieces_of, plane, synchrony
-from syncers import Talk, load_syncers, mismatched, static
+from syncers import SyncSample, load_syncers, mismatched, static
 
 CANVAS = 256
 LENGTHS = (40, 80, 200)
@@ -45,20 +45,20 @@ def show_synchrony(name: str, found, real, still) -> None:
 def judge_synchrony(methods: dict, tracks: list[Track], frames: int) -> None:
     """The table at one length."""
     syncers, pieces = load_syncers("metric"), pieces_of(tracks, frames)
-    talks = [piece.real for piece in pieces]
+    samples = [piece.real for piece in pieces]
     names = [one.name for one in tracks for _ in range(0, len(one.flat) - frames + 1, frames)]
-    others = [next(talk for other, talk in zip(names[k:] + names, talks[k:] + talks) if other != name)
+    others = [next(sample for other, sample in zip(names[k:] + names, samples[k:] + samples) if other != name)
               for k, name in enumerate(names)]
-    real, still = synchrony(syncers, talks), synchrony(syncers, [static(talk) for talk in talks])
+    real, still = synchrony(syncers, samples), synchrony(syncers, [static(sample) for sample in samples])
     print(f"\n| {frames} frames, {len(pieces)} pieces of {len(set(names))} clips | " +
           " | ".join(f"{200 << level} ms: off / conf / score" for level in range(len(real.offset))) + " |")
     for name, found in (("real", real), ("still face", still),
-                        ("mismatched audio", synchrony(syncers, [mismatched(a, b) for a, b in zip(talks, others)]))):
+                        ("mismatched audio", synchrony(syncers, [mismatched(a, b) for a, b in zip(samples, others)]))):
         show_synchrony(name, found, real, still)
     for name, generator in methods.items():
         for noise in (1.0, 0.0):
             made = generated(generator, pieces, seed=1, noise=noise)
-            found = synchrony(syncers, [talk._replace(flat=motion) for talk, motion in zip(talks, made)])
+            found = synchrony(syncers, [sample._replace(flat=motion) for sample, motion in zip(samples, made)])
             show_synchrony(name + ", mean path" * (noise == 0), found, real, still)
 
 
@@ -103,7 +103,7 @@ def judge_rest(methods: dict, tracks: list[Track]) -> None:
         speech, rest = (np.mean([lip_opening(points_of(one))[-SILENCE:].std() for one in generated(generator, kind, seed=1)])
                         for kind in (pieces, quiet))
         around = torch.nn.functional.pad(rows, (0, 0, 128, 128), value=SILENT_ROW)
-        starts = [Piece(Talk(one.flat[:1].expand(LONG, -1), rows), around) for one in tracks]
+        starts = [Piece(SyncSample(one.flat[:1].expand(LONG, -1), rows), around) for one in tracks]
         ends = [face_shape_error(points_of(motion)[-25:], points_of(motion[:1])[0]).mean()
                 for motion in generated(generator, starts, seed=1)]
         print(f"| {name} | {rest / speech:.1%} | median {np.median(ends):.2f}, largest {max(ends):.2f} "

@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 
 from headsync.corpus import open_corpus
-from syncers import Talk, level_profiles, load_syncers, mismatched, separation, shifted, static, summarise
-from syncers.data import HALVES, of_half, read_talks
+from syncers import SyncSample, level_profiles, load_syncers, mismatched, separation, shifted, static, summarise
+from syncers.data import HALVES, of_half, read_samples
 
 LENGTHS = (80, 100, 200)
 WHOLE = 80              # clips of this many frames or more are also judged whole, one vote each
@@ -28,39 +28,40 @@ SHIFTS = (-12, -8, -4, -1, 1, 4, 8, 12)
 class Pieces:
     """Windows of one length from all clips, and for each the sound of another clip."""
 
-    def __init__(self, talks, frames: int | None):
+    def __init__(self, samples, frames: int | None):
         self.frames = frames or "whole"
-        self.names, self.talks = [], []
-        for one in talks:
-            if frames is None and len(one.talk.flat) >= WHOLE:
+        self.names, self.samples = [], []
+        for one in samples:
+            if frames is None and len(one.sample.flat) >= WHOLE:
                 self.names.append(one.name)
-                self.talks.append(one.talk)
-            for start in range(0, len(one.talk.flat) - (frames or len(one.talk.flat) + 1) + 1, STRIDE):
+                self.samples.append(one.sample)
+            for start in range(0, len(one.sample.flat) - (frames or len(one.sample.flat) + 1) + 1, STRIDE):
                 self.names.append(one.name)
-                self.talks.append(piece(one.talk, start, frames))
-        self.others = [next((t for n, t in zip(self.names[i:] + self.names, self.talks[i:] + self.talks) if n != name), None)
+                self.samples.append(piece(one.sample, start, frames))
+        self.others = [next((t for n, t in zip(self.names[i:] + self.names, self.samples[i:] + self.samples)
+                             if n != name), None)
                        for i, name in enumerate(self.names)]
 
 
-def piece(talk: Talk, start: int, frames: int) -> Talk:
+def piece(sample: SyncSample, start: int, frames: int) -> SyncSample:
     """A stretch of a clip."""
-    return Talk(talk.flat[start : start + frames], talk.rows[4 * start : 4 * (start + frames)])
+    return SyncSample(sample.flat[start : start + frames], sample.rows[4 * start : 4 * (start + frames)])
 
 
-def lag_zero(pyramid, talk: Talk) -> list[float]:
+def lag_zero(pyramid, sample: SyncSample) -> list[float]:
     """Mean distance at lag 0 per level."""
     with torch.no_grad():
         return [torch.nn.functional.pairwise_distance(level.motion[0], level.audio[0]).mean().item()
-                for level in pyramid.embeddings(talk.flat[None], talk.rows[None])]
+                for level in pyramid.embeddings(sample.flat[None], sample.rows[None])]
 
 
 def judge(pyramid, pieces: Pieces, mode: str) -> None:
     """One line per level."""
-    genuine = [level_profiles(pyramid, talk, mode=mode) for talk in pieces.talks]
-    wrong = [level_profiles(pyramid, mismatched(talk, other), mode=mode) for talk, other in zip(pieces.talks, pieces.others)]
-    still = [level_profiles(pyramid, static(talk), mode=mode) for talk in pieces.talks]
-    near = [lag_zero(pyramid, talk) for talk in pieces.talks]
-    far = [lag_zero(pyramid, mismatched(talk, other)) for talk, other in zip(pieces.talks, pieces.others)]
+    genuine = [level_profiles(pyramid, sample, mode=mode) for sample in pieces.samples]
+    wrong = [level_profiles(pyramid, mismatched(one, other), mode=mode) for one, other in zip(pieces.samples, pieces.others)]
+    still = [level_profiles(pyramid, static(sample), mode=mode) for sample in pieces.samples]
+    near = [lag_zero(pyramid, sample) for sample in pieces.samples]
+    far = [lag_zero(pyramid, mismatched(sample, other)) for sample, other in zip(pieces.samples, pieces.others)]
     for level in range(min(map(len, genuine))):
         offsets = [profiles[level].offset for profiles in genuine]
         missed = sorted({name for name, offset in zip(pieces.names, offsets) if abs(offset) > 1})
@@ -84,12 +85,12 @@ def shown(figure) -> str:
 
 def follow_shifts(pyramid, pieces: Pieces) -> None:
     """Share of windows right at shift 0 whose offset moves by k / 2^(level - 1), within half a step's rounding."""
-    start = [level_profiles(pyramid, talk) for talk in pieces.talks]
+    start = [level_profiles(pyramid, sample) for sample in pieces.samples]
     for level in range(min(map(len, start))):
         right = [i for i, profiles in enumerate(start) if abs(profiles[level].offset) <= 1]
         shares = {}
         for k in SHIFTS:
-            moved = [level_profiles(pyramid, shifted(pieces.talks[i], k))[level].offset - start[i][level].offset
+            moved = [level_profiles(pyramid, shifted(pieces.samples[i], k))[level].offset - start[i][level].offset
                      for i in right]
             shares[k] = sum(abs(step - k / 2**level) <= 1 for step in moved) / len(right)
         print(f"| planted | {level + 1} | {len(right)} | mean {sum(shares.values()) / len(shares):.1%} | "
@@ -108,17 +109,18 @@ def main() -> None:
     options = parser.parse_args()
     corpus = open_corpus(options.data)
     clips = [clip for clip in corpus.select(options.split, talking=True) if options.keep_unsure or clip.sync != "unsure"]
-    talks = of_half(read_talks(corpus, clips), options.people)
+    samples = of_half(read_samples(corpus, clips), options.people)
     pyramid = load_syncers(options.weights)
-    print(f"{len(talks)} clips of {len({one.identity for one in talks})} people of {options.split}, half {options.people}, "
+    print(f"{len(samples)} clips of {len({one.identity for one in samples})} people of {options.split}, half {options.people}, "
           f"{options.weights}")
     print("| mode | level | frames | windows (clips) | within 1 step | exact | AUC lag 0 | AUC conf mismatched | static "
           "| missed |")
     for mode in ("valid", "syncnet"):
         for frames in (*LENGTHS, None):
-            judge(pyramid, Pieces(talks, frames), mode)
-    follow_shifts(pyramid, Pieces(talks, 200))
-    minute = Talk(torch.cat([one.talk.flat for one in talks])[:1500], torch.cat([one.talk.rows for one in talks])[:6000])
+            judge(pyramid, Pieces(samples, frames), mode)
+    follow_shifts(pyramid, Pieces(samples, 200))
+    minute = SyncSample(torch.cat([one.sample.flat for one in samples])[:1500],
+                        torch.cat([one.sample.rows for one in samples])[:6000])
     begun = time.perf_counter()
     level_profiles(pyramid, minute)
     print(f"one minute of landmarks at all levels: {time.perf_counter() - begun:.2f} s on {torch.get_num_threads()} threads")

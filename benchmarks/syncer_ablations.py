@@ -15,7 +15,7 @@ from benchmarks.sync_figures import piece
 from headsync.corpus import open_corpus
 from headsync.experiment import load_config
 from syncers import level_profiles, load_syncers
-from syncers.data import of_half, read_talks
+from syncers.data import of_half, read_samples
 from syncers.train import TrainSettings, train_syncers, usable
 
 POINTS = "syncer.channels.faces=[points]"
@@ -46,13 +46,13 @@ def uncorrected(corpus):
     return corpus._replace(clips=tuple(clip._replace(av_offset=0) if clip.split == "train" else clip for clip in corpus.clips))
 
 
-def found_within_a_step(pyramid, talks) -> list[float]:
+def found_within_a_step(pyramid, samples) -> list[float]:
     """Per level the share of pieces (not overlapping) whose offset is within one step."""
     shares = []
     for level, frames in enumerate((80, 80, 100, 100)):
-        pieces = [piece(one.talk, start, frames) for one in talks
-                  for start in range(0, len(one.talk.flat) - frames + 1, frames)]
-        near = [abs(level_profiles(pyramid, talk)[level].offset) <= 1 for talk in pieces]
+        pieces = [piece(one.sample, start, frames) for one in samples
+                  for start in range(0, len(one.sample.flat) - frames + 1, frames)]
+        near = [abs(level_profiles(pyramid, sample)[level].offset) <= 1 for sample in pieces]
         shares.append(sum(near) / len(near))
     return shares
 
@@ -71,7 +71,7 @@ def main() -> None:
         settings = load_config(TrainSettings, stage="syncers", preset="small", overrides=["people=first", *VARIANTS[name]])
         report = train_syncers(uncorrected(corpus) if name.startswith("not sync") else corpus,
                                options.out / name.replace(" ", "_").replace(",", "").replace("'", ""), settings)
-        strangers = of_half(read_talks(corpus, usable(corpus, "train")), "second")
+        strangers = of_half(read_samples(corpus, usable(corpus, "train")), "second")
         shares = found_within_a_step(load_syncers(report.weights), strangers)
         print(f"| {name} | {' / '.join(f'{100 * one.best:.1f}' for one in report.levels)} % "
               f"| {' / '.join(f'{100 * share:.1f}' for share in shares)} % |", flush=True)

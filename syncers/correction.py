@@ -15,8 +15,8 @@ import torch
 from headsync.corpus import Corpus, SyncRow, minutes, record_sync
 from headsync.experiment import Trainer
 from headsync.media import stage, tracked
-from syncers.data import NamedTalk, fold_of, read_talks
-from syncers.measure import Talk, aligned, level_profiles, mismatched
+from syncers.data import NamedSample, fold_of, read_samples
+from syncers.measure import SyncSample, aligned, level_profiles, mismatched
 from syncers.model import SyncerPyramid
 from syncers.offset import LagProfile
 from syncers.train import LevelTask, TrainSettings
@@ -56,15 +56,15 @@ def margin(profile: LagProfile) -> float:
     return float(profile.distances[away].min() - profile.distances.min()) if away.any() else 0.0
 
 
-def estimate(pyramid: SyncerPyramid, talks: Sequence[NamedTalk]) -> dict[str, Estimate]:
+def estimate(pyramid: SyncerPyramid, samples: Sequence[NamedSample]) -> dict[str, Estimate]:
     """An estimate per clip of at least two seconds' sense: sure when its margin exceeds that of mismatched audio.
 
     The threshold is the 95th percentile of the margins that clips of like length reach with another clip's sound.
     """
-    profiles = {one.name: _first_profile(pyramid, one.talk) for one in tracked(talks, "judging clips", unit="clip")}
-    strangers = {one.name: _first_profile(pyramid, mismatched(one.talk, other.talk))
-                 for one, other in zip(talks, [*talks[7:], *talks[:7]]) if one.name != other.name}
-    lengths = {one.name: len(one.talk.flat) for one in talks}
+    profiles = {one.name: _first_profile(pyramid, one.sample) for one in tracked(samples, "judging clips", unit="clip")}
+    strangers = {one.name: _first_profile(pyramid, mismatched(one.sample, other.sample))
+                 for one, other in zip(samples, [*samples[7:], *samples[:7]]) if one.name != other.name}
+    lengths = {one.name: len(one.sample.flat) for one in samples}
     thresholds = _thresholds(strangers, lengths)
     found = {}
     for name, profile in profiles.items():
@@ -77,8 +77,8 @@ def estimate(pyramid: SyncerPyramid, talks: Sequence[NamedTalk]) -> dict[str, Es
     return found
 
 
-def _first_profile(pyramid: SyncerPyramid, talk: Talk) -> LagProfile | None:
-    return next(iter(level_profiles(pyramid, talk)), None)
+def _first_profile(pyramid: SyncerPyramid, sample: SyncSample) -> LagProfile | None:
+    return next(iter(level_profiles(pyramid, sample)), None)
 
 
 def _bin(frames: int) -> int:
@@ -100,7 +100,7 @@ def _thresholds(strangers: Mapping[str, LagProfile | None], lengths: Mapping[str
     return thresholds
 
 
-def cross_fit(train: Sequence[NamedTalk], others: Sequence[NamedTalk],
+def cross_fit(train: Sequence[NamedSample], others: Sequence[NamedSample],
               settings: CorrectionSettings) -> list[dict[str, Estimate]]:
     """Each round's estimates for all clips, by syncers trained on people of other folds; `others` never train.
 
@@ -114,38 +114,38 @@ def cross_fit(train: Sequence[NamedTalk], others: Sequence[NamedTalk],
         work = []
         for fold in range(settings.folds + 1):
             held = [one for one in train if folds[one.name] == fold] if fold < settings.folds else list(others)
-            strangers = [[one for one in talks if folds[one.name] != fold] for talks in (material, train)]
+            strangers = [[one for one in samples if folds[one.name] != fold] for samples in (material, train)]
             if held:
                 work.append((fold, held, next(filter(None, strangers), train)))
-        total = sum(fitting_steps(talks, settings) for _, _, talks in work)
+        total = sum(fitting_steps(samples, settings) for _, _, samples in work)
         found: dict[str, Estimate] = {}
         with stage(f"cross-fitting, round {number + 1} of {settings.rounds}", total=total, unit="step") as step:
-            for fold, held, talks in work:
-                found |= estimate(_fit(talks, settings, settings.train.run.seed + 1000 * (number + 1) + fold, step), held)
+            for fold, held, samples in work:
+                found |= estimate(_fit(samples, settings, settings.train.run.seed + 1000 * (number + 1) + fold, step), held)
         rounds.append(found)
     return rounds
 
 
-def _corrected(talks: Sequence[NamedTalk], estimates: Mapping[str, Estimate] | None) -> list[NamedTalk]:
+def _corrected(samples: Sequence[NamedSample], estimates: Mapping[str, Estimate] | None) -> list[NamedSample]:
     if estimates is None:
-        return list(talks)
-    return [one._replace(talk=aligned(one.talk, estimates[one.name].frames)) for one in talks
+        return list(samples)
+    return [one._replace(sample=aligned(one.sample, estimates[one.name].frames)) for one in samples
             if estimates[one.name].sure]
 
 
-def fitting_steps(talks: Sequence[NamedTalk], settings: CorrectionSettings) -> int:
+def fitting_steps(samples: Sequence[NamedSample], settings: CorrectionSettings) -> int:
     """Steps that a fold's syncer is trained for: those of its settings, or thirty passes over the windows, 60 at least."""
     form = settings.train
-    windows = form.material.copies * sum(max(len(one.talk.flat) - form.syncer.channels.window + 1, 0) for one in talks)
+    windows = form.material.copies * sum(max(len(one.sample.flat) - form.syncer.channels.window + 1, 0) for one in samples)
     passes = math.ceil(MOST_PASSES * windows / (form.run.batch * form.windows))
     return min(form.run.steps, max(LEAST_STEPS, passes))
 
 
-def _fit(talks: Sequence[NamedTalk], settings: CorrectionSettings, seed: int, step: Callable[[], None]) -> SyncerPyramid:
+def _fit(samples: Sequence[NamedSample], settings: CorrectionSettings, seed: int, step: Callable[[], None]) -> SyncerPyramid:
     """A first-level syncer trained on the clips for as many steps as fit their number; `step` is called after each."""
-    run = replace(settings.train.run, seed=seed, steps=fitting_steps(talks, settings))
+    run = replace(settings.train.run, seed=seed, steps=fitting_steps(samples, settings))
     train = replace(settings.train, run=run)
-    trainer = Trainer(LevelTask(train, 1, talks, talks[:1]))
+    trainer = Trainer(LevelTask(train, 1, samples, samples[:1]))
     for _ in range(run.steps):
         trainer.step()
         step()
@@ -169,8 +169,8 @@ def cross_fit_corpus(corpus: Corpus, settings: CorrectionSettings) -> list[dict[
     ValueError when it has no two train clips with sound.
     """
     uncorrected = [clip._replace(av_offset=0) for clip in corpus.select(talking=True)]
-    train = read_talks(corpus, [clip for clip in uncorrected if clip.split == "train"])
-    others = read_talks(corpus, [clip for clip in uncorrected if clip.split != "train"])
+    train = read_samples(corpus, [clip for clip in uncorrected if clip.split == "train"])
+    others = read_samples(corpus, [clip for clip in uncorrected if clip.split != "train"])
     if len(train) < 2:
         raise ValueError(f"{corpus.folder} has {len(train)} train clips with sound; to correct itself a corpus needs two or "
                          "more: use the shipped syncers (--weights metric)")
@@ -181,9 +181,9 @@ def cross_fit_corpus(corpus: Corpus, settings: CorrectionSettings) -> list[dict[
 
 def correct_corpus(corpus: Corpus, pyramid: SyncerPyramid) -> dict[str, Estimate]:
     """Correct a corpus of people whom the pyramid has never met, and record it."""
-    talks = read_talks(corpus, [clip._replace(av_offset=0) for clip in corpus.select(talking=True)])
+    samples = read_samples(corpus, [clip._replace(av_offset=0) for clip in corpus.select(talking=True)])
     with torch.no_grad():
-        found = estimate(pyramid, talks)
+        found = estimate(pyramid, samples)
     record(corpus, found)
     return found
 

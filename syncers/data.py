@@ -16,7 +16,7 @@ from headsync.corpus import Clip, Corpus
 from headsync.landmarks import AugmentationRanges, apply_augmentation, draw_augmentation
 from headsync.media import ROWS_PER_FRAME
 from syncers.channels import LANDMARKS, ChannelSettings
-from syncers.measure import Talk, aligned
+from syncers.measure import SyncSample, aligned
 from syncers.windows import level_sequences
 
 LEAST_FRAMES = 5                    # shorter clips say nothing of synchrony
@@ -34,36 +34,36 @@ class MaterialSettings:
     ranges: AugmentationRanges = field(default_factory=AugmentationRanges)
 
 
-class NamedTalk(NamedTuple):
+class NamedSample(NamedTuple):
     """A clip's material and who it is."""
 
     name: str
     identity: str
-    talk: Talk
+    sample: SyncSample
 
 
-def read_talks(corpus: Corpus, clips: Sequence[Clip], *, dims: int = 3) -> list[NamedTalk]:
+def read_samples(corpus: Corpus, clips: Sequence[Clip], *, dims: int = 3) -> list[NamedSample]:
     """The clips' landmarks (T, dims * 68) and rows, put in sync by the manifest's `av_offset`; too short ones left out."""
-    talks = []
+    samples = []
     for clip in clips:
         flat = torch.from_numpy(corpus.landmarks(clip).flat(dims))
         rows = torch.from_numpy(corpus.features(clip).copy())
-        talk = aligned(Talk(flat, rows), clip.av_offset)
-        if len(talk.flat) >= LEAST_FRAMES:
-            talks.append(NamedTalk(clip.clip, clip.identity, talk))
-    return talks
+        sample = aligned(SyncSample(flat, rows), clip.av_offset)
+        if len(sample.flat) >= LEAST_FRAMES:
+            samples.append(NamedSample(clip.clip, clip.identity, sample))
+    return samples
 
 
-def fold_of(talks: Sequence[NamedTalk], folds: int) -> dict[str, int]:
+def fold_of(samples: Sequence[NamedSample], folds: int) -> dict[str, int]:
     """A fold per clip name. A person's clips share one, by a hash, so that nobody is judged by his own voice.
 
     A code that holds more than a fold's share of all clips stands for many people (a pool): its clips are dealt out in
     blocks by name.
     """
-    share = len(talks) / folds
+    share = len(samples) / folds
     of_person: dict[str, list[str]] = {}
-    for talk in talks:
-        of_person.setdefault(talk.identity, []).append(talk.name)
+    for sample in samples:
+        of_person.setdefault(sample.identity, []).append(sample.name)
     chosen = {}
     for identity, names in of_person.items():
         pooled = len(names) > share
@@ -73,12 +73,12 @@ def fold_of(talks: Sequence[NamedTalk], folds: int) -> dict[str, int]:
     return chosen
 
 
-def of_half(talks: Sequence[NamedTalk], people: str) -> list[NamedTalk]:
-    """The talks of `all` people, or of the `first` or `second` half of them, as `fold_of` deals them out."""
+def of_half(samples: Sequence[NamedSample], people: str) -> list[NamedSample]:
+    """The samples of `all` people, or of the `first` or `second` half of them, as `fold_of` deals them out."""
     if people == "all":
-        return list(talks)
-    halves = fold_of(talks, 2)
-    return [one for one in talks if halves[one.name] == HALVES.index(people)]
+        return list(samples)
+    halves = fold_of(samples, 2)
+    return [one for one in samples if halves[one.name] == HALVES.index(people)]
 
 
 class Material(NamedTuple):
@@ -109,16 +109,16 @@ class Batch(NamedTuple):
     step: Tensor        # (n,)
 
 
-def build_material(talks: Sequence[Talk], channels: ChannelSettings, *, level: int, generator: torch.Generator,
+def build_material(samples: Sequence[SyncSample], channels: ChannelSettings, *, level: int, generator: torch.Generator,
                    settings: MaterialSettings | None = None) -> Material:
     """All clips at one level; with `settings` in that many augmented copies, else as they are.
 
     Every copy begins at another phase of the pyramid. ValueError when no clip is long enough for the level.
     """
     motions, audios, windows, owner = [], [], [], []
-    for number, talk in enumerate(talks):
+    for number, sample in enumerate(samples):
         for _ in range(settings.copies if settings else 1):
-            changed = augmented(talk, settings, level=level, generator=generator) if settings else talk
+            changed = augmented(sample, settings, level=level, generator=generator) if settings else sample
             if len(changed.flat) < channels.window:
                 continue
             sequences = level_sequences(changed.flat[None], changed.rows[None], channels, level)
@@ -128,16 +128,16 @@ def build_material(talks: Sequence[Talk], channels: ChannelSettings, *, level: i
                 windows.append(len(motions[-1]) - channels.window + 1)
                 owner.append(number)
     if not motions:
-        raise ValueError(f"none of {len(talks)} clips is long enough for level {level}")
+        raise ValueError(f"none of {len(samples)} clips is long enough for level {level}")
     lengths = torch.tensor([len(motion) for motion in motions])
     return Material(torch.cat(motions), torch.cat(audios), lengths.cumsum(0) - lengths, torch.tensor(windows),
                     torch.tensor(owner), channels.window)
 
 
-def augmented(talk: Talk, settings: MaterialSettings, *, level: int, generator: torch.Generator) -> Talk:
+def augmented(sample: SyncSample, settings: MaterialSettings, *, level: int, generator: torch.Generator) -> SyncSample:
     """A clip begun at a random frame, played a little faster or slower, on another face seen from elsewhere."""
     phase = int(torch.randint(0, 2 ** (level - 1), (), generator=generator))
-    flat, rows = talk.flat[phase:], talk.rows[ROWS_PER_FRAME * phase :]
+    flat, rows = sample.flat[phase:], sample.rows[ROWS_PER_FRAME * phase :]
     speed = 1 + settings.stretch * (2 * float(torch.rand((), generator=generator)) - 1)
     frames = round(len(flat) / speed)
     if frames != len(flat) and frames >= LEAST_FRAMES:
@@ -150,7 +150,7 @@ def augmented(talk: Talk, settings: MaterialSettings, *, level: int, generator: 
     if points.shape[-1] == 3:
         drawn = draw_augmentation(generator, points.numpy(), settings.ranges)
         points = torch.from_numpy(apply_augmentation(points.numpy(), drawn))
-    return Talk(points.flatten(1), rows)
+    return SyncSample(points.flatten(1), rows)
 
 
 def _resampled(signal: Tensor, length: int) -> Tensor:

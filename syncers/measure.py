@@ -21,8 +21,8 @@ LEAST_WINDOWS = 3
 BOOTSTRAP_DRAWS = 1000
 
 
-class Talk(NamedTuple):
-    """A clip as the syncers take it."""
+class SyncSample(NamedTuple):
+    """One sample of the syncers: landmarks and audio features of a clip."""
 
     flat: Tensor        # (T, D * L) landmarks, shares of the canvas
     rows: Tensor        # (4T, 26) log filterbank rows
@@ -40,36 +40,36 @@ class Summary(NamedTuple):
 
 @torch.no_grad()
 @in_float32
-def level_profiles(pyramid: SyncerPyramid, talk: Talk, *, mode: Mode = "valid") -> list[LagProfile]:
+def level_profiles(pyramid: SyncerPyramid, sample: SyncSample, *, mode: Mode = "valid") -> list[LagProfile]:
     """A clip's lag profile at every level that has at least three windows."""
     device = next(pyramid.parameters()).device
-    levels = pyramid.eval().embeddings(talk.flat[None].to(device), talk.rows[None].to(device))
+    levels = pyramid.eval().embeddings(sample.flat[None].to(device), sample.rows[None].to(device))
     fitting = [level for level in levels if level.motion.shape[1] >= LEAST_WINDOWS]
     return [PROFILES[mode](level.motion[0].cpu(), level.audio[0].cpu()) for level in fitting]
 
 
-def static(talk: Talk) -> Talk:
+def static(sample: SyncSample) -> SyncSample:
     """The clip with its first face standing still: an anchor."""
-    return talk._replace(flat=talk.flat[:1].expand_as(talk.flat))
+    return sample._replace(flat=sample.flat[:1].expand_as(sample.flat))
 
 
-def mismatched(talk: Talk, other: Talk) -> Talk:
+def mismatched(sample: SyncSample, other: SyncSample) -> SyncSample:
     """The clip with the sound of another, both cut to the shorter: an anchor."""
-    frames = min(len(talk.flat), len(other.flat))
-    return Talk(talk.flat[:frames], other.rows[: 4 * frames])
+    frames = min(len(sample.flat), len(other.flat))
+    return SyncSample(sample.flat[:frames], other.rows[: 4 * frames])
 
 
-def shifted(talk: Talk, frames: int) -> Talk:
+def shifted(sample: SyncSample, frames: int) -> SyncSample:
     """The clip with its sound made later by `frames` (earlier when negative); what has no partner is cut: an anchor."""
-    T = len(talk.flat) - abs(frames)
+    T = len(sample.flat) - abs(frames)
     late = max(frames, 0)
     early = max(-frames, 0)
-    return Talk(talk.flat[late : late + T], talk.rows[4 * early : 4 * (early + T)])
+    return SyncSample(sample.flat[late : late + T], sample.rows[4 * early : 4 * (early + T)])
 
 
-def aligned(talk: Talk, late_frames: int) -> Talk:
+def aligned(sample: SyncSample, late_frames: int) -> SyncSample:
     """The clip with sound that is late by `late_frames` put right."""
-    return shifted(talk, -late_frames)
+    return shifted(sample, -late_frames)
 
 
 def summarise(values: Sequence[float], *, seed: int = 7) -> Summary:

@@ -7,20 +7,20 @@ import numpy as np
 
 from headsync.media import write_whole
 from headsync.media.caches import keep_fonts_somewhere
-from syncers.measure import Talk, level_profiles
+from syncers.measure import SyncSample, level_profiles
 from syncers.model import SyncerPyramid
 from syncers.sync import WINDOW_MS, similarity_matrix
 
 MOST_WINDOWS = 400      # of the similarity matrix: longer clips show their first 16 s
 
 
-def plot_sync(path: str | Path, talk: Talk, pyramid: SyncerPyramid, *, title: str = "") -> None:
+def plot_sync(path: str | Path, sample: SyncSample, pyramid: SyncerPyramid, *, title: str = "") -> None:
     """Write a picture of a clip: similarity of motion and sound over time per level, and distance over lag under it."""
     keep_fonts_somewhere()
     from matplotlib.figure import Figure
 
-    short = Talk(talk.flat[:MOST_WINDOWS], talk.rows[: 4 * MOST_WINDOWS])
-    profiles = level_profiles(pyramid, talk)
+    short = SyncSample(sample.flat[:MOST_WINDOWS], sample.rows[: 4 * MOST_WINDOWS])
+    profiles = level_profiles(pyramid, sample)
     figure = Figure(figsize=(3.2 * len(profiles), 6), layout="constrained")
     axes = figure.subplots(2, len(profiles), squeeze=False)
     for number, profile in enumerate(profiles):

@@ -15,7 +15,7 @@ from headsync.experiment import Kind, build_config, load_model
 from headsync.experiment.precision import in_float32
 from headsync.landmarks import IBUG68, LandmarkSequence
 from headsync.landmarks.detection import extract
-from syncers.measure import Mode, Talk, level_profiles
+from syncers.measure import Mode, SyncSample, level_profiles
 from syncers.model import SyncerPyramid, SyncerSettings
 
 FAMILIES = ("loss", "metric")
@@ -59,8 +59,8 @@ def load_syncers(source: str | Path = "metric", *, device: str | torch.device = 
     return load_model(source, pyramid, KIND, device=device)
 
 
-def as_talk(audio: str | Path | np.ndarray | media.Sound, landmarks: LandmarkSequence | str | Path) -> Talk:
-    """Sound and motion as the syncers take them, cut to the shorter.
+def as_sync_sample(audio: str | Path | np.ndarray | media.Sound, landmarks: LandmarkSequence | str | Path) -> SyncSample:
+    """Sound and motion as one sample of the syncers, cut to the shorter.
 
     `audio` is a file, a waveform (N,) of 16 kHz or an open sound; `landmarks` a sequence, its .npz, or a video of a face.
     ValueError, one line, for another layout or frame rate, or under five frames together.
@@ -75,7 +75,7 @@ def as_talk(audio: str | Path | np.ndarray | media.Sound, landmarks: LandmarkSeq
     frames = min(len(landmarks), len(rows) // media.ROWS_PER_FRAME)
     if frames < LEAST_FRAMES:
         raise ValueError(f"sound and face share {frames} frames; at least {LEAST_FRAMES} are needed to judge synchrony")
-    return Talk(torch.from_numpy(landmarks.flat(3)[:frames]), rows[: media.rows_for_frames(frames)])
+    return SyncSample(torch.from_numpy(landmarks.flat(3)[:frames]), rows[: media.rows_for_frames(frames)])
 
 
 @media.checked
@@ -84,20 +84,20 @@ def sync_offset(audio: str | Path | np.ndarray | media.Sound, landmarks: Landmar
                 device: str | torch.device = "auto") -> list[SyncOffset]:
     """By how many frames the sound is late for the face, one answer per time scale that the clip is long enough for.
 
-    Inputs as for `as_talk`; `pyramid` is the shipped metric family on `device` by default. `mode` is `valid` (overlap only, for
-    conclusions) or `syncnet` (zero padding, for comparison with published figures).
+    Inputs as for `as_sync_sample`; `pyramid` is the shipped metric family on `device` by default. `mode` is `valid`
+    (overlap only, for conclusions) or `syncnet` (zero padding, for comparison with published figures).
 
     >>> import headsync
     >>> for scale in headsync.sync_offset("clip.mp4", "clip.npz"):
     ...     print(f"{scale.window_ms} ms: sound late by {scale.frames} frames, confidence {scale.confidence:.1f}")
     200 ms: sound late by ...
     """
-    return talk_offsets(as_talk(audio, landmarks), pyramid or load_syncers(device=device), mode=mode)
+    return sample_offsets(as_sync_sample(audio, landmarks), pyramid or load_syncers(device=device), mode=mode)
 
 
-def talk_offsets(talk: Talk, pyramid: SyncerPyramid, *, mode: Mode = "valid") -> list[SyncOffset]:
+def sample_offsets(sample: SyncSample, pyramid: SyncerPyramid, *, mode: Mode = "valid") -> list[SyncOffset]:
     """What `sync_offset` says of a clip that is already as the syncers take it."""
-    profiles = level_profiles(pyramid, talk, mode=mode)
+    profiles = level_profiles(pyramid, sample, mode=mode)
     if not profiles:
         raise ValueError("the clip is too short for any time scale; at least 7 frames are needed")
     return [SyncOffset(number, WINDOW_MS << (number - 1), profile.offset << (number - 1), profile.confidence,
@@ -106,14 +106,14 @@ def talk_offsets(talk: Talk, pyramid: SyncerPyramid, *, mode: Mode = "valid") ->
 
 @torch.no_grad()
 @in_float32
-def similarity_matrix(pyramid: SyncerPyramid, talk: Talk, *, level: int = 1) -> Tensor:
+def similarity_matrix(pyramid: SyncerPyramid, sample: SyncSample, *, level: int = 1) -> Tensor:
     """Cosines (n, n) of every motion window with every audio window: a bright diagonal is synchrony.
 
     ValueError when the clip is too short for the level.
     """
     device = next(pyramid.parameters()).device
-    levels = pyramid.embeddings(talk.flat[None].to(device), talk.rows[None].to(device))
+    levels = pyramid.embeddings(sample.flat[None].to(device), sample.rows[None].to(device))
     if len(levels) < level:
-        raise ValueError(f"{len(talk.flat)} frames are too few for level {level}")
+        raise ValueError(f"{len(sample.flat)} frames are too few for level {level}")
     motion, audio = (torch.nn.functional.normalize(side[0], dim=-1) for side in levels[level - 1])
     return (motion @ audio.T).cpu()

@@ -27,7 +27,7 @@ from headsync.experiment import (
 )
 from headsync.landmarks import LEVELS
 from headsync.media import checked
-from syncers.data import Batch, MaterialSettings, NamedTalk, build_material, draw_batch, draw_sequences, of_half, read_talks
+from syncers.data import Batch, MaterialSettings, NamedSample, build_material, draw_batch, draw_sequences, of_half, read_samples
 from syncers.losses import LEAST_WINDOWS, NEGATIVES, Contrast, info_nce, lag_contrast, negative_weights, triplet
 from syncers.model import LevelSyncer, SyncerSettings
 
@@ -73,7 +73,7 @@ class LevelStep(NamedTuple):
 class LevelTask:
     """One level's syncer as a `Task`."""
 
-    def __init__(self, settings: TrainSettings, level: int, train: Sequence[NamedTalk], val: Sequence[NamedTalk]):
+    def __init__(self, settings: TrainSettings, level: int, train: Sequence[NamedSample], val: Sequence[NamedSample]):
         self.settings, self.level, self.train, self.val = settings, level, train, val
         self.seed = 100 * settings.run.seed + level
 
@@ -81,9 +81,9 @@ class LevelTask:
         """The syncer, and the material of both sides."""
         form, generator = self.settings.syncer, torch.Generator().manual_seed(self.seed)
         torch.manual_seed(self.seed)
-        self.material = build_material([one.talk for one in self.train], form.channels, level=self.level,
+        self.material = build_material([one.sample for one in self.train], form.channels, level=self.level,
                                        generator=generator, settings=self.settings.material)
-        self.judged = build_material([one.talk for one in self.val], form.channels, level=self.level, generator=generator)
+        self.judged = build_material([one.sample for one in self.val], form.channels, level=self.level, generator=generator)
         self.syncer = LevelSyncer(form)
         self.syncer.standardise_by(self.material.motion, self.material.audio)
         return Parts(self.syncer, groups=decayed_matrices([self.syncer], self.settings.run.weight_decay))
@@ -192,7 +192,7 @@ def train_syncers(corpus: Corpus, out: str | Path, settings: TrainSettings) -> T
     window = settings.syncer.channels.window
     need = NEEDS["syncers"]._replace(train_frames=step * window, val_frames=step * (window + LEAST_WINDOWS - 2) + 1)
     require(corpus, need)
-    train, val = (read_talks(corpus, usable(corpus, split)) for split in ("train", "val"))
+    train, val = (read_samples(corpus, usable(corpus, split)) for split in ("train", "val"))
     train = of_half(train, settings.people)
     names = {one.name for one in train}
     require(corpus, need, train=[clip for clip in corpus.select("train") if clip.clip in names])

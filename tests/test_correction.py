@@ -38,9 +38,9 @@ def test_steps_grow_with_the_windows_up_to_the_settled_number():
 def test_folds_without_strangers_and_a_round_without_sure_clips_are_no_dead_end():
     people = made_up_people(3, 61)
     alike = [one._replace(identity=people[0].identity) for one in people]       # one person: a pool, dealt out by clip
-    for talks in (people, alike, people[:2]):
-        rounds = cross_fit(talks, [], settings_with("train.run.steps=2", "rounds=2", "folds=5"))
-        assert [set(found) for found in rounds] == [{one.name for one in talks}] * 2
+    for samples in (people, alike, people[:2]):
+        rounds = cross_fit(samples, [], settings_with("train.run.steps=2", "rounds=2", "folds=5"))
+        assert [set(found) for found in rounds] == [{one.name for one in samples}] * 2
 
 
 def test_one_clip_cannot_correct_itself(tmp_path):

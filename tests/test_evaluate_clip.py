@@ -17,7 +17,7 @@ from headsync.metrics.flicker import flicker
 from headsync.metrics.landmark_error import landmark_errors
 from headsync.metrics.regions import hull_mask
 from syncers import load_syncers
-from tests.talking import made_up_talk
+from tests.talking import made_up_sample
 
 FRAMES, SIZE = 11, 96
 CROP = (8.0, 5.0, 88.0, 85.0)       # of the canvas in a picture of 96 pixels
@@ -120,11 +120,11 @@ def test_shifts_are_of_the_plane_and_lips_count_in_silence():
 
 
 def test_offsets_have_no_sign_and_know_what_is_late():
-    talk, pyramid = made_up_talk(151, seed=4), load_syncers("loss")
-    points = 256 * talk.flat.reshape(-1, 68, 3).numpy()
-    own = clip_profiles(points, talk.rows.numpy(), pyramid).of_mode["valid"][0].offset
+    sample, pyramid = made_up_sample(151, seed=4), load_syncers("loss")
+    points = 256 * sample.flat.reshape(-1, 68, 3).numpy()
+    own = clip_profiles(points, sample.rows.numpy(), pyramid).of_mode["valid"][0].offset
     for late in (-6, 6):
-        rows = np.roll(talk.rows.numpy(), 4 * late, axis=0)
+        rows = np.roll(sample.rows.numpy(), 4 * late, axis=0)
         found = clip_profiles(points, rows, pyramid)
         assert found.of_mode["valid"][0].offset == own + late and found.figures()["av_off_200_valid"] == abs(own + late)
         assert clip_profiles(points, rows, pyramid, late_frames=late).of_mode["valid"][0].offset == own

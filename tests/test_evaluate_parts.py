@@ -13,11 +13,11 @@ from headsync.evaluation.sides import Reference, Side
 from headsync.evaluation.worst import ranking_figure
 from headsync.landmarks import canonical_face
 from syncers import load_syncers, separation
-from tests.talking import made_up_talk
+from tests.talking import made_up_sample
 
 
 def motions(count: int, frames: int) -> list[np.ndarray]:
-    return [made_up_talk(frames, seed=seed).flat.reshape(frames, 68, 3)[..., :2].flatten(1).numpy() for seed in range(count)]
+    return [made_up_sample(frames, seed=seed).flat.reshape(frames, 68, 3)[..., :2].flatten(1).numpy() for seed in range(count)]
 
 
 def test_pieces_do_not_overlap_and_the_same_motion_has_distance_0():
@@ -78,13 +78,13 @@ def test_people_are_told_apart_by_pairs_of_two_clips_where_there_are_two():
 
 
 @pytest.fixture(scope="module")
-def talk():
-    found = made_up_talk(151, seed=4)
+def sample():
+    found = made_up_sample(151, seed=4)
     return 256 * found.flat.reshape(-1, 68, 3).numpy(), found.rows.numpy()
 
 
-def test_sound_known_to_be_late_is_put_right(talk):
-    points, rows = talk
+def test_sound_known_to_be_late_is_put_right(sample):
+    points, rows = sample
     pyramid = load_syncers("loss")
     before = clip_profiles(points, rows, pyramid)
     late = np.concatenate([rows[:12], rows[:-12]])                                  # three frames late
@@ -95,8 +95,8 @@ def test_sound_known_to_be_late_is_put_right(talk):
     assert clip_profiles(points[:4], rows, pyramid).figures() == {}
 
 
-def test_shifted_sound_is_found_where_it_was_put_and_mismatched_audio_is_anothers(talk):
-    points, rows = talk
+def test_shifted_sound_is_found_where_it_was_put_and_mismatched_audio_is_anothers(sample):
+    points, rows = sample
     anchors = Anchors(load_syncers("loss"))
     reference = Reference(Side(points, np.ones(len(points), bool), None), (0.0, 0.0, 256.0, 256.0), (256, 256), rows)
     told = [{row.anchor for row in anchors.rows(reference, identity=person, late_frames=0)} for person in ("ann", "ann", "bob")]
@@ -105,8 +105,8 @@ def test_shifted_sound_is_found_where_it_was_put_and_mismatched_audio_is_another
     assert len(fine) == 6 and fine[0].frames == 5 and all(abs(shift.frames - 5) <= shift.step_frames for shift in fine)
 
 
-def test_a_mean_profile_is_as_deep_as_the_confidence(talk):
-    points, rows = talk
+def test_a_mean_profile_is_as_deep_as_the_confidence(sample):
+    points, rows = sample
     curves, profiles = Curves(), clip_profiles(points, np.roll(rows, 4 * 6, axis=0), load_syncers("loss"))   # six frames late
     curves.add("one", profiles)
     curves.add("one", None)

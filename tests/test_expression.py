@@ -24,7 +24,7 @@ from landmark_stage.expression.data import (
 from landmark_stage.expression.generate import ExpressionStream
 from landmark_stage.expression.network import COMPONENTS, Expression, ExpressionSettings, padded
 from landmark_stage.expression.train import ExpressionTask, ExpressionTrainSettings, mouth_error, predicted_faces
-from tests.talking import made_up_people, made_up_talk, write_corpus
+from tests.talking import made_up_people, made_up_sample, write_corpus
 
 SMALL = dict(channels=(7, 11), hidden=13, shapes=3)
 
@@ -32,10 +32,10 @@ SMALL = dict(channels=(7, 11), hidden=13, shapes=3)
 def clips(count=5, frames=61, seed=0):
     made = []
     for number in range(count):
-        talk = made_up_talk(frames, seed=seed + number)
-        faces = frontal_faces(256 * talk.flat.unflatten(1, (68, 3)).numpy())
+        sample = made_up_sample(frames, seed=seed + number)
+        faces = frontal_faces(256 * sample.flat.unflatten(1, (68, 3)).numpy())
         made.append(ExpressionClip(f"clip{number}", f"person{number}", torch.from_numpy(faces),
-                                   torch.from_numpy(face_at_rest(faces)), talk.rows))
+                                   torch.from_numpy(face_at_rest(faces)), sample.rows))
     return made
 
 
@@ -91,8 +91,8 @@ def test_faces_at_rest_have_their_mouths_closed():
 
 
 def test_frontal_faces_lose_the_head():
-    talk = made_up_talk(41, seed=3)
-    points = 256 * talk.flat.unflatten(1, (68, 3)).numpy()
+    sample = made_up_sample(41, seed=3)
+    points = 256 * sample.flat.unflatten(1, (68, 3)).numpy()
     turned = (1.3 * points @ rotation_matrix([0.2, 0.3, -0.1]).T + [11, 7, 5]).astype(np.float32)
     np.testing.assert_allclose(frontal_faces(turned), frontal_faces(points), atol=0.02)
 

@@ -44,12 +44,12 @@ from syncers import (
     level_profiles,
     load_syncers,
     motion_channels,
+    sample_offsets,
     similarity_matrix,
-    talk_offsets,
 )
 from tests.head_files import turning
 from tests.moving_faces import moved_face, still_face
-from tests.talking import made_up_talk
+from tests.talking import made_up_sample
 from tests.test_face_encoder import made_up_faces
 from tests.test_published import random_state
 
@@ -121,9 +121,9 @@ FULL = {
     "person_of": lambda: person_of(load_head_motion(), HeadReference(turning(61).points, waveform())),
     "statistics": lambda: [one(noise(3, 61, 6), torch.tensor([61, 53, 59]))
                            for one in (judged_statistics, band_amplitudes, motion_hints)],
-    "level_profiles": lambda: level_profiles(load_syncers(), made_up_talk(83, seed=1)),
-    "talk_offsets": lambda: talk_offsets(made_up_talk(83, seed=1), load_syncers()),
-    "similarity_matrix": lambda: similarity_matrix(load_syncers("loss"), made_up_talk(83, seed=1), level=2),
+    "level_profiles": lambda: level_profiles(load_syncers(), made_up_sample(83, seed=1)),
+    "sample_offsets": lambda: sample_offsets(made_up_sample(83, seed=1), load_syncers()),
+    "similarity_matrix": lambda: similarity_matrix(load_syncers("loss"), made_up_sample(83, seed=1), level=2),
     "embeddings": lambda: load_syncers().embeddings(noise(2, 17, 204), noise(2, 68, 26)),
     "scores": lambda: load_syncers("loss").scores(noise(2, 17, 204), noise(2, 68, 26)),
     "clip_profiles": lambda: clip_profiles(turning(53).points, noise(212, 26).numpy(), load_syncers()),

@@ -5,11 +5,11 @@ import torch
 
 from landmark_stage.ms_sync.data import MaterialSettings, Track, draw_stretches, read_tracks, rows_around
 from landmark_stage.ms_sync.validate import pieces_of
-from tests.talking import made_up_people, made_up_talk, write_corpus
+from tests.talking import made_up_people, made_up_sample, write_corpus
 
 
 def tracks(frames=61, count=5):
-    return [Track(f"clip{seed}", *made_up_talk(frames, seed=seed)) for seed in range(count)]
+    return [Track(f"clip{seed}", *made_up_sample(frames, seed=seed)) for seed in range(count)]
 
 
 def seeded(number=1):
@@ -47,7 +47,7 @@ def test_sound_and_face_belong_together():
 
 
 def test_margins_are_the_clips_own_sound():
-    rows = made_up_talk(61, seed=1).rows
+    rows = made_up_sample(61, seed=1).rows
     around = rows_around(rows, 40, 13, known_before=True)
     assert torch.equal(around[: 4 * (32 + 13 + 8)], rows[4 * 8 :]) and around[4 * 53 :].eq(-20).all()
     assert rows_around(rows, 5, 13, known_before=True)[: 4 * 27].eq(-20).all()

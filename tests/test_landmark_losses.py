@@ -7,11 +7,11 @@ import torch
 from headsync.landmarks import GROUPS, rotation_matrix
 from landmark_stage.ms_sync.losses import lip_loss, position_loss, rest_loss, rigid_loss, spread_loss, sync_loss
 from syncers import SyncerPyramid, SyncerSettings
-from tests.talking import made_up_talk
+from tests.talking import made_up_sample
 
 
 def motion(frames=53, seed=1):
-    return made_up_talk(frames, seed=seed).flat[None]
+    return made_up_sample(frames, seed=seed).flat[None]
 
 
 def turned(flat, seed=1):
@@ -83,18 +83,18 @@ def test_spread_asks_for_as_much_motion_as_is_real():
 def test_synchrony_guides_every_landmark(levels):
     torch.manual_seed(1)
     pyramid = SyncerPyramid([SyncerSettings(embedding=7)] * 4).eval().requires_grad_(False)
-    talk = made_up_talk(53, seed=1)
-    flat = talk.flat[None].clone().requires_grad_()
-    loss = sync_loss(pyramid, flat, talk.rows[None], levels=levels)
+    sample = made_up_sample(53, seed=1)
+    flat = sample.flat[None].clone().requires_grad_()
+    loss = sync_loss(pyramid, flat, sample.rows[None], levels=levels)
     loss.backward()
     assert -1 <= loss.item() <= 1
     assert flat.grad.unflatten(2, (68, 3))[..., :2].abs().sum((0, 1, 3)).gt(0).all()
-    expected = pyramid.scores(talk.flat[None], talk.rows[None])[:levels].mean()
+    expected = pyramid.scores(sample.flat[None], sample.rows[None])[:levels].mean()
     torch.testing.assert_close(-loss.detach(), expected)
 
 
 def test_short_clips_are_refused():
     pyramid = SyncerPyramid([SyncerSettings(embedding=7)] * 4).eval()
-    talk = made_up_talk(13, seed=1)
+    sample = made_up_sample(13, seed=1)
     with pytest.raises(ValueError, match="13 frames are too few for 4 time scales"):
-        sync_loss(pyramid, talk.flat[None], talk.rows[None], levels=4)
+        sync_loss(pyramid, sample.flat[None], sample.rows[None], levels=4)

@@ -18,7 +18,7 @@ from landmark_stage.ms_sync.train import GeneratorTask, TrainSettings
 from landmark_stage.ms_sync.validate import Judge, Synchrony
 from syncers import ChannelSettings, SyncerPyramid, SyncerSettings, load_syncers
 from syncers.model import EncoderSettings
-from tests.talking import made_up_people, made_up_talk, write_corpus
+from tests.talking import made_up_people, made_up_sample, write_corpus
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def tiny(syncers, *overrides):
 
 
 def tracks(count, frames, seed):
-    return [Track(f"clip{number}", *made_up_talk(frames, seed=seed + number)) for number in range(count)]
+    return [Track(f"clip{number}", *made_up_sample(frames, seed=seed + number)) for number in range(count)]
 
 
 def same(one, other) -> bool:
@@ -107,9 +107,9 @@ def test_syncers_and_judge_are_not_trained(syncers):
 
 def test_real_motion_scores_one_and_still_faces_zero(syncers, monkeypatch):
     """What selects weights: scores lie between a still face and the real one, and their misses add to the distance."""
-    def surer_of_more_motion(_, talks):
+    def surer_of_more_motion(_, samples):
         """Confidence above a level's own for a still face, by how far faces move."""
-        moved = sum(float(talk.flat.std(0).mean()) for talk in talks) / len(talks)
+        moved = sum(float(sample.flat.std(0).mean()) for sample in samples) / len(samples)
         return Synchrony([0.0] * 4, [0.1 * level + 30 * moved for level in range(4)])
 
     monkeypatch.setattr(landmark_stage.ms_sync.validate, "synchrony", surer_of_more_motion)

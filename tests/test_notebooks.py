@@ -93,9 +93,9 @@ def test_a_planted_failure_is_found(planted, tmp_path):
 
 
 def test_a_planted_private_name_is_found():
-    for planted in ("from syncers.data import read_talks", "from syncers import read_talks", "import syncers.data"):
+    for planted in ("from syncers.data import read_samples", "from syncers import read_samples", "import syncers.data"):
         assert len(private_names(planted)) == 1
-    assert not private_names("import os.path\nimport headsync\nfrom syncers import Talk\nfrom tests.talking import x")
+    assert not private_names("import os.path\nimport headsync\nfrom syncers import SyncSample\nfrom tests.talking import x")
 
 
 def test_outputs_are_stored_where_they_were_made(tmp_path):

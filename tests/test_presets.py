@@ -20,7 +20,7 @@ from render_stage.rhythmic_head.train import RendererSettings
 from syncers import SyncerPyramid, load_syncers
 from syncers.correction import CorrectionSettings
 from syncers.train import LevelTask, TrainSettings
-from tests.talking import made_up_people, made_up_talk
+from tests.talking import made_up_people, made_up_sample
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SCHEMAS = {"syncers": TrainSettings, "correction": CorrectionSettings, "landmarks": GeneratorTrainSettings,
@@ -111,7 +111,7 @@ def test_every_form_takes_a_step(preset):
 def test_every_generator_takes_a_step(preset, least, most):
     overrides = ["run.batch=2", "material.frames=12", "sync_levels=1", "material.silence=0.0"]
     settings = load_config(GeneratorTrainSettings, stage="landmarks", preset=preset, overrides=overrides)
-    tracks = [Track(f"clip{seed}", *made_up_talk(31, seed=seed)) for seed in range(3)]
+    tracks = [Track(f"clip{seed}", *made_up_sample(31, seed=seed)) for seed in range(3)]
     training = Trainer(GeneratorTask(settings, tracks, load_syncers("loss"), judge=None))
     assert least < sum(one.numel() for one in training.model.parameters()) < most
     told = training.step()

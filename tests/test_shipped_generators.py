@@ -9,7 +9,7 @@ from headsync.landmarks.motion import face_shape_error, motion_statistics
 from headsync.landmarks.quality import lip_opening
 from headsync.media import read_audio
 from landmark_stage import MODELS, MotionControl, generate_landmarks, load_generator, start_face, stream_landmarks
-from syncers import as_talk, level_profiles, load_syncers, static
+from syncers import as_sync_sample, level_profiles, load_syncers, static
 
 SPEECH = Path(__file__).parents[1] / "examples/speech.flac"
 BOTH = pytest.mark.parametrize("model", MODELS)
@@ -24,8 +24,8 @@ def generators():
 @pytest.mark.parametrize("seed", [0, 1])
 def test_motion_is_in_sync_at_every_scale(generators, model, seed):
     sequence = generate_landmarks(SPEECH, generator=generators[model], control=MotionControl(seed=seed))
-    talk, judges = as_talk(SPEECH, sequence), load_syncers("metric")
-    found, still = level_profiles(judges, talk), level_profiles(judges, static(talk))
+    sample, judges = as_sync_sample(SPEECH, sequence), load_syncers("metric")
+    found, still = level_profiles(judges, sample), level_profiles(judges, static(sample))
     assert [profile.offset for profile in found] == [0, 0, 0, 0]
     assert all(ours.confidence > 2 * theirs.confidence for ours, theirs in zip(found, still))
     assert found[0].confidence > 1      # real people reach 0.9

@@ -19,7 +19,7 @@ from landmark_stage import (
     stream_heads,
 )
 from landmark_stage.head_motion.data import SMOOTHING_TAPS
-from syncers import as_talk, level_profiles, load_syncers, static
+from syncers import as_sync_sample, level_profiles, load_syncers, static
 
 SPEECH = Path(__file__).parents[1] / "examples/speech.flac"
 FIT = list(RIGID17)
@@ -85,8 +85,8 @@ def test_heads_keep_a_persons_manner(waveform, heads):
 
 def test_lips_speak_in_sync_and_the_head_stands_still(waveform, expression):
     made = generate_expression(waveform, model=expression)
-    talk, judge = as_talk(SPEECH, made), load_syncers("metric")
-    ours, still = level_profiles(judge, talk)[0], level_profiles(judge, static(talk))[0]
+    sample, judge = as_sync_sample(SPEECH, made), load_syncers("metric")
+    ours, still = level_profiles(judge, sample)[0], level_profiles(judge, static(sample))[0]
     assert abs(ours.offset) <= 1 and ours.confidence > 2 * still.confidence
     moved = made.points - made.points[0]
     assert np.array_equal(made.points[0], canonical_face())

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from headsync.commands import sync
-from syncers import as_talk, level_profiles, load_syncers, mismatched, shifted, static, talk_offsets
+from headsync.commands.program import main
+from syncers import as_sync_sample, level_profiles, load_syncers, mismatched, sample_offsets, shifted, static
 
 CORPUS = Path(os.environ.get("HEADSYNC_CORPUS", Path(__file__).parents[1] / "../shared/corpus"))
 FAMILIES = ("metric", "loss")
@@ -16,11 +16,11 @@ CLIPS = ("id024_c01", "id131_c01", "id054_c02")
 
 
 @pytest.fixture(scope="module")
-def talks():
+def samples():
     paths = [CORPUS / "clips" / f"{name}.mp4" for name in CLIPS]
     if not all(path.is_file() for path in paths):
         pytest.skip("no corpus of real clips here")
-    return [as_talk(path, path) for path in paths]
+    return [as_sync_sample(path, path) for path in paths]
 
 
 def test_the_families_share_nothing():
@@ -43,25 +43,25 @@ def test_frozen_syncers_guide_landmarks_and_learn_nothing():
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("late", [-7, 0, 3, 12])
-def test_lateness_is_followed(talks, family, late):
+def test_lateness_is_followed(samples, family, late):
     pyramid = load_syncers(family)
-    for talk in talks:
-        now, then = (talk_offsets(one, pyramid)[:2] for one in (talk, shifted(talk, late)))
+    for sample in samples:
+        now, then = (sample_offsets(one, pyramid)[:2] for one in (sample, shifted(sample, late)))
         assert abs(now[0].frames) <= 3      # given clips are up to three frames off
         assert then[0].frames - now[0].frames == late
         assert abs(then[1].frames - now[1].frames - late) <= 2      # steps of two frames
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_real_speech_is_told_from_still_faces_and_strange_sound(talks, family):
+def test_real_speech_is_told_from_still_faces_and_strange_sound(samples, family):
     pyramid = load_syncers(family)
-    for number, talk in enumerate(talks):
+    for number, sample in enumerate(samples):
         real, still, strange = (level_profiles(pyramid, one)[0].confidence
-                                for one in (talk, static(talk), mismatched(talk, talks[number - 1])))
+                                for one in (sample, static(sample), mismatched(sample, samples[number - 1])))
         assert real > 2 * max(still, strange)
 
 
-def test_the_command_needs_no_options(talks, capsys):
-    assert sync.main([str(CORPUS / "clips" / f"{CLIPS[0]}.mp4")]) == 0
+def test_the_command_needs_no_options(samples, capsys):
+    assert main(["sync", str(CORPUS / "clips" / f"{CLIPS[0]}.mp4")]) == 0
     told = capsys.readouterr().out.splitlines()
     assert len(told) == 5 and "200 ms: sound late by" in told[1] and "1600 ms" in told[4]

@@ -11,10 +11,10 @@ from headsync.corpus import open_corpus
 from headsync.experiment import load_config
 from headsync.landmarks import LandmarkSequence
 from syncers import similarity_matrix, sync_offset
-from syncers.sync import as_talk, load_syncers
+from syncers.sync import as_sync_sample, load_syncers
 from syncers.train import TrainSettings, train_syncers
 from tests.face_files import shaking, write_tone, write_video
-from tests.talking import made_up_people, made_up_talk, write_corpus
+from tests.talking import made_up_people, made_up_sample, write_corpus
 
 TINY = load_config(TrainSettings, stage="syncers", preset="tiny", overrides=["run.steps=30"])
 
@@ -55,7 +55,7 @@ def test_one_bad_video_does_not_stop_the_others(video, weights, tmp_path, capsys
 
 
 def sequence_of(frames, fps=25.0):
-    points = 256 * made_up_talk(frames, seed=3).flat.reshape(-1, 68, 3).numpy()
+    points = 256 * made_up_sample(frames, seed=3).flat.reshape(-1, 68, 3).numpy()
     return LandmarkSequence(points=points, visible=points[:, 0, 0] > -1, fps=fps, size=(256, 256), crop=(0, 0, 256, 256))
 
 
@@ -66,7 +66,7 @@ def test_sound_and_sequence_in_an_answer_per_scale_out(weights):
     assert [one.window_ms for one in found] == [200, 400, 800, 1600]
     assert len(sync_offset(noise, sequence_of(13), pyramid=pyramid)) == 2
     assert len(sync_offset(noise, sequence_of(89), pyramid=pyramid, mode="syncnet")) == 4
-    matrix = similarity_matrix(pyramid, as_talk(noise, sequence_of(89)), level=2)
+    matrix = similarity_matrix(pyramid, as_sync_sample(noise, sequence_of(89)), level=2)
     assert matrix.shape == (41, 41) and matrix.abs().max() <= 1 + 1e-5
 
 

@@ -10,7 +10,7 @@ from syncers.channels import audio_channels, motion_channels, own_motion
 from syncers.losses import lag_contrast, negative_weights
 from syncers.model import EncoderSettings
 from syncers.windows import level_sequences, windows_of
-from tests.talking import made_up_talk
+from tests.talking import made_up_sample
 
 FACES = [("shape",), ("regions",), ("points",), ("regions", "shape")]
 
@@ -25,8 +25,8 @@ def pyramid_of(faces=("shape",), kind="layers", **settings):
 @pytest.mark.parametrize("kind", ["layers", "convnext"])
 @pytest.mark.parametrize("frames, windows", [(80, [76, 36, 16, 6]), (97, [93, 45, 21, 9]), (13, [9, 3]), (5, [1])])
 def test_every_level_has_its_windows(kind, frames, windows):
-    talk = made_up_talk(frames, seed=1)
-    found = pyramid_of(kind=kind).eval().embeddings(talk.flat[None], talk.rows[None])
+    sample = made_up_sample(frames, seed=1)
+    found = pyramid_of(kind=kind).eval().embeddings(sample.flat[None], sample.rows[None])
     assert [level.motion.shape for level in found] == [(1, n, 11) for n in windows]
     assert [level.audio.shape for level in found] == [(1, n, 11) for n in windows]
 
@@ -34,9 +34,9 @@ def test_every_level_has_its_windows(kind, frames, windows):
 @pytest.mark.parametrize("faces", FACES)
 def test_a_frozen_pyramid_guides_landmarks_and_learns_nothing(faces):
     pyramid = pyramid_of(faces).eval().requires_grad_(False)
-    talk = made_up_talk(97, seed=1)
-    flat = talk.flat[None].clone().requires_grad_()
-    score = pyramid.scores(flat, talk.rows[None])
+    sample = made_up_sample(97, seed=1)
+    flat = sample.flat[None].clone().requires_grad_()
+    score = pyramid.scores(flat, sample.rows[None])
     assert score.shape == (4,)
     score.sum().backward()
     assert torch.isfinite(flat.grad).all() and all(one.grad is None for one in pyramid.parameters())
@@ -46,33 +46,33 @@ def test_a_frozen_pyramid_guides_landmarks_and_learns_nothing(faces):
 
 def test_branches_are_judged_together():
     pyramid = pyramid_of(("regions", "shape")).eval()
-    talk = made_up_talk(31, seed=1)
-    level = pyramid.embeddings(talk.flat[None], talk.rows[None])[0]
+    sample = made_up_sample(31, seed=1)
+    level = pyramid.embeddings(sample.flat[None], sample.rows[None])[0]
     motion, audio = level.motion[0].unflatten(1, (2, 11)), level.audio[0].unflatten(1, (2, 11))
     each = torch.nn.functional.cosine_similarity(motion, audio, dim=-1).mean(1)
     torch.testing.assert_close((level.motion * level.audio).sum(-1)[0], each)
 
 
 def test_loss_syncers_give_unit_vectors_and_metric_syncers_do_not():
-    talk = made_up_talk(31, seed=1)
+    sample = made_up_sample(31, seed=1)
     for normalised in (True, False):
-        level = pyramid_of(normalised=normalised).eval().embeddings(talk.flat[None], talk.rows[None])[0]
+        level = pyramid_of(normalised=normalised).eval().embeddings(sample.flat[None], sample.rows[None])[0]
         norms = torch.cat([level.motion[0], level.audio[0]]).norm(dim=1)
         assert torch.allclose(norms, torch.ones_like(norms), atol=1e-5) == normalised
 
 
 @pytest.mark.parametrize("faces", FACES)
 def test_moving_and_resizing_a_face_changes_nothing(faces):
-    flat = made_up_talk(31, seed=1).flat[None]
+    flat = made_up_sample(31, seed=1).flat[None]
     settings = ChannelSettings(faces=faces)
     moved = (0.7 * flat.reshape(1, 31, 68, 3) + torch.tensor([0.1, -0.05, 0.3])).reshape(1, 31, -1)
     torch.testing.assert_close(motion_channels(flat, settings), motion_channels(moved, settings), atol=2e-4, rtol=1e-3)
 
 
 def test_a_still_face_has_no_motion_and_own_motion_knows_no_head():
-    still = made_up_talk(31, seed=1).flat[:1].expand(31, -1)[None]
+    still = made_up_sample(31, seed=1).flat[:1].expand(31, -1)[None]
     assert motion_channels(still, ChannelSettings()).abs().max() < 1e-4
-    points = made_up_talk(1, seed=1).flat.reshape(1, 1, 68, 3)[..., :2]
+    points = made_up_sample(1, seed=1).flat.reshape(1, 1, 68, 3)[..., :2]
     angle = torch.linspace(-0.3, 0.3, 31)[None, :, None]
     turn = torch.stack([torch.stack([angle.cos(), angle.sin()], -1), torch.stack([-angle.sin(), angle.cos()], -1)], -2)[:, :, 0]
     turned = points @ turn * (1 + angle[..., None]) + angle[..., None]
@@ -83,7 +83,7 @@ def test_a_still_face_has_no_motion_and_own_motion_knows_no_head():
 def test_cepstra_are_the_orthonormal_transform():
     from scipy.fft import dct
 
-    rows = made_up_talk(3, seed=1).rows[None]
+    rows = made_up_sample(3, seed=1).rows[None]
     found = audio_channels(rows, ChannelSettings(audio="cepstra", cepstra=7))[0]
     expected = dct((rows[0].numpy().clip(-13) + 10), norm="ortho")[:, :7]
     torch.testing.assert_close(found[:, 1:] * 5, torch.from_numpy(expected[:, 1:]), atol=1e-4, rtol=1e-4)
@@ -92,28 +92,28 @@ def test_cepstra_are_the_orthonormal_transform():
 
 
 def test_windows_of_a_level_start_together():
-    talk = made_up_talk(23, seed=1)
-    motion, audio = windows_of(*level_sequences(talk.flat[None], talk.rows[None], ChannelSettings(), 1), window=5)
-    rows = audio_channels(talk.rows[None], ChannelSettings())
+    sample = made_up_sample(23, seed=1)
+    motion, audio = windows_of(*level_sequences(sample.flat[None], sample.rows[None], ChannelSettings(), 1), window=5)
+    rows = audio_channels(sample.rows[None], ChannelSettings())
     torch.testing.assert_close(audio[0, 7], rows[0, 28:48])
-    torch.testing.assert_close(motion[0, 7], motion_channels(talk.flat[None], ChannelSettings())[0, 7:12])
+    torch.testing.assert_close(motion[0, 7], motion_channels(sample.flat[None], ChannelSettings())[0, 7:12])
 
 
 @pytest.mark.parametrize("window", [3, 7])
 def test_other_windows_are_possible(window):
-    talk = made_up_talk(61, seed=1)
+    sample = made_up_sample(61, seed=1)
     pyramid = SyncerPyramid([SyncerSettings(channels=ChannelSettings(window=window))] * 4).eval()
-    levels = pyramid.embeddings(talk.flat[None], talk.rows[None])
+    levels = pyramid.embeddings(sample.flat[None], sample.rows[None])
     assert [level.motion.shape[1] for level in levels] == [steps - window + 1 for steps in (61, 31, 16, 8)]
 
 
 def test_wrong_inputs_are_one_line():
-    talk = made_up_talk(23, seed=1)
+    sample = made_up_sample(23, seed=1)
     pyramid = pyramid_of()
     with pytest.raises(ValueError, match="do not fit"):
-        pyramid.embeddings(talk.flat[None], talk.rows[None, :-1])
+        pyramid.embeddings(sample.flat[None], sample.rows[None, :-1])
     with pytest.raises(ValueError, match="4 frames are too few"):
-        pyramid.embeddings(talk.flat[None, :4], talk.rows[None, :16])
+        pyramid.embeddings(sample.flat[None, :4], sample.rows[None, :16])
     with pytest.raises(ValueError, match="landmarks must be"):
         motion_channels(torch.zeros(1, 7, 100), ChannelSettings())
     with pytest.raises(ValueError, match="faces must be"):

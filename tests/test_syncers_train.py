@@ -12,7 +12,7 @@ from syncers import aligned, level_profiles, load_syncers, mismatched, separatio
 from syncers.correction import CorrectionSettings, cross_fit_corpus
 from syncers.data import MaterialSettings, augmented, build_material, draw_batch, fold_of
 from syncers.train import TrainSettings, train_syncers
-from tests.talking import made_up_people, made_up_talk, write_corpus
+from tests.talking import made_up_people, made_up_sample, write_corpus
 
 TINY = load_config(TrainSettings, stage="syncers", preset="tiny", overrides=["run.precision=fp32"])
 
@@ -21,7 +21,7 @@ TINY = load_config(TrainSettings, stage="syncers", preset="tiny", overrides=["ru
 def corpus(tmp_path_factory):
     """Forty people for training, of whom every fourth speaks three frames late, and eight for judging."""
     people = made_up_people(40, 61)
-    late = [one._replace(talk=shifted(one.talk, 3)) if number % 4 == 0 else one for number, one in enumerate(people)]
+    late = [one._replace(sample=shifted(one.sample, 3)) if number % 4 == 0 else one for number, one in enumerate(people)]
     judged = [one._replace(name=f"val{one.name}", identity=f"val{one.identity}") for one in made_up_people(8, 197, seed=7)]
     return write_corpus(tmp_path_factory.mktemp("c") / "corpus", {"train": late, "val": judged})
 
@@ -64,14 +64,14 @@ def test_it_learns_what_hangs_together(trained, learnt):
 
 def test_offsets_are_found_shifted_and_told_from_strangers(trained, learnt):
     pyramid = load_syncers(trained.weights)
-    talks = [made_up_talk(97, seed=50 + number) for number in range(8)]
+    samples = [made_up_sample(97, seed=50 + number) for number in range(8)]
     for k in (-7, 0, 4):
-        offsets = [level_profiles(pyramid, shifted(talk, k))[0].offset for talk in talks]
+        offsets = [level_profiles(pyramid, shifted(sample, k))[0].offset for sample in samples]
         learnt(f"of 8 offsets {k} found", offsets.count(k), above=6)
-    genuine = [level_profiles(pyramid, talk)[0].confidence for talk in talks]
-    strangers = [level_profiles(pyramid, mismatched(talk, other))[0].confidence
-                 for talk, other in zip(talks, [*talks[1:], talks[0]])]
-    still = [level_profiles(pyramid, static(talk))[0].confidence for talk in talks]
+    genuine = [level_profiles(pyramid, sample)[0].confidence for sample in samples]
+    strangers = [level_profiles(pyramid, mismatched(sample, other))[0].confidence
+                 for sample, other in zip(samples, [*samples[1:], samples[0]])]
+    still = [level_profiles(pyramid, static(sample))[0].confidence for sample in samples]
     learnt("genuine told from strangers", separation(genuine, strangers), above=0.95)
     learnt("genuine told from still", separation(genuine, still), above=0.95)
 
@@ -80,10 +80,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(corpus, tmp_path):
     one_level = replace(TINY, levels=1)
     train_syncers(corpus, tmp_path / "straight", one_level)
     from headsync.experiment import RunLog, Trainer, run_loop
-    from syncers.data import read_talks
+    from syncers.data import read_samples
     from syncers.train import LevelTask, usable
 
-    train, val = (read_talks(corpus, usable(corpus, split)) for split in ("train", "val"))
+    train, val = (read_samples(corpus, usable(corpus, split)) for split in ("train", "val"))
     with RunLog(tmp_path / "resumed" / "level1") as log:
         # stopped at 40 of 60 steps: the rate follows the whole run's length, so only the loop ends early
         run_loop(Trainer(LevelTask(one_level, 1, train, val)), tmp_path / "resumed" / "level1", replace(TINY.run, steps=40),
@@ -95,17 +95,17 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(corpus, tmp_path):
 
 
 def test_material_is_seeded_and_alignment_undoes_a_shift():
-    talk = made_up_talk(61, seed=3)
+    sample = made_up_sample(61, seed=3)
     for k in (-5, 0, 4):
-        back = aligned(shifted(talk, k), k)
+        back = aligned(shifted(sample, k), k)
         low = abs(k)
-        torch.testing.assert_close(back.flat, talk.flat[low : 61 - low])
-        torch.testing.assert_close(back.rows, talk.rows[4 * low : 4 * (61 - low)])
+        torch.testing.assert_close(back.flat, sample.flat[low : 61 - low])
+        torch.testing.assert_close(back.rows, sample.rows[4 * low : 4 * (61 - low)])
     settings = MaterialSettings(copies=2, stretch=0.1, identity=0.01)
-    one, other = (build_material([talk], TINY.syncer.channels, level=2, settings=settings,
+    one, other = (build_material([sample], TINY.syncer.channels, level=2, settings=settings,
                                  generator=torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(one.motion, other.motion) and len(one.windows) == 2
-    drawn = augmented(talk, settings, level=1, generator=torch.Generator().manual_seed(5))
+    drawn = augmented(sample, settings, level=1, generator=torch.Generator().manual_seed(5))
     assert len(drawn.rows) == 4 * len(drawn.flat)
     batch = draw_batch(one, clips=7, windows=5, generator=torch.Generator().manual_seed(5))
     assert batch.motion.shape[1:] == (5, one.motion.shape[1]) and batch.audio.shape[1] == 20

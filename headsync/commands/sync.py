@@ -27,18 +27,18 @@ def run(options: argparse.Namespace) -> int:
     if len(options.videos) == 1:
         check_inputs(options.videos, options.videos, of="the video")
     with stage("reading networks"):
-        from syncers import as_talk, load_syncers, plot_sync, talk_offsets
+        from syncers import as_sync_sample, load_syncers, plot_sync, sample_offsets
 
         pyramid = load_syncers(options.weights, device=options.device)
 
     def measure(video: str) -> None:
-        talk = as_talk(video, video)
+        sample = as_sync_sample(video, video)
         print(video)
-        for found in talk_offsets(talk, pyramid, mode=options.mode):
+        for found in sample_offsets(sample, pyramid, mode=options.mode):
             print(f"  {found.window_ms:5d} ms: sound late by {found.frames:+3d} frames ({40 * found.frames:+5d} ms), "
                   f"confidence {found.confidence:.2f}, distance {found.distance:.2f}")
         if options.plot:
             Path(options.plot).mkdir(parents=True, exist_ok=True)
-            plot_sync(Path(options.plot) / f"{Path(video).stem}.png", talk, pyramid, title=Path(video).name)
+            plot_sync(Path(options.plot) / f"{Path(video).stem}.png", sample, pyramid, title=Path(video).name)
 
     return run_each(measure, [(video,) for video in options.videos])

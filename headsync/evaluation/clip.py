@@ -31,7 +31,7 @@ from headsync.metrics.landmark_error import (
     turned_mouth_distance,
 )
 from headsync.metrics.regions import hull_mask, mean_inside, ssim_map
-from syncers import SyncerPyramid, Talk, aligned
+from syncers import SyncerPyramid, SyncSample, aligned
 from syncers.measure import LEAST_WINDOWS, PROFILES
 from syncers.offset import LagProfile
 from syncers.sync import LEAST_FRAMES, WINDOW_MS
@@ -63,11 +63,11 @@ class ClipProfiles(NamedTuple):
 def clip_profiles(points: np.ndarray, rows: np.ndarray, pyramid: SyncerPyramid, *, late_frames: int = 0) -> ClipProfiles:
     """Lag profiles of landmarks (T, L, 3) and rows (R, 26) whose sound is known to be so late; none for under 7 frames."""
     flat = torch.from_numpy((points / CANVAS_PX).astype(np.float32).reshape(len(points), -1))
-    talk = aligned(Talk(flat, torch.from_numpy(np.array(rows[: 4 * len(points)]))), late_frames)
-    if len(talk.flat) < LEAST_FRAMES:
+    sample = aligned(SyncSample(flat, torch.from_numpy(np.array(rows[: 4 * len(points)]))), late_frames)
+    if len(sample.flat) < LEAST_FRAMES:
         return ClipProfiles({mode: [] for mode in MODES})
     device = next(pyramid.parameters()).device
-    levels = pyramid.eval().embeddings(talk.flat[None].to(device), talk.rows[None].to(device))
+    levels = pyramid.eval().embeddings(sample.flat[None].to(device), sample.rows[None].to(device))
     fitting = [level for level in levels if level.motion.shape[1] >= LEAST_WINDOWS]
     pairs = [(level.motion[0].cpu(), level.audio[0].cpu()) for level in fitting]
     return ClipProfiles({mode: [PROFILES[mode](*pair) for pair in pairs] for mode in MODES})

@@ -16,7 +16,7 @@ from headsync.landmarks import MIRROR, RIGID17, canonical_face, similarity_fit, 
 from headsync.media import pad_waveform, read_audio, samples_for_frames
 from landmark_stage.expression.network import COMPONENTS, LANDMARKS, SIDE_FRAMES, Expression, padded
 from syncers import ChannelSettings, audio_channels
-from syncers.data import read_talks
+from syncers.data import read_samples
 
 SMOOTHING_TAPS = 5                  # Hanning
 REST_SHARE = 0.05                   # of a clip's frames, those with the mouth closed most, are its face at rest
@@ -85,11 +85,11 @@ def read_expressions(corpus: Corpus, split: str, *, sound: Literal["rows", "wave
     """The split's talking clips of 12 frames and more, in sync; doubtful ones are left out. ValueError without any."""
     sure = {clip.clip: clip for clip in corpus.select(split, talking=True) if clip.sync != "unsure"}
     clips = []
-    for one in read_talks(corpus, list(sure.values())):
-        if len(one.talk.flat) < LEAST_FRAMES:
+    for one in read_samples(corpus, list(sure.values())):
+        if len(one.sample.flat) < LEAST_FRAMES:
             continue
-        faces = frontal_faces(256 * one.talk.flat.unflatten(1, (LANDMARKS, 3)).numpy())
-        heard = one.talk.rows
+        faces = frontal_faces(256 * one.sample.flat.unflatten(1, (LANDMARKS, 3)).numpy())
+        heard = one.sample.rows
         if sound == "wave":
             late = sure[one.name].av_offset
             waveform = read_audio(corpus.audio_path(sure[one.name]))[samples_for_frames(max(late, 0)) :]

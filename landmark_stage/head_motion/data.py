@@ -16,7 +16,7 @@ from headsync.landmarks.motion import head_track
 from headsync.media import pad_waveform, read_audio, samples_for_frames
 from landmark_stage.head_motion.network import HeadMotion, Reference
 from landmark_stage.head_motion.statistics import LEAST_FRAMES, masked_mean
-from syncers import Talk, aligned
+from syncers import SyncSample, aligned
 
 SMOOTHING_TAPS = 11         # Hanning, as in the paper: what is faster is the detector's tremble
 MIRRORED = (1.0, -1.0, -1.0, -1.0, 1.0, 1.0)    # signs of a head's numbers seen in a mirror
@@ -70,7 +70,7 @@ def read_head_clips(corpus: Corpus, split: str, *, sound: Literal["rows", "wave"
         heard = None
         if clip.has_audio:
             heard = torch.from_numpy(corpus.features(clip).copy())
-            moved = aligned(Talk(torch.from_numpy(points).flatten(1), heard), clip.av_offset)
+            moved = aligned(SyncSample(torch.from_numpy(points).flatten(1), heard), clip.av_offset)
             points, heard = moved.flat.unflatten(1, (-1, 3)).numpy(), moved.rows
             if sound == "wave":
                 heard = _samples(read_audio(corpus.audio_path(clip)), clip.av_offset, len(points))

@@ -16,7 +16,7 @@ from headsync.media import ROWS_PER_FRAME
 from landmark_stage.ms_sync.audio_pyramid import MARGIN_FRAMES, SILENT_ROW, with_margins
 from landmark_stage.ms_sync.generator import OBSERVED
 from syncers.channels import LANDMARKS
-from syncers.data import read_talks
+from syncers.data import read_samples
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def read_tracks(corpus: Corpus, split: str) -> list[Track]:
     sure = [clip for clip in corpus.select(split, talking=True) if clip.sync != "unsure"]
     if not sure:
         raise ValueError(f"{corpus.folder} has no talking clip in its {split} split; the generator needs some")
-    return [Track(one.name, one.talk.flat, one.talk.rows) for one in read_talks(corpus, sure)]
+    return [Track(one.name, one.sample.flat, one.sample.rows) for one in read_samples(corpus, sure)]
 
 
 def draw_stretches(tracks: Sequence[Track], count: int, *, dims: int, settings: MaterialSettings,

@@ -16,7 +16,7 @@ from headsync.metrics import motion_distances
 from landmark_stage.ms_sync.data import Track, rows_around
 from landmark_stage.ms_sync.generator import LANDMARKS, OBSERVED, Generator
 from landmark_stage.ms_sync.noise import draw_noise
-from syncers import SyncerPyramid, Talk, level_profiles, static
+from syncers import SyncerPyramid, SyncSample, level_profiles, static
 from syncers.channels import shape_features
 
 PIECE_FRAMES = 80
@@ -26,7 +26,7 @@ LEAST_GAIN = 1e-6
 class Piece(NamedTuple):
     """A stretch of a talking clip, as the generator and the syncers take it."""
 
-    real: Talk          # (T, 3 * L) and (4T, 26)
+    real: SyncSample          # (T, 3 * L) and (4T, 26)
     rows: Tensor        # (4 (T + 64), 26), with the margins that a whole file would give
 
 
@@ -39,7 +39,7 @@ class Synchrony(NamedTuple):
 
 def pieces_of(tracks: Sequence[Track], frames: int) -> list[Piece]:
     """All stretches of `frames` frames, one after the other without overlap."""
-    return [Piece(Talk(one.flat[start : start + frames], one.rows[4 * start : 4 * (start + frames)]),
+    return [Piece(SyncSample(one.flat[start : start + frames], one.rows[4 * start : 4 * (start + frames)]),
                   rows_around(one.rows, start, frames, known_before=start > 0))
             for one in tracks for start in range(0, len(one.flat) - frames + 1, frames)]
 
@@ -57,9 +57,9 @@ def generated(generator: Generator, pieces: Sequence[Piece], *, seed: int, noise
     return generator.rollout(*(one.to(device) for one in given)).cpu()
 
 
-def synchrony(syncers: SyncerPyramid, talks: Sequence[Talk]) -> Synchrony:
-    """Per level the talks' mean absolute offset and confidence, mode `valid`."""
-    profiles = [level_profiles(syncers, talk) for talk in talks]
+def synchrony(syncers: SyncerPyramid, samples: Sequence[SyncSample]) -> Synchrony:
+    """Per level the samples' mean absolute offset and confidence, mode `valid`."""
+    profiles = [level_profiles(syncers, sample) for sample in samples]
     levels = min(map(len, profiles))
     mean = [(sum(abs(one[level].offset) for one in profiles) / len(profiles),
              sum(one[level].confidence for one in profiles) / len(profiles)) for level in range(levels)]
@@ -78,8 +78,8 @@ class Judge:
         self.syncers, self.pieces = syncers, pieces_of(tracks, PIECE_FRAMES)
         if not self.pieces:
             raise ValueError(f"no val clip has the {PIECE_FRAMES} frames that a generator is judged on; give longer clips")
-        talks = [piece.real for piece in self.pieces]
-        self.real, self.still = synchrony(syncers, talks), synchrony(syncers, [static(talk) for talk in talks])
+        samples = [piece.real for piece in self.pieces]
+        self.real, self.still = synchrony(syncers, samples), synchrony(syncers, [static(sample) for sample in samples])
 
     def figures(self, generator: Generator, *, seed: int) -> dict[str, float]:
         """Named figures; `distance` sums them up, lower is better.
