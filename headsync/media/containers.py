@@ -101,7 +101,7 @@ def decoded(container: InputContainer, stream: Stream, path: Path | str) -> Iter
             packet = next(packets, None)
             ended = packet is None      # also where draining fails: a decoder that cannot be opened never can
             frames = stream.decode(packet) if packet is not None else _drained(stream)
-        except av.FFmpegError as error:
+        except (av.FFmpegError, ValueError) as error:     # PyAV 19 raises the plain one for codecs that it does not know
             damaged += 1
             if damaged == 1:
                 _log.warning("%s: damaged or cut off (%s); reading what can be read", shown_name(path), reason(error))
