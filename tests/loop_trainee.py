@@ -8,8 +8,8 @@ import random
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -36,7 +36,8 @@ from tests.run_settings import run_settings
 SETTINGS = {"log_every": 2, "validate_every": 5, "checkpoint_every": 3}
 
 
-class LineSettings(NamedTuple):
+@dataclass(frozen=True)
+class LineSettings:
     run: RunSettings
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import landmark_stage.ms_sync.train
 import landmark_stage.ms_sync.validate
 from headsync.commands.program import main
 from headsync.experiment import Trainer, config_dict, load_checkpoint, load_config, save_weights
@@ -103,6 +104,21 @@ def test_syncers_and_judge_are_not_trained(syncers):
     one.step()
     assert all(torch.equal(a, b) for a, b in zip(before, one.task.syncers.state_dict().values()))
     assert all(each.grad is None for each in one.task.syncers.parameters())
+
+
+def test_discriminators_and_syncers_are_shown_what_belongs_together(syncers, monkeypatch):
+    """The real beginning as the condition of both sides, and the sound of the very frames that the face speaks in."""
+    heard = []
+    monkeypatch.setattr(landmark_stage.ms_sync.train, "sync_loss", lambda *shown, **_: heard.append(shown) or torch.zeros(()))
+    task = training(tiny(syncers, "landmark_jitter=0.01"), syncers).task
+    batch = task.batch(0)
+    drawn, talking = batch.drawn, batch.drawn.talking
+    fake, real, (condition, plan) = task.losses(batch, {"sync", "sequence"}).compared
+    assert torch.equal(condition, real[:, :3]) and plan is batch.plan and not torch.equal(fake[:, :3], condition)
+    assert (real - task._standard(drawn.real[talking], drawn.real[talking])).std() == pytest.approx(0.01, rel=0.05)
+    (_, motion, rows), = heard
+    T = motion.shape[1]
+    assert torch.equal(rows, drawn.rows[talking][:, 128 : 128 + 4 * T]) and T == task.settings.material.frames
 
 
 def test_real_motion_scores_one_and_still_faces_zero(syncers, monkeypatch):

@@ -12,10 +12,13 @@ from headsync import media
 from headsync.corpus import open_corpus
 from headsync.corpus.frames import FrameStore, last_reference, pack_frames, people_path, store_path
 from headsync.experiment import Trainer, load_config, load_weights
+from headsync.landmarks import canonical_face, rotation_matrix
 from render_stage import Drive, load_renderer, load_topology
+from render_stage.geometry.mesh import fit_mesh
 from render_stage.nn.losses import ssim_loss
 from render_stage.rhythmic_head.data import MaterialSettings, draw_batch, read_frames
 from render_stage.rhythmic_head.guide import CANVAS, COARSE, GuideSettings
+from render_stage.rhythmic_head.inputs import as_picture
 from render_stage.rhythmic_head.objective import ADVERSARIAL_TERMS, FLOW_TERMS, load_perceptual
 from render_stage.rhythmic_head.placing import WHOLE
 from render_stage.rhythmic_head.train import RendererSettings, RendererStep, RendererTask, train_renderer
@@ -195,6 +198,24 @@ def test_two_frames_are_learnt_by_heart(clips, precision, training_seed, learnt)
     for _ in range(40):
         training.step()
     learnt("1 - SSIM, after as a share of before", unlike() / before, below=0.65)
+
+
+def test_validation_shows_a_later_frame_that_is_turned_as_half_of_them_are(clips):
+    """Beside the first frame, or those that cover the beginning; and `ssim`, which selects weights, is over both."""
+    clip, face = clips[0], canonical_face() - canonical_face().mean(0)
+    angles = 0.02 * np.random.default_rng(3).permutation(len(clip.store))
+    points = np.stack([face @ rotation_matrix([0, angle, 0]).T + 128 for angle in angles]).astype(np.float32)
+    mesh = np.stack([fit_mesh(one, load_topology()) for one in points]).astype(np.float32)
+    judge = Judge([clip._replace(points=points, mesh=mesh)], GuideSettings())
+    later = [number for number, frame in enumerate(clip.store.numbers) if frame >= last_reference(43)]
+    target = sorted(later, key=lambda number: angles[number])[len(later) // 2]
+    shown = [as_picture(clip.store.picture(number)) for number in range(len(clip.store))]
+    for K, (sample,) in judge.samples.items():
+        assert torch.equal(sample.target[0], shown[target]) and sample.references.shape[1] == K
+        used = [number for one in sample.references[0] for number in range(len(shown)) if torch.equal(one, shown[number])]
+        assert len(used) == K and max(used) < min(later) and (K > 1 or used == [0])
+    told = judge.figures(Trainer(RendererTask(settings_with(), clips, judge)).model, step=0)
+    assert told["ssim"] == pytest.approx((told["ssim_1"] + told["ssim_4"]) / 2) and told["ssim_1"] != told["ssim_4"]
 
 
 def test_judging_changes_nothing(corpus, clips):

@@ -1,5 +1,6 @@
 """The trainer: one schedule, an average with a warm-up, weights applied once, and the task of the documents."""
 
+import copy
 import math
 import re
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from headsync.experiment import Found, Trainer, batch_generator, load_checkpoint, load_weights, lr_share
+from headsync.experiment import Found, Trainer, batch_generator, load_checkpoint, load_weights, lr_share, train_task
 from headsync.experiment.schedule import exponential_average
 from headsync.experiment.seeds import mixed_seed
 from headsync.experiment.trainer import moved
@@ -70,6 +71,20 @@ def test_what_is_validated_and_kept_is_the_average():
     kept = trainer.kept(trainer.state())
     assert all(torch.equal(one, other) for one, other in zip(kept.parameters(), trainer.average.module.parameters()))
     assert any(not torch.equal(one, other) for one, other in zip(kept.parameters(), trainer.model.parameters()))
+
+
+def test_a_run_hands_over_the_best_weights_not_the_last(tmp_path):
+    task, seen = Line(run_settings(steps=6, validate_every=2, checkpoint_every=2, ema_decay=0.5)), {}
+
+    def metrics(model, *, step):
+        seen[step] = copy.deepcopy(model).state_dict()
+        return {"loss": {2: 2.0, 4: 1.0, 6: 3.0}[step]}
+
+    task.metrics = metrics
+    report = train_task(task, tmp_path)
+    tensors = load_weights(report.weights).tensors
+    assert report.loop == (6, 1.0, False) and not torch.equal(seen[4]["0.weight"], seen[6]["0.weight"])
+    assert all(torch.equal(value, seen[4][name]) for name, value in tensors.items())
 
 
 def test_weights_are_applied_once_and_name_what_is_computed():

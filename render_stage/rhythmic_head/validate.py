@@ -38,7 +38,7 @@ class Judge:
         self.samples = {K: [self._sample(clip, K) for clip in chosen] for K in counts}
 
     def _sample(self, clip: ClipFrames, K: int) -> Batch:
-        """The clip's first frame or K frames that cover its beginning, and the frame of its rest that is turned aside most."""
+        """The clip's first frame or K frames that cover its beginning, and the frame of its rest with the median turn."""
         numbers = clip.store.numbers
         border = max(1, int(np.searchsorted(numbers, last_reference(int(numbers[-1]) + 1))))
         h = fixed_scale_pose(clip.points, head_pose(clip.points[:1]).scale).h                # (N, 6)
