@@ -140,7 +140,12 @@ found = importlib.util.spec_from_file_location("lock", sys.argv[1])
 lock = importlib.util.module_from_spec(found)
 found.loader.exec_module(lock)      # alone: the package would take seconds
 with getattr(lock, sys.argv[4])(sys.argv[2]):
-    if sys.argv[3] == "alone" or os.fork() == 0:
+    if sys.argv[3] == "left":
+        child = os.fork()
+        if child == 0:
+            sys.exit()      # out of the block
+        os.waitpid(child, 0)
+    if sys.argv[3] != "forks" or os.fork() == 0:
         print("ready", flush=True)
     sys.stdin.read()    # until whoever started this closes it
     os._exit(0)
@@ -238,6 +243,13 @@ def test_forked_workers_do_not_keep_a_killed_run_s_folder(tmp_path):
         process.kill()
         process.wait()
         with only_run(tmp_path):    # the fork lives on until `held` ends
+            pass
+
+
+def test_a_fork_that_leaves_takes_no_lock_with_it(tmp_path):
+    with held(tmp_path, "left"):
+        assert (tmp_path / lock.FILE_NAME).exists()
+        with pytest.raises(ValueError, match="in use"), only_run(tmp_path):
             pass
 
 
