@@ -18,7 +18,8 @@ from torch import Tensor
 
 from headsync.corpus import open_corpus
 from landmark_stage import load_expression, load_generator, start_face
-from landmark_stage.expression.data import ExpressionClip, face_at_rest, mouth_opening, read_expressions
+from landmark_stage.expression.data import ExpressionClip, read_expressions
+from landmark_stage.expression.faces import face_at_rest, mouth_opening
 from landmark_stage.expression.generate import expression_stream, own_face, spoken_faces
 from landmark_stage.expression.network import Expression, padded
 from landmark_stage.expression.train import mouth_error, predicted_faces

@@ -21,7 +21,7 @@ from headsync.landmarks import canonical_face
 from headsync.landmarks.motion import head_track, reposed
 from landmark_stage import load_generator, load_head_motion
 from landmark_stage.head_motion.calm import calm
-from landmark_stage.head_motion.data import SMOOTHING_TAPS, HeadBatch, HeadClip, read_head_clips, stretch
+from landmark_stage.head_motion.data import HeadBatch, HeadClip, read_head_clips, stretch
 from landmark_stage.head_motion.judge import (
     BASELINES,
     HeadDistances,

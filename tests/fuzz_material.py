@@ -75,7 +75,7 @@ def stop(*_, **__):
 def stand_in() -> None:
     """Put the stand-ins in place wherever our modules hold what they stand for."""
     names = {"make_detector": lambda *_: StillDetector(), "run_loop": stop}
-    homes = ("headsync.landmarks.detection.detectors", "headsync.experiment.loop")
+    homes = ("headsync.landmarks.detection.choice", "headsync.experiment.loop")
     for module in list(sys.modules.values()):
         for name, other in names.items():
             if getattr(getattr(module, name, None), "__module__", "") in homes:

@@ -9,8 +9,9 @@ import pytest
 
 from headsync.corpus import make_canonical
 from headsync.corpus.corpus import Clip, write_table
+from headsync.corpus.make_canonical import build_canonical, symmetrised
 from headsync.landmarks import canonical
-from headsync.landmarks.canonical import build_canonical, canonical_face, symmetrised
+from headsync.landmarks.canonical import canonical_face
 from headsync.landmarks.geometry import rotation_matrix, similarity_fit
 from headsync.landmarks.layouts import GROUPS, MIRROR
 from headsync.landmarks.sequence import LandmarkSequence

@@ -14,13 +14,11 @@ from landmark_stage.expression.data import (
     ExpressionClip,
     ExpressionMaterialSettings,
     draw_expressions,
-    face_at_rest,
-    frontal_faces,
     measure,
     mirrored,
-    mouth_opening,
     with_noise,
 )
+from landmark_stage.expression.faces import face_at_rest, frontal_faces, mouth_opening
 from landmark_stage.expression.generate import ExpressionStream
 from landmark_stage.expression.network import COMPONENTS, Expression, ExpressionSettings, padded
 from landmark_stage.expression.train import ExpressionTask, ExpressionTrainSettings, mouth_error, predicted_faces

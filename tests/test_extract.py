@@ -8,7 +8,7 @@ from headsync import media
 from headsync.commands.program import main
 from headsync.landmarks import LandmarkSequence
 from headsync.landmarks.detection import extract, make_detector
-from headsync.landmarks.detection.fan_detector import FanDetector, load_fan_detector
+from headsync.landmarks.detection.fan_detector import FanDetector, load_fan_network
 from tests.face_files import PORTRAIT, blank, portrait, shaking, write_tone, write_video
 
 
@@ -96,8 +96,8 @@ class StubNetwork:
                 for x0, y0, x1, y1 in corners]
 
 
-def test_face_alignment_behind_the_same_function():
-    found = extract(PORTRAIT, detector=FanDetector(StubNetwork()), with_mesh=True)
+def test_face_alignment_behind_the_same_function(detector):
+    found = extract(PORTRAIT, detector=FanDetector(StubNetwork(), detector), with_mesh=True)
     share = np.random.default_rng(5).uniform(0, 1, (68, 3))
     assert found.mesh is None and found.sequence.points.shape == (1, 68, 3)
     depth = found.sequence.points[0, :, 2]
@@ -113,7 +113,7 @@ def test_missing_weights_name_the_embedded_default(monkeypatch):
 
     monkeypatch.setattr(face_alignment, "FaceAlignment", unreachable)
     with pytest.raises(ValueError, match="host unreachable.*'mediapipe'"):
-        load_fan_detector()
+        load_fan_network()
 
 
 def test_the_command_writes_sequence_and_preview(tmp_path, capsys):

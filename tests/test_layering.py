@@ -2,6 +2,9 @@
 
 import ast
 import configparser
+import graphlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +66,15 @@ def wrong_imports(room: str, source: str) -> list[str]:
     return sorted(one for one in found if not any(one == may or one.startswith(may + ".") for may in allowed))
 
 
+def module_graph(files: dict[str, str]) -> dict[str, set[str]]:
+    """Which modules each module of {dotted name: source} imports, within functions too; a package's list is a module."""
+    graph: dict[str, set[str]] = {}
+    for module, source in files.items():
+        names = [name if name in files else name.rpartition(".")[0] for name in imported_names(source)]
+        graph[module] = {name for name in names if name in files} - {module}
+    return graph
+
+
 def foreign_statements(source: str) -> list[str]:
     """Lines of an __init__.py that are neither its docstring, nor an explicit import, nor __all__, nor `DIR`."""
     body = ast.parse(source).body
@@ -99,6 +111,32 @@ def test_the_order_has_no_cycle():
     while ready := {name for name, allowed in rooms.items() if name not in placed and allowed <= placed}:
         placed |= ready
     assert placed == set(rooms)
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    files = {}
+    for path in [path for name in TOP for path in (ROOT / name).rglob("*.py")]:
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        files[name] = path.read_text(encoding="utf-8")
+    graph = module_graph(files)
+    assert len(graph) > 150 and sum(map(len, graph.values())) > 500
+    graphlib.TopologicalSorter(graph).prepare()         # CycleError names the circle
+
+
+def test_a_planted_circle_is_found():
+    files = {"a": "import b.c", "b": "", "b.c": "def late():\n    from d import x", "d": "from a import y"}
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter(module_graph(files)).prepare()
+    graphlib.TopologicalSorter(module_graph({**files, "d": "import b"})).prepare()
+
+
+def test_what_speaks_renders_and_measures_imports_no_training():
+    code = ("import sys, landmark_stage, render_stage, syncers, headsync.verbs\n"
+            "print([name for name in sys.modules if name.split('.')[0] in ('landmark_stage', 'render_stage', 'syncers') and "
+            "name.split('.')[-1] in ('train', 'training', 'task', 'data', 'discriminator', 'objective', 'validate', "
+            "'correction')])")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_setup_installs_every_package():

@@ -18,7 +18,7 @@ from landmark_stage import (
     stream_expression,
     stream_heads,
 )
-from landmark_stage.head_motion.data import SMOOTHING_TAPS
+from landmark_stage.head_motion.network import SMOOTHING_TAPS
 from syncers import as_sync_sample, level_profiles, load_syncers, static
 
 SPEECH = Path(__file__).parents[1] / "examples/speech.flac"

@@ -18,7 +18,7 @@ from joblib.parallel import get_active_backend
 from headsync.corpus.clips import OUTPUTS, PreprocessSettings, SourceResult, cut_source
 from headsync.corpus.corpus import REJECTED, Clip, Corpus, Rejection, open_corpus, write_manifest, write_table
 from headsync.corpus.sources import Source
-from headsync.landmarks.detection.detectors import Detector, make_detector
+from headsync.landmarks.detection import Detector, make_detector
 from headsync.media import FPS, remove_left_behind, stage, write_whole
 
 RECORDS = ".sources"

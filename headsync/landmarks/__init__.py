@@ -1,7 +1,7 @@
 """A face as points over time: sequences, geometry, detection, layouts, smoothing, drawing."""
 
 from headsync.landmarks.augment import IDENTITY, Augmentation, AugmentationRanges, apply_augmentation, draw_augmentation, flip
-from headsync.landmarks.canonical import build_canonical, canonical_face
+from headsync.landmarks.canonical import canonical_face
 from headsync.landmarks.crop import crop_picture, fixed_crop, to_canvas
 from headsync.landmarks.draw import contact_sheet, draw_landmarks, overlay_frames, plain_frames
 from headsync.landmarks.geometry import (
@@ -25,7 +25,7 @@ from headsync.landmarks.smoothing import smooth
 from headsync.landmarks.stream import OpenSequence, SequenceHeader, SequenceWriter, read_blocks, read_header
 
 __all__ = [
-    "IDENTITY", "Augmentation", "AugmentationRanges", "apply_augmentation", "draw_augmentation", "flip", "build_canonical",
+    "IDENTITY", "Augmentation", "AugmentationRanges", "apply_augmentation", "draw_augmentation", "flip",
     "canonical_face", "crop_picture", "fixed_crop", "to_canvas", "contact_sheet", "draw_landmarks", "overlay_frames",
     "plain_frames", "HeadPose", "Similarity", "frontal_mean", "frontalise", "head_pose", "pose_points", "rigid_fit",
     "rotation_matrix", "rotation_vector", "similarity_fit", "CONTOURS", "GROUPS", "IBUG68", "MEDIAPIPE_TO_IBUG68", "MIRROR",

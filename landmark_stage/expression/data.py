@@ -12,15 +12,13 @@ import torch
 from torch import Tensor
 
 from headsync.corpus import Corpus
-from headsync.landmarks import MIRROR, RIGID17, canonical_face, similarity_fit, smooth
+from headsync.landmarks import MIRROR, canonical_face
 from headsync.media import pad_waveform, read_audio, samples_for_frames
+from landmark_stage.expression.faces import face_at_rest, frontal_faces
 from landmark_stage.expression.network import COMPONENTS, LANDMARKS, SIDE_FRAMES, Expression, padded
 from syncers import ChannelSettings, audio_channels
 from syncers.data import read_samples
 
-SMOOTHING_TAPS = 5                  # Hanning
-REST_SHARE = 0.05                   # of a clip's frames, those with the mouth closed most, are its face at rest
-OPENING_PAIRS = ((61, 67), (62, 66), (63, 65))
 LEAST_FRAMES = 12
 LEAST_SNR_DB, MOST_SNR_DB, SNR_STEP_DB = 6, 30, 3
 DECIBEL = float(np.log(10) / 10)    # of power, in natural logarithms
@@ -57,28 +55,6 @@ class ExpressionBatch(NamedTuple):
     sound: Tensor           # (B, steps of T + 6 frames, 26 or 1), standard
     shape: Tensor           # (B, S)
     real: Tensor            # (B, T, 3 L) expressions
-
-
-def frontal_faces(points: np.ndarray, *, taps: int = SMOOTHING_TAPS) -> np.ndarray:
-    """Landmarks (T, 68, 3) with the head's motion and growth taken out (T, 3 L): 17 rigid points on the canonical ones.
-
-    A similarity for every frame: under one size for the clip a head that comes nearer counted as an expression.
-    """
-    chosen = list(RIGID17)
-    front = similarity_fit(points[:, chosen], canonical_face()[chosen]).apply(points).astype(np.float32)
-    return smooth(front, taps, window="hanning").reshape(len(points), -1)  # (T, 3 L)
-
-
-def mouth_opening(faces: np.ndarray) -> np.ndarray:
-    """How far the inner lips of faces (T, 3 L) are apart (T,), in their unit."""
-    points = faces.reshape(len(faces), LANDMARKS, 3)
-    return np.mean([np.linalg.norm(points[:, a, :2] - points[:, b, :2], axis=1) for a, b in OPENING_PAIRS], axis=0)
-
-
-def face_at_rest(faces: np.ndarray) -> np.ndarray:
-    """The mean (3 L,) of the faces (T, 3 L) whose mouth is closed most."""
-    count = max(1, round(REST_SHARE * len(faces)))
-    return faces[np.argsort(mouth_opening(faces), kind="stable")[:count]].mean(0)  # (3 L,)
 
 
 def read_expressions(corpus: Corpus, split: str, *, sound: Literal["rows", "wave"] = "rows") -> list[ExpressionClip]:

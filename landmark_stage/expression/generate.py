@@ -14,7 +14,7 @@ from headsync import media
 from headsync.experiment import Kind, build_config, load_model
 from headsync.experiment.precision import in_float32
 from headsync.landmarks import RIGID17, LandmarkSequence, frontalise, head_pose, pose_points
-from landmark_stage.expression.data import face_at_rest, frontal_faces
+from landmark_stage.expression.faces import face_at_rest, frontal_faces
 from landmark_stage.expression.network import LANDMARKS, SIDE_FRAMES, Expression, ExpressionSettings, padded
 from landmark_stage.generate import BLOCK_FRAMES, start_face
 from landmark_stage.push import PushStream, device_of, pushed, whole_frames

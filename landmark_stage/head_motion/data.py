@@ -14,11 +14,10 @@ from torch import Tensor
 from headsync.corpus import Corpus
 from headsync.landmarks.motion import head_track
 from headsync.media import pad_waveform, read_audio, samples_for_frames
-from landmark_stage.head_motion.network import HeadMotion, Reference
+from landmark_stage.head_motion.network import SMOOTHING_TAPS, HeadMotion, Reference
 from landmark_stage.head_motion.statistics import LEAST_FRAMES, masked_mean
 from syncers import SyncSample, aligned
 
-SMOOTHING_TAPS = 11         # Hanning, as in the paper: what is faster is the detector's tremble
 MIRRORED = (1.0, -1.0, -1.0, -1.0, 1.0, 1.0)    # signs of a head's numbers seen in a mirror
 TYPICAL_STRIDE = 32
 

@@ -17,8 +17,15 @@ from headsync.experiment import Kind, build_config, load_model
 from headsync.experiment.precision import in_float32
 from headsync.landmarks.motion import head_track
 from landmark_stage.generate import BLOCK_FRAMES
-from landmark_stage.head_motion.data import SMOOTHING_TAPS
-from landmark_stage.head_motion.network import NUMBERS, REACH_FRAMES, TAU, HeadMotion, HeadMotionSettings, Reference
+from landmark_stage.head_motion.network import (
+    NUMBERS,
+    REACH_FRAMES,
+    SMOOTHING_TAPS,
+    TAU,
+    HeadMotion,
+    HeadMotionSettings,
+    Reference,
+)
 from landmark_stage.head_motion.statistics import LEAST_FRAMES
 from landmark_stage.head_motion.tones import ToneSource
 from landmark_stage.push import PushStream, device_of, pushed, whole_frames

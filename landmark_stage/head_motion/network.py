@@ -39,6 +39,7 @@ OWN_SHARE = 0.8             # of how a head's numbers go together that is the re
 SLOW_BANDS = 4              # of the bands, those that it is measured in
 RIDGE = 0.02                # keeps that from being singular
 GATE = 0.7                  # the logarithm of how much louder or softer sound can make the tones
+SMOOTHING_TAPS = 11         # Hanning, as in the paper: what is faster is the detector's error, not motion
 FIRST_WAY_FRAMES = 25.0     # time constant of the way from the last pose, before training
 
 

@@ -43,20 +43,3 @@ class Detector(Protocol):
 
     def close(self) -> None:
         """Free what the detector holds."""
-
-
-def make_detector(name: str = "mediapipe") -> Detector:
-    """A ready detector.
-
-    `mediapipe` is embedded in its wheel and is the default; `face-alignment` (3-D FAN) needs its weights on disk or a
-    download. ValueError for an unknown name or weights that cannot be had.
-    """
-    if name == "mediapipe":
-        from headsync.landmarks.detection.mediapipe_detector import load_mediapipe_detector
-
-        return load_mediapipe_detector()
-    if name == "face-alignment":
-        from headsync.landmarks.detection.fan_detector import load_fan_detector
-
-        return load_fan_detector()
-    raise ValueError(f"no detector is called {name!r}; choose one of {', '.join(DETECTORS)}")

@@ -12,7 +12,8 @@ import numpy as np
 
 from headsync import media
 from headsync.landmarks.crop import crop_picture, fixed_crop, to_canvas
-from headsync.landmarks.detection.detectors import Detector, landmark_boxes, make_detector
+from headsync.landmarks.detection.choice import make_detector
+from headsync.landmarks.detection.detectors import Detector, landmark_boxes
 from headsync.landmarks.detection.shots import Scan, find_shots, scan_video
 from headsync.landmarks.detection.tracking import Track, fill_gaps, follow_shots
 from headsync.landmarks.layouts import IBUG68

@@ -7,8 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from headsync.landmarks.detection.detectors import Face
-from headsync.landmarks.detection.mediapipe_detector import load_mediapipe_detector
+from headsync.landmarks.detection.detectors import Detector, Face
 
 FAN_LIFT = 0.12     # FAN expects boxes that reach this share of their height above those of the embedded detector
 
@@ -25,9 +24,8 @@ class FanDetector:
 
     name = "face-alignment"
 
-    def __init__(self, network: LandmarkNetwork):
-        self._network = network
-        self._finder = load_mediapipe_detector()
+    def __init__(self, network: LandmarkNetwork, finder: Detector):
+        self._network, self._finder = network, finder
 
     def boxes(self, picture: np.ndarray) -> np.ndarray:
         """Boxes (N, 4) in pixels, those of the embedded detector: FAN itself has none without another download."""
@@ -56,18 +54,17 @@ class FanDetector:
         self._finder.close()
 
 
-def load_fan_detector(device: str = "cpu") -> FanDetector:
-    """A FAN detector with its published weights, from torch's cache on disk or by download.
+def load_fan_network() -> LandmarkNetwork:
+    """FAN with its published weights, from torch's cache on disk or by download.
 
     ValueError, one line that names the embedded default, when they cannot be had.
     """
     import face_alignment
 
     try:
-        network = face_alignment.FaceAlignment(face_alignment.LandmarksType.THREE_D, device=device, flip_input=False,
-                                               face_detector="folder", compile=False)
+        return face_alignment.FaceAlignment(face_alignment.LandmarksType.THREE_D, device="cpu", flip_input=False,
+                                            face_detector="folder", compile=False)
     except Exception as error:  # urllib, torch and the package each raise their own kinds when weights are missing
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"face-alignment's weights cannot be had ({reason}); "
                          "put them in torch's hub cache or use the embedded detector 'mediapipe'") from error
-    return FanDetector(network)

@@ -1,4 +1,4 @@
-"""The embedded face detector and person finder: MediaPipe by whichever of its two interfaces is installed.
+"""Which of its two interfaces the installed MediaPipe has, and what both have in common.
 
 Up to 0.10.21 MediaPipe has `solutions`, whose wheels carry the networks; later releases (Python 3.13 needs one) have
 only `tasks` and carry none, so that headsync ships them. Both give the same 468-vertex face mesh.
@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
-from headsync.landmarks.detection.detectors import Detector
 from headsync.media.caches import keep_fonts_somewhere
 
 MESH_VERTICES = 468          # the refined networks add ten iris points, which are not part of the mesh
@@ -45,17 +44,6 @@ def has_solutions() -> bool:
         return find_spec("mediapipe.python.solutions") is not None
     except ModuleNotFoundError:     # mediapipe.python itself is gone
         return False
-
-
-def load_mediapipe_detector() -> Detector:
-    """A ready detector of the installed MediaPipe's interface."""
-    if has_solutions():
-        from headsync.landmarks.detection.mediapipe_solutions import SolutionsDetector
-
-        return SolutionsDetector()
-    from headsync.landmarks.detection.mediapipe_tasks import TasksDetector
-
-    return TasksDetector()
 
 
 def mesh_edges() -> set[tuple[int, int]]:
