@@ -30,7 +30,7 @@ from landmark_stage.head_motion.judge import (
     statistic_gaps,
     stretches_of,
 )
-from landmark_stage.head_motion.network import TAU, HeadMotion
+from landmark_stage.head_motion.network import SMOOTHING_TAPS, TAU, HeadMotion
 from landmark_stage.head_motion.train import HeadMotionTask, HeadTrainSettings
 from landmark_stage.ms_sync.data import rows_around
 from landmark_stage.ms_sync.validate import Piece, generated

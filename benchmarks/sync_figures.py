@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
-from headsync.corpus import open_corpus
+from headsync.corpus import HALVES, of_half, open_corpus
 from syncers import SyncSample, level_profiles, load_syncers, mismatched, separation, shifted, static, summarise
-from syncers.data import HALVES, of_half, read_samples
+from syncers.data import read_samples
 
 LENGTHS = (80, 100, 200)
 WHOLE = 80              # clips of this many frames or more are also judged whole, one vote each

@@ -12,10 +12,10 @@ import argparse
 from pathlib import Path
 
 from benchmarks.sync_figures import piece
-from headsync.corpus import open_corpus
+from headsync.corpus import of_half, open_corpus
 from headsync.experiment import load_config
 from syncers import level_profiles, load_syncers
-from syncers.data import of_half, read_samples
+from syncers.data import read_samples
 from syncers.train import TrainSettings, train_syncers, usable
 
 POINTS = "syncer.channels.faces=[points]"

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from headsync.corpus import Corpus, SyncRow, minutes, record_sync
+from headsync.corpus import Corpus, SyncRow, fold_of, minutes, record_sync
 from headsync.experiment import Trainer
 from headsync.media import stage, tracked
-from syncers.data import NamedSample, fold_of, read_samples
+from syncers.data import NamedSample, read_samples
 from syncers.measure import SyncSample, aligned, level_profiles, mismatched
 from syncers.model import SyncerPyramid
 from syncers.offset import LagProfile

@@ -5,7 +5,6 @@ Shapes: K steps of all sequences together, C channels, n windows of a batch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import NamedTuple
 
 import torch
@@ -20,7 +19,6 @@ from syncers.measure import SyncSample, aligned
 from syncers.windows import level_sequences
 
 LEAST_FRAMES = 5                    # shorter clips say nothing of synchrony
-HALVES = ("first", "second")        # of the people
 
 
 @dataclass(frozen=True)
@@ -52,33 +50,6 @@ def read_samples(corpus: Corpus, clips: Sequence[Clip], *, dims: int = 3) -> lis
         if len(sample.flat) >= LEAST_FRAMES:
             samples.append(NamedSample(clip.clip, clip.identity, sample))
     return samples
-
-
-def fold_of(samples: Sequence[NamedSample], folds: int) -> dict[str, int]:
-    """A fold per clip name. A person's clips share one, by a hash, so that nobody is judged by his own voice.
-
-    A code that holds more than a fold's share of all clips stands for many people (a pool): its clips are dealt out in
-    blocks by name.
-    """
-    share = len(samples) / folds
-    of_person: dict[str, list[str]] = {}
-    for sample in samples:
-        of_person.setdefault(sample.identity, []).append(sample.name)
-    chosen = {}
-    for identity, names in of_person.items():
-        pooled = len(names) > share
-        for number, name in enumerate(sorted(names)):
-            fixed = int.from_bytes(sha256(identity.encode()).digest()[:4], "big")
-            chosen[name] = number * folds // len(names) if pooled else fixed % folds
-    return chosen
-
-
-def of_half(samples: Sequence[NamedSample], people: str) -> list[NamedSample]:
-    """The samples of `all` people, or of the `first` or `second` half of them, as `fold_of` deals them out."""
-    if people == "all":
-        return list(samples)
-    halves = fold_of(samples, 2)
-    return [one for one in samples if halves[one.name] == HALVES.index(people)]
 
 
 class Material(NamedTuple):

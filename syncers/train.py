@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from headsync.corpus import NEEDS, Corpus, require
+from headsync.corpus import NEEDS, Corpus, of_half, require
 from headsync.experiment import (
     Found,
     LoopResult,
@@ -27,7 +27,7 @@ from headsync.experiment import (
 )
 from headsync.landmarks import LEVELS
 from headsync.media import checked
-from syncers.data import Batch, MaterialSettings, NamedSample, build_material, draw_batch, draw_sequences, of_half, read_samples
+from syncers.data import Batch, MaterialSettings, NamedSample, build_material, draw_batch, draw_sequences, read_samples
 from syncers.losses import LEAST_WINDOWS, NEGATIVES, Contrast, info_nce, lag_contrast, negative_weights, triplet
 from syncers.model import LevelSyncer, SyncerSettings
 

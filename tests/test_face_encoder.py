@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from headsync.commands.program import main
-from headsync.corpus import Clip, open_corpus
+from headsync.corpus import Clip, of_half, open_corpus, pooled_codes
 from headsync.corpus.corpus import write_table
 from headsync.experiment import Trainer, load_config, load_weights, read_log, save_weights
 from headsync.landmarks import GROUPS, LandmarkSequence, canonical_face, head_pose
@@ -21,9 +21,7 @@ from render_stage.identity.data import (
     Faces,
     canvas_error,
     draw_batch,
-    of_half,
     plain_batch,
-    pooled_codes,
     read_faces,
     unseen_clips,
 )

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from headsync.commands.program import main
-from headsync.corpus import open_corpus
+from headsync.corpus import fold_of, open_corpus
 from headsync.experiment import load_checkpoint, load_config, save_weights
 from syncers import aligned, level_profiles, load_syncers, mismatched, separation, shifted, static, summarise
 from syncers.correction import CorrectionSettings, cross_fit_corpus
-from syncers.data import MaterialSettings, augmented, build_material, draw_batch, fold_of
+from syncers.data import MaterialSettings, augmented, build_material, draw_batch
 from syncers.train import TrainSettings, train_syncers
 from tests.talking import made_up_people, made_up_sample, write_corpus
 

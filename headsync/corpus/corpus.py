@@ -48,6 +48,11 @@ class Clip(NamedTuple):
     lip_range: float        # 5th to 95th percentile span of the lip opening
     sync: str = "unchecked"     # corrected: av_offset is trusted; unsure: sound and lips may not belong together
 
+    @property
+    def name(self) -> str:
+        """`clip`, by the word of what is made of it."""
+        return self.clip
+
 
 class Rejection(NamedTuple):
     """A source, or a stretch of one, that did not become a clip."""

@@ -6,7 +6,6 @@ Shapes: N kept frames, B pictures of a batch, L = 68 landmarks.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import NamedTuple
 
 import cv2
@@ -14,12 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headsync.corpus import NEEDS, Clip, Corpus, shortfalls
+from headsync.corpus import NEEDS, Clip, Corpus, of_half, pooled_codes, shortfalls
 from headsync.corpus.frames import FrameStore, pack_frames, store_path
 from headsync.landmarks import MIRROR, head_pose, rotation_matrix, rotation_vector
 from render_stage.identity.face_encoder import FaceEncoderSettings, as_pictures, seen_picture, view_matrix
 
-HALVES = ("first", "second")        # of the people
 NOBODY = -1                         # the number of who is not told apart
 MIRRORED = np.diag([-1.0, 1.0, 1.0])
 TRANSFER, GREYED = 0.4, 0.1         # shares of pictures that get another's colours, or none
@@ -62,25 +60,6 @@ class Batch(NamedTuple):
     points: Tensor      # (B, 68, 2) in shares of the picture
     turn: Tensor        # (B, 3) rotation vectors, radians
     scale: Tensor       # (B,) picture sides per canvas unit: what turns an error in shares into pixels of the canvas
-
-
-def pooled_codes(clips: Sequence[Clip]) -> set[str]:
-    """Identities that hold more than half of all clips: codes of many people who are not told apart."""
-    return {name for name, count in Counter(clip.identity for clip in clips).items() if count > len(clips) / 2}
-
-
-def of_half(clips: Sequence[Clip], people: str) -> list[Clip]:
-    """The clips of `all` people, or of the `first` or `second` half of them by a hash; a pool's are dealt out by name.
-
-    The same rule as the syncers', `people=first|second`.
-    """
-    if people == "all":
-        return list(clips)
-    wanted, pools = HALVES.index(people), pooled_codes(clips)
-    dealt = sorted(clip.clip for clip in clips if clip.identity in pools)
-    place = {name: number * len(HALVES) // len(dealt) for number, name in enumerate(dealt)}
-    return [clip for clip in clips
-            if place.get(clip.clip, int.from_bytes(sha256(clip.identity.encode()).digest()[:4], "big") % len(HALVES)) == wanted]
 
 
 def unseen_clips(corpus: Corpus, people: str) -> list[Clip]:

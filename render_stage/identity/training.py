@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from headsync.corpus import Corpus
+from headsync.corpus import Corpus, of_half
 from headsync.experiment import (
     Found,
     Parts,
@@ -42,7 +42,6 @@ from render_stage.identity.data import (
     canvas_error,
     draw_batch,
     encoder_shortfalls,
-    of_half,
     plain_batch,
     read_faces,
     unseen_clips,
