@@ -19,7 +19,7 @@ import torch
 from headsync.corpus import open_corpus
 from headsync.landmarks import RIGID17, RIGID27, rotation_matrix, rotation_vector, similarity_fit
 from headsync.landmarks.motion import anchored, compose_motion, head_track, looped, still_head
-from headsync.landmarks.motion.compose import TRANSITION_FRAMES, TREMBLE_TAPS
+from headsync.landmarks.motion.compose import JITTER_TAPS, TRANSITION_FRAMES
 from headsync.media import recut
 from landmark_stage import HeadReference, load_generator, load_head_motion
 from landmark_stage.head_motion.generate import HeadStream, person_of
@@ -77,7 +77,7 @@ def judge_copies(made: list[np.ndarray], sources: list[np.ndarray]) -> None:
     turned, place = [], []
     for one, source in zip(made, sources):
         source = source[: len(one)]
-        copy = composed(one, head=looped(anchored(head_track(source, taps=TREMBLE_TAPS))))
+        copy = composed(one, head=looped(anchored(head_track(source, taps=JITTER_TAPS))))
         inside = slice(TRANSITION_FRAMES, len(source) - TRANSITION_FRAMES)
         ours, theirs = head_track(copy)[inside], head_track(source)[inside]
         apart = rotation_matrix(ours[:, :3]) @ np.swapaxes(rotation_matrix(theirs[:, :3]), 1, 2)
@@ -95,7 +95,7 @@ def judge_loops(made: list[np.ndarray], sources: list[np.ndarray]) -> None:
     turns, borders, own = [], [], []
     for one, source in zip(made, sources):
         short = source[:SOURCE_FRAMES]
-        track = anchored(head_track(short, taps=TREMBLE_TAPS))
+        track = anchored(head_track(short, taps=JITTER_TAPS))
         copy, whole = composed(one, head=looped(track)), composed(one, head=looped(track), block=len(one))
         moments = range(SOURCE_FRAMES - 1, len(copy) - 1, SOURCE_FRAMES - 1)
         turns += [largest_step(copy[at - 1 : at + 2]) for at in moments]
@@ -111,7 +111,7 @@ def judge_lips(made: list[np.ndarray], pieces: list[Piece], sources: list[np.nda
     syncers = load_syncers("metric")
     heads = {"its own": lambda one, piece, source: None, "still": lambda one, piece, source: still_head(one[0]),
              "copied, looped": lambda one, piece, source: looped(
-                 anchored(head_track(source[:SOURCE_FRAMES], taps=TREMBLE_TAPS))),
+                 anchored(head_track(source[:SOURCE_FRAMES], taps=JITTER_TAPS))),
              "learned": lambda one, piece, source: learned(model, source, piece.real.rows)}
     found = {}
     for name, head in heads.items():

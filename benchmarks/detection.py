@@ -24,7 +24,7 @@ from tests.face_files import shaking  # noqa: E402
 
 
 def make_video(path: Path, minutes: int) -> Path:
-    """The portrait swaying for some minutes."""
+    """The portrait with a slowly moving head, for some minutes."""
     loop = shaking(250)
     with media.VideoWriter(path, size=(256, 256), preset="ultrafast", synthetic=False) as writer:
         for number in range(minutes * 60 * media.FPS):

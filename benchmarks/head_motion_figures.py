@@ -20,7 +20,6 @@ from headsync.experiment import Trainer, load_config
 from headsync.landmarks import canonical_face
 from headsync.landmarks.motion import head_track, reposed
 from landmark_stage import load_generator, load_head_motion
-from landmark_stage.head_motion.calm import calm
 from landmark_stage.head_motion.data import HeadBatch, HeadClip, read_head_clips, stretch
 from landmark_stage.head_motion.judge import (
     BASELINES,
@@ -31,6 +30,7 @@ from landmark_stage.head_motion.judge import (
     stretches_of,
 )
 from landmark_stage.head_motion.network import SMOOTHING_TAPS, TAU, HeadMotion
+from landmark_stage.head_motion.shrinkage import shrink_mean_prediction
 from landmark_stage.head_motion.train import HeadMotionTask, HeadTrainSettings
 from landmark_stage.ms_sync.data import rows_around
 from landmark_stage.ms_sync.validate import Piece, generated
@@ -51,7 +51,7 @@ def show(name: str, values: Sequence[float]) -> None:
 def distances_of(model: HeadMotion, batch: HeadBatch) -> dict[str, HeadDistances]:
     """Distances of the learner and the baselines."""
     found = {"learned": head_distances([predicted(model, batch, seed=seed) for seed in SEEDS], batch),
-             "learned, mean path": head_distances([predicted(model, batch, seed=None)], batch)}
+             "learned, mean prediction": head_distances([predicted(model, batch, seed=None)], batch)}
     return found | {name: head_distances([baseline(batch.reference, TAU)], batch) for name, baseline in BASELINES.items()}
 
 
@@ -158,7 +158,7 @@ def cross_fitted(corpus: Corpus, options: argparse.Namespace) -> None:
         training = Trainer(HeadMotionTask(settings, [one for one in clips if folds[one.identity] != fold], None))
         for _ in range(settings.run.steps):
             training.step()
-        model = calm(training.average.module)
+        model = shrink_mean_prediction(training.average.module)
         held = [one for one in clips if folds[one.identity] == fold]
         batch = stretches_of(held, model, step=STEP)
         found.append(distances_of(model, batch))

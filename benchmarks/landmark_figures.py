@@ -59,7 +59,7 @@ def judge_synchrony(methods: dict, tracks: list[Track], frames: int) -> None:
         for noise in (1.0, 0.0):
             made = generated(generator, pieces, seed=1, noise=noise)
             found = synchrony(syncers, [sample._replace(flat=motion) for sample, motion in zip(samples, made)])
-            show_synchrony(name + ", mean path" * (noise == 0), found, real, still)
+            show_synchrony(name + ", mean prediction" * (noise == 0), found, real, still)
 
 
 def judge_distances(methods: dict, tracks: list[Track], strangers: list[Track]) -> None:

@@ -53,7 +53,7 @@ def milliseconds(work: Callable[[int], object], frames: int) -> float:
     return 1000 * float(np.median(times))
 
 
-def swaying(vertices: np.ndarray, frames: int) -> np.ndarray:
+def moving_head(vertices: np.ndarray, frames: int) -> np.ndarray:
     """A mesh (frames, V, 3) that looks left and right by up to 40 degrees."""
     yaw = np.zeros((frames, 3))
     yaw[:, 1] = 0.7 * np.sin(np.arange(frames) / 9)
@@ -65,7 +65,7 @@ def print_speed(frames: int) -> None:
     """The table of times."""
     topology = load_topology()
     picture = np.random.default_rng(0).integers(0, 256, (*CANVAS, 3), np.uint8)
-    meshes = swaying(topology.average, frames)
+    meshes = moving_head(topology.average, frames)
     points = meshes[:, LANDMARKS]
     pose = head_pose(points)
     half, whole = (key_mesh(picture, topology.average, topology=topology, mirrored=mirrored) for mirrored in (False, True))

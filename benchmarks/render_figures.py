@@ -76,7 +76,7 @@ class Judge:
         maps = [ssim_map(frame, real) for frame, real in zip(made[:n], case.real)]
         found = self._detected(list(made))
         sharpness, jitter = float(np.mean([cpbd(frame).cpbd for frame in made[:n]])), self._jitter(found)
-        trembling = flicker(made[n:], case.real[n:])
+        flickering = flicker(made[n:], case.real[n:])
         return {
             "SSIM": float(np.mean([mean_inside(one, np.ones(one.shape, bool)) for one in maps])),
             "SSIM face": float(np.nanmean([mean_inside(*pair) for pair in zip(maps, self.face)])),
@@ -85,8 +85,8 @@ class Judge:
             "PSNR dB": float(np.mean([psnr_db(squared_error(*pair)) for pair in zip(made[:n], case.real)])),
             **self._landmark_measures(found), "CSIM": self._likeness(made[:n], found),
             "CPBD": sharpness, "CPBD off": abs(sharpness - self.sharpness), "jitter px": jitter,
-            "jitter off": abs(jitter - self.jitter), "flicker": trembling.share, "flicker off": abs(trembling.share - 1),
-            "flicker error": trembling.error, "SSIM by frame": [float(np.nanmean(one)) for one in maps]}
+            "jitter off": abs(jitter - self.jitter), "flicker": flickering.share, "flicker off": abs(flickering.share - 1),
+            "flicker error": flickering.error, "SSIM by frame": [float(np.nanmean(one)) for one in maps]}
 
     def _landmark_measures(self, found: Detected) -> dict[str, float]:
         n, mouth = self.case.targets, GROUPS["mouth"]

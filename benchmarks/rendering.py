@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/rendering.py [--model small] [--threads 2] [--frames 500] [--references 1 8 32] [--long]
 
-The shipped portrait's face sways and speaks for some frames. Frames per second are end to end: an .npz in, an encoded mp4
+The shipped portrait's head and lips move for some frames. Frames per second are end to end: an .npz in, an encoded mp4
 of 256x256 with sound out, after one short run that compiles and warms up. Milliseconds per frame of the parts are wall
 time: those of the networks by hooks on the renderer's modules, the geometry by calling it, the encoder by writing the
 same frames. Multiplications are counted by torch's FlopCounterMode, for one frame and K references. `--long` compares
@@ -35,7 +35,7 @@ PASSES = 3
 NETWORK_FRAMES = 20
 
 
-def swaying(start: LandmarkSequence, frames: int) -> LandmarkSequence:
+def moving_head(start: LandmarkSequence, frames: int) -> LandmarkSequence:
     """The face of a one-frame sequence looking left and right by 20 degrees, its jaw and lips going at 4 Hz."""
     t, face = np.arange(frames), np.repeat(start.points, frames, 0).astype(np.float64)  # (T, 68, 3)
     opening = 3 * (1 + np.sin(t))[:, None]
@@ -58,7 +58,7 @@ def end_to_end(folder: Path, renderer: RhythmicHead, count: int, frames: int) ->
     """Frames per second from an .npz to an mp4 with sound, the references read before (the median of three runs)."""
     references = read_references([PORTRAIT], progress=False)
     references = references._replace(sources=references.sources * count) if count > 1 else references
-    sequence = swaying(references.start(), frames)
+    sequence = moving_head(references.start(), frames)
     sequence.save(folder / "s.npz")
     audio, rates = sound(folder / "a.flac", frames), []
     for _ in range(PASSES):
@@ -133,7 +133,7 @@ def one_long(model: str, frames: int) -> None:
     references = read_references([PORTRAIT], progress=False)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "v.mp4"
-        swaying(references.start(), frames).save(Path(folder) / "s.npz")
+        moving_head(references.start(), frames).save(Path(folder) / "s.npz")
         audio = sound(Path(folder) / "a.flac", frames)
         Path("/proc/self/clear_refs").write_text("5")       # the peak so far is of making the sequence and its sound
         begun = time.perf_counter()
@@ -164,7 +164,7 @@ def main() -> None:
         folder = Path(name)
         for count in options.references:
             references = list(seen.on_canvas()) * count
-            points = swaying(seen.start(), NETWORK_FRAMES).points
+            points = moving_head(seen.start(), NETWORK_FRAMES).points
             begun = time.perf_counter()
             identity = renderer.prepare(references)
             prepared = time.perf_counter() - begun

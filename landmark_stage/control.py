@@ -18,7 +18,7 @@ from headsync.landmarks import IBUG68, LandmarkSequence
 from headsync.landmarks.detection import extract
 from headsync.landmarks.motion import anchored, compose_motion, head_track, lid_closures, looped, natural_blinks, still_head
 from headsync.landmarks.motion.blinks import NATURAL_PER_MINUTE
-from headsync.landmarks.motion.compose import TREMBLE_TAPS
+from headsync.landmarks.motion.compose import JITTER_TAPS
 from landmark_stage.head_motion.generate import load_head_motion, stream_heads
 from landmark_stage.head_motion.network import HeadMotion
 from landmark_stage.head_motion.statistics import LEAST_FRAMES
@@ -89,7 +89,7 @@ class MotionChoice:
         `audio` is what the face says: learned heads hear it. `frames` is their number, where it is known.
         """
         heads = {"landmarks": lambda: None, "still": lambda: still_head(start), "copied": lambda: looped(
-            anchored(head_track(self.pose.points, taps=TREMBLE_TAPS))), "learned": lambda: self._learned(start, audio)}
+            anchored(head_track(self.pose.points, taps=JITTER_TAPS))), "learned": lambda: self._learned(start, audio)}
         lids = {"off": lambda: None, "video": lambda: looped(lid_closures(self.pose.points)), "natural": lambda: natural_blinks(
             torch.Generator().manual_seed(self.seed ^ _SECOND_SEED), per_minute=self.blinks_per_minute)}
         return compose_motion(blocks, start, head=heads[self.head](), lids=lids[self.blink](), head_scale=self.head_scale,

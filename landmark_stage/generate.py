@@ -37,13 +37,13 @@ class MotionControl:
     """How a motion is made. Equal controls, equal motion.
 
     >>> import headsync
-    >>> calm = headsync.MotionControl(seed=3, head_scale=0.5)
-    >>> len(headsync.generate_landmarks("speech.wav", control=calm))
+    >>> still = headsync.MotionControl(seed=3, head_scale=0.5)
+    >>> len(headsync.generate_landmarks("speech.wav", control=still))
     10
     """
 
     seed: int = 0
-    noise: float = 1.0          # 0: the mean path, the same for every seed
+    noise: float = 1.0          # 0: the mean prediction, the same for every seed
     head_scale: float = 1.0     # 0: the head stands still
     lip_scale: float = 1.0
 

@@ -28,7 +28,7 @@ class MaterialSettings:
     copies: int                     # augmented versions of each clip
     stretch: float = 0.0            # largest change of speed of sound and motion together, as a share
     identity: float = 0.0           # lasting displacement of every landmark, in shares of the canvas: other faces
-    noise: float = 0.001            # of every landmark in every frame, likewise: detectors tremble
+    noise: float = 0.001            # of every landmark in every frame, likewise: landmark jitter
     ranges: AugmentationRanges = field(default_factory=AugmentationRanges)
 
 

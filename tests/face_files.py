@@ -19,7 +19,7 @@ def portrait() -> np.ndarray:
 
 
 def shaking(frames: int, *, size: int = 256, amplitude: float = 9.0) -> list[np.ndarray]:
-    """`frames` pictures (size, size, 3) of the portrait swaying by some pixels."""
+    """`frames` pictures (size, size, 3) of the portrait, its head moving by some pixels."""
     picture = portrait()
     scale = size / picture.shape[1]
     shown = []

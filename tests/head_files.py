@@ -41,7 +41,7 @@ def write_head_files(folder: Path) -> Path:
     (folder / "foreign.npz").write_bytes(b"PK")
     cv2.imwrite(str(folder / "grey.png"), np.full((97, 97, 3), 127, np.uint8))
     torch.manual_seed(1)
-    generator = Generator(GeneratorSettings(noise=3, sway=0.0, directions=0, head_spring=0.05, face_spring=0.2, widen=1,
+    generator = Generator(GeneratorSettings(noise=3, head_noise=0.0, directions=0, head_spring=0.05, face_spring=0.2, widen=1,
                                             coordinate=11, audio=AudioPyramidSettings((5, 7, 7), 7), hidden=13,
                                             trunk=(17, 11), expansion=1))
     head = HeadMotion(HeadMotionSettings(rows_per_frame=1, planes=(2, 2), pooled=7, sound_hidden=5, features=5, motion_hidden=5,

@@ -34,8 +34,8 @@ def moved_face(shift: tuple[float, float], *, tint: int = 0) -> Reference:
     return Reference(moved, *((one + (*shift, 0)).astype(np.float32) for one in (points, mesh)))
 
 
-def swaying_face(frames: int, *, seed: int) -> list[Reference]:
-    """`frames` views of the portrait, swaying at a pace of its own."""
+def moving_head_face(frames: int, *, seed: int) -> list[Reference]:
+    """`frames` views of the portrait, the head moving at a pace of its own."""
     reach, pace = 4 + 3 * seed, 5 + seed
     return [moved_face((reach * np.sin(t / pace), reach / 2 * np.cos(t / pace)), tint=seed % 3) for t in range(frames)]
 
@@ -46,7 +46,7 @@ def write_moving_corpus(folder: Path, splits: tuple[str, ...] = ("train", "train
     for name in ("clips", "landmarks", "mesh"):
         (folder / name).mkdir(parents=True)
     for number, split in enumerate(splits):
-        name, views = f"clip{number}", swaying_face(frames, seed=number)
+        name, views = f"clip{number}", moving_head_face(frames, seed=number)
         write_video(folder / "clips" / f"{name}.mp4", [view.picture for view in views])
         points = np.stack([view.points for view in views])
         LandmarkSequence(points=points, visible=np.ones(frames, bool), fps=25.0, size=(256, 256),

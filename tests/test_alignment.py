@@ -195,10 +195,10 @@ def test_a_smile_with_teeth_closes_when_the_motion_does():
 
 
 def test_the_calmest_reference_lends_its_shape():
-    points, calm = motion(41, seed=3), own_face(4)
-    crying = calm.copy()
+    points, relaxed = motion(41, seed=3), own_face(4)
+    crying = relaxed.copy()
     crying[48:68, 1] += 15
     crying[[65, 66, 67], 1] += 20
-    carry = carry_over(surveyed(points, points[:1]), np.stack([crying, calm]))
-    assert np.allclose(carry.offset, carry_over(surveyed(points, points[:1]), calm[None]).offset, atol=1e-6)
+    carry = carry_over(surveyed(points, points[:1]), np.stack([crying, relaxed]))
+    assert np.allclose(carry.offset, carry_over(surveyed(points, points[:1]), relaxed[None]).offset, atol=1e-6)
     assert np.allclose(carry.to_middle, crying[FIT].mean(0))

@@ -220,7 +220,8 @@ def test_values_that_do_not_fit_are_refused():
 @pytest.mark.parametrize(("old", "new"), [
     ("loop.steps=3", "run.steps"), ("loop.save_every=7", "run.checkpoint_every"), ("rates.x=1", None), ("batch=8", "run.batch"),
     ("momentum=0.5", "run.beta1"), ("average=0.9", "run.ema_decay"), ("warmup_steps=9", "run.warm_up"), ("seed=3", "run.seed"),
-    ("judged_from=3", "adversarial_from"), ("tremble=0.1", "landmark_jitter"), ("adversary.rate=0.1", "discriminator.lr"),
+    ("judged_from=3", "adversarial_from"), ("generator.sway=0.1", "generator.head_noise"),
+    ("tremble=0.1", "landmark_jitter"), ("adversary.rate=0.1", "discriminator.lr"),
     ("adversary.hidden=7", "discriminator.hidden"), ("train.clips=3", "train.run.batch")])
 def test_keys_of_version_0_1_are_refused_naming_the_new_one(root, old, new):
     with pytest.raises(ValueError) as refused:

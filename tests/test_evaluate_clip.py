@@ -71,8 +71,8 @@ def test_picture_figures_are_what_their_names_say():
     assert told["psnr_db"] == pytest.approx(together, abs=1e-4)
     sharpness = [np.mean([cpbd(one[t]).cpbd for t in chosen]) for one in (ours, theirs)]
     assert told["cpbd"] == pytest.approx(sharpness[0]) and sharpness[0] != pytest.approx(sharpness[1], abs=0.01)
-    trembling = flicker(ours, theirs)
-    assert told["flicker"] == pytest.approx(trembling.share) and told["flicker_error"] == pytest.approx(trembling.error)
+    flickering = flicker(ours, theirs)
+    assert told["flicker"] == pytest.approx(flickering.share) and told["flicker_error"] == pytest.approx(flickering.error)
     assert embedded.generated.shape == (3, 5) == embedded.real.shape
     assert told["csim"] == pytest.approx((embedded.generated * embedded.real).sum(1).mean()) and told["csim"] < 1 - 1e-6
 

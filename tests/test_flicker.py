@@ -1,4 +1,4 @@
-"""Flicker of pictures: none where nothing trembles, the planted amount where it does."""
+"""Flicker of pictures: none where nothing flickers, the planted amount where it does."""
 
 import numpy as np
 import pytest

@@ -30,7 +30,8 @@ SMALL = dict(widen=1, coordinate=11, audio=AudioPyramidSettings((5, 7, 7), 7), h
 def lively(dims=3, noise=3):
     """A generator with large random weights: it moves, and forgets slowly."""
     torch.manual_seed(1)
-    generator = Generator(GeneratorSettings(dims=dims, noise=noise, sway=0.0, directions=0, head_spring=0.05, face_spring=0.2,
+    generator = Generator(GeneratorSettings(dims=dims, noise=noise, head_noise=0.0, directions=0, head_spring=0.05,
+                                            face_spring=0.2,
                                             **SMALL)).eval()
     with torch.no_grad():
         generator.scales.leaf[1].weight.mul_(3)

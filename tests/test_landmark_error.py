@@ -1,4 +1,4 @@
-"""Landmark distances by hand, turned copies that frontalise to nothing, planted blinks, silences and tremble."""
+"""Landmark distances by hand, turned copies that frontalise to nothing, planted blinks, silences and jitter."""
 
 import numpy as np
 import pytest
@@ -205,7 +205,7 @@ def test_the_eye_aspect_ratio_by_hand():
     assert eye_aspect_ratio(points)[0] == pytest.approx((0.2 + 0.4) / 2)
 
 
-def test_tremble_is_measured_and_motion_is_not():
+def test_jitter_is_measured_and_motion_is_not():
     frames = np.arange(101)[:, None, None]
     smooth = canonical_face() + 0.3 * frames * [1, -1, 0] + 0.002 * frames**2 * [1, 1, 0]
     assert jitter_px(smooth) < 1e-9

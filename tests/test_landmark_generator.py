@@ -18,7 +18,7 @@ from landmark_stage.ms_sync.noise import NoiseSource, draw_noise
 from landmark_stage.ms_sync.train import TrainSettings
 
 SMALL = dict(widen=1, coordinate=11, audio=AudioPyramidSettings((5, 7, 7), 7), hidden=13, trunk=(17, 11), expansion=1,
-             noise=0, sway=0.0, relative=False, head_spring=0.0, face_spring=0.0, directions=0)
+             noise=0, head_noise=0.0, relative=False, head_spring=0.0, face_spring=0.0, directions=0)
 
 
 def made(dims=3, seed=1, **changes):
@@ -142,18 +142,18 @@ def test_directions_bind_motion_to_their_plane():
 
 
 def test_noise_moves_the_head_as_far_as_asked_and_nothing_else():
-    generator = made(3, relative=True, noise=5, sway=0.6)
+    generator = made(3, relative=True, noise=5, head_noise=0.6)
     wanted = torch.tensor([0.5, 0.7, 0.1, 0.3, 0.2, 0.4, 0.05])
-    generator.sway_by(wanted, generator=torch.Generator().manual_seed(1))
+    generator.set_head_noise(wanted, generator=torch.Generator().manual_seed(1))
     observed, rows, _ = inputs(generator, frames=23, batch=1)
     frame = generator.frame(observed[:, 2])
     noise = draw_noise(1, 12001, 5, generator=torch.Generator().manual_seed(2))
     state, heads = generator.begin(observed, noise[:, :2], frame), []
     for t in range(2, 12001):
-        state = state._replace(sway=0.97 * state.sway + noise[:, t] @ generator.sway)
-        heads.append(state.sway[0])
+        state = state._replace(head_noise=0.97 * state.head_noise + noise[:, t] @ generator.head_noise)
+        heads.append(state.head_noise[0])
     torch.testing.assert_close(torch.stack(heads).std(0), wanted, rtol=0.35, atol=0)
-    still = state._replace(sway=torch.zeros_like(state.sway))
+    still = state._replace(head_noise=torch.zeros_like(state.head_noise))
     moved = (generator.shown(state, frame) - generator.shown(still, frame)) / frame.size
     torch.testing.assert_close(frame.head @ (frame.head.mT @ moved[..., None]), moved[..., None], atol=1e-5, rtol=1e-4)
     assert torch.equal(generator.advance(state, torch.zeros(1, 4, 7), noise[:, 0], frame)[0].face,
@@ -178,7 +178,7 @@ def test_head_motions_are_those_of_rigid_faces(dims, count):
     ({"dims": 4}, "dims must be 2 or 3"), ({"levels": 5}, "levels 1 to 4"),
     ({"face_spring": 1.0, "relative": True}, "springs must lie"),
     ({"directions": 7}, "relative=true"), ({"head_spring": 0.1}, "relative=true"), ({"noise": -1}, "noise"),
-    ({"sway": 0.5, "relative": True}, "needs noise")])
+    ({"head_noise": 0.5, "relative": True}, "needs noise")])
 def test_wrong_settings_are_one_line(changes, words):
     with pytest.raises(ValueError, match=words) as refused:
         GeneratorSettings(**SMALL | changes)

@@ -13,7 +13,7 @@ import landmark_stage.ms_sync.validate
 from headsync.commands.program import main
 from headsync.experiment import Trainer, config_dict, load_checkpoint, load_config, save_weights
 from landmark_stage import generate_landmarks, load_generator
-from landmark_stage.ms_sync.calibrate import calibrate_sway
+from landmark_stage.ms_sync.calibrate import calibrate_head_noise
 from landmark_stage.ms_sync.data import Track
 from landmark_stage.ms_sync.train import GeneratorTask, TrainSettings
 from landmark_stage.ms_sync.validate import Judge, Synchrony
@@ -81,9 +81,9 @@ def test_resumed_equals_straight(tmp_path, corpus, syncers):
     ["generator.levels=1"], ["sync_levels=1", "generator.levels=1"], ["weights.frame=0"], ["weights.sequence=0"],
     ["weights.joint=0"],
     ["weights.frame=0", "weights.sequence=0", "weights.joint=0"], ["generator.dims=2", "weights.rigid=0"],
-    ["weights.sync=0", "landmark_jitter=0.0"], ["generator.noise=0", "generator.sway=0"],
+    ["weights.sync=0", "landmark_jitter=0.0"], ["generator.noise=0", "generator.head_noise=0"],
     ["generator.relative=false", "generator.head_spring=0", "generator.face_spring=0", "generator.directions=0",
-     "generator.sway=0"]])
+     "generator.head_noise=0"]])
 def test_every_part_can_be_left_out(syncers, overrides):
     settings = tiny(syncers, *overrides)
     told = training(settings, syncers).step()
@@ -152,7 +152,7 @@ def test_it_learns_what_it_is_shown(syncers, precision, training_seed, learnt):
     """Lips, head and all of one batch, by heart, in the time of a test; docs/results.md has what it learns of real people."""
     settings = tiny(syncers, "weights.lips=10.0", "weights.positions=4.0", "weights.spread=0", "weights.sync=0",
                     "weights.frame=0", "weights.sequence=0", "weights.joint=0", "landmark_jitter=0.0", "material.silence=0.0",
-                    "generator.coordinate=32", "generator.hidden=16", "generator.noise=0", "generator.sway=0",
+                    "generator.coordinate=32", "generator.hidden=16", "generator.noise=0", "generator.head_noise=0",
                     "run.lr=0.002", "run.beta1=0.9", "run.steps=1000",
                     f"run.seed={training_seed}", f"run.precision={precision}")
     one = training(settings, syncers)
@@ -165,13 +165,13 @@ def test_it_learns_what_it_is_shown(syncers, precision, training_seed, learnt):
         learnt(name, last[name] / first[name], below=0.7)
 
 
-def test_heads_are_made_to_sway_as_far_as_real_ones(syncers):
-    one = training(tiny(syncers, "generator.sway=0.3", "weights.spread=0"), syncers)
-    generator, before = one.model.eval(), one.model.sway.clone()
+def test_head_noise_is_calibrated_to_real_heads(syncers):
+    one = training(tiny(syncers, "generator.head_noise=0.3", "weights.spread=0"), syncers)
+    generator, before = one.model.eval(), one.model.head_noise.clone()
     random = torch.Generator().manual_seed(1)
-    factors = calibrate_sway(generator, one.task.tracks, material=one.task.settings.material, random=random)
-    torch.testing.assert_close(generator.sway, before * factors)
-    again = calibrate_sway(generator, one.task.tracks, material=one.task.settings.material,
+    factors = calibrate_head_noise(generator, one.task.tracks, material=one.task.settings.material, random=random)
+    torch.testing.assert_close(generator.head_noise, before * factors)
+    again = calibrate_head_noise(generator, one.task.tracks, material=one.task.settings.material,
                            random=torch.Generator().manual_seed(1))
     exact = (factors > 0) & (factors < 2)
     torch.testing.assert_close(again[exact], torch.ones_like(again[exact]))

@@ -126,17 +126,17 @@ def test_features_are_ways_in_percent_of_the_face():
     assert np.allclose(np.linalg.norm(found.positions, axis=-1), 5 * np.arange(1, 47))
 
 
-def test_windows_hold_slow_motion_and_neither_place_nor_tremble():
+def test_windows_hold_slow_motion_and_neither_place_nor_jitter():
     still = np.full((120, 136), 0.5) + np.tile([0.1, 0, -0.1, 0], 34)
     wave = 0.01 * np.sin(np.arange(120) * 2 * np.pi / 40)[:, None]
-    tremble = 0.01 * (-1.0) ** np.arange(120)[:, None]
-    waving, displaced, trembling = (motion_features([clip]).windows for clip in (
-        still + wave, still + wave + 0.07 * (np.arange(120) > 0)[:, None], still + tremble))
+    jitter = 0.01 * (-1.0) ** np.arange(120)[:, None]
+    waving, displaced, jittering = (motion_features([clip]).windows for clip in (
+        still + wave, still + wave + 0.07 * (np.arange(120) > 0)[:, None], still + jitter))
     assert waving.shape == (1, 5, 20 * 136)
     assert np.allclose(waving[:, 1:], displaced[:, 1:])                                 # the place does not matter
     power = np.square(waving).sum(-1)
     assert np.allclose(power, np.square(0.01 * np.sqrt(2) / 0.1 * 100) / 2, rtol=0.02)  # half the squared amplitude
-    assert np.square(trembling).sum(-1).max() < 0.05 * power.min()
+    assert np.square(jittering).sum(-1).max() < 0.05 * power.min()
 
 
 @pytest.mark.parametrize("frames", [40, 80, 200])

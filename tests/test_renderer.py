@@ -12,7 +12,7 @@ from render_stage.rhythmic_head import RendererNetwork, RhythmicHead, layer_cont
 from render_stage.rhythmic_head.interpolation import run
 from render_stage.rhythmic_head.renderer import MOST_REFERENCES, save_network
 from render_stage.rhythmic_head.train import RendererSettings
-from tests.moving_faces import moved_face, still_face, swaying_face
+from tests.moving_faces import moved_face, moving_head_face, still_face
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def renderer():
 
 @pytest.fixture(scope="module")
 def motion():
-    return np.stack([face.points for face in swaying_face(11, seed=2)])
+    return np.stack([face.points for face in moving_head_face(11, seed=2)])
 
 
 def test_blocks_equal_the_whole(renderer, motion):

@@ -72,8 +72,8 @@ def test_heads_are_seeded_and_stream(waveform, heads):
 
 
 def test_heads_keep_a_persons_manner(waveform, heads):
-    calm, lively = (predicted(waveform, heads, reference=person(degrees), seed=1) for degrees in (1, 5))
-    assert lively[:, :3].std() > 2 * calm[:, :3].std()
+    small, large = (predicted(waveform, heads, reference=person(degrees), seed=1) for degrees in (1, 5))
+    assert large[:, :3].std() > 2 * small[:, :3].std()
     slow, fast = (predicted(waveform, heads, reference=person(3, taps=taps), seed=1) for taps in (35, 9))
     pace = [np.diff(one[:, :3], axis=0).std() / one[:, :3].std() for one in (slow, fast)]
     assert pace[1] > 1.25 * pace[0]

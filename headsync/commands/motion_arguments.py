@@ -27,7 +27,7 @@ def add_motion_arguments(parser: CommandParser, *, blink: str = "natural", noise
     """
     parser.add_argument("--seed", type=int, default=0, help="another seed, another motion")
     if noise:
-        parser.add_argument("--noise", type=float, default=1.0, help="how different seeds are; 0: the mean path (default 1)")
+        parser.add_argument("--noise", type=float, default=1.0, help="how much seeds differ; 0: mean prediction (default 1)")
     parser.add_argument("--head-motion", default="landmarks", metavar="SOURCE",
                         help="landmarks (default): as generated; learned: a person's own; still; or a video or .npz to copy")
     parser.add_argument("--head-reference", metavar="VIDEO_OR_NPZ", help="whose head motion is learned (default: of --refs)")

@@ -118,9 +118,9 @@ def picture_figures(generated: Side, reference: Side, *, crop: tuple[float, floa
     `crop` is the canvas in the reference's picture. Frames come one by one: memory does not grow with length. ValueError
     when a video ends before its landmarks do.
     """
-    sums, count, trembling, faces = np.zeros(5), np.zeros(5, int), FlickerComparison(), _Faces(embed, crop)
+    sums, count, flickering, faces = np.zeros(5), np.zeros(5, int), FlickerComparison(), _Faces(embed, crop)
     for t, (ours, theirs) in enumerate(_frame_pairs(generated, reference)):
-        trembling.add(ours, theirs)
+        flickering.add(ours, theirs)
         if t % every:
             continue
         similarity = ssim_map(ours, theirs)
@@ -136,8 +136,8 @@ def picture_figures(generated: Side, reference: Side, *, crop: tuple[float, floa
     means = np.divide(sums, count, out=np.full(5, np.nan), where=count > 0)
     told = dict(zip(("ssim", "ssim_face", "ssim_mouth", "psnr_db", "cpbd"), means.tolist()))
     told["psnr_db"] = psnr_db(told["psnr_db"])
-    if trembling.frames >= 3:
-        found = trembling.result()
+    if flickering.frames >= 3:
+        found = flickering.result()
         told |= {"flicker": found.share, "flicker_error": found.error}
     embedded = faces.embedded()
     if embedded is not None:

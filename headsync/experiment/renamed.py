@@ -1,6 +1,8 @@
-"""Keys of version 0.1's presets and overrides, and what they are called since: they are refused, naming the new key."""
+"""Names of version 0.1 and their new ones: old keys of presets are refused, old names in weight files are read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
 
 KEYS = {
     "loop.save_every": "run.checkpoint_every", "loop": "run", "batch": "run.batch", "clips": "run.batch", "rate": "run.lr",
@@ -9,8 +11,11 @@ KEYS = {
     "wandb": "run.wandb", "steps": "train.run.steps", "judge_hidden": "discriminator.hidden",
     "judge_rate": "discriminator.lr", "adversary.rate": "discriminator.lr", "adversary": "discriminator",
     "judged_from": "adversarial_from", "tremble": "landmark_jitter", "judge": "validation_syncers",
-    "weights.judge": "weights.adversarial",
+    "weights.judge": "weights.adversarial", "generator.sway": "generator.head_noise",
 }
+# In weight files, by the model's key in the config: names of settings, and beginnings of tensors' names
+SETTINGS = {"generator": {"sway": "head_noise"}}
+TENSORS = {"generator": {"sway": "head_noise"}, "expression": {"hear.": "audio_encoder.", "look.": "shape_encoder."}}
 INSIDE = "train."       # the settings of a training inside those of another job
 
 
@@ -23,3 +28,16 @@ def new_name(unknown: str, given: Sequence[str]) -> tuple[str, str] | None:
             if whole == old or whole.startswith(old + "."):
                 return key, inside + KEYS[old] + whole.removeprefix(old)
     return None
+
+
+def current_config(config: dict) -> dict:
+    """The configuration of a weight file with the names of settings that are used since version 0.2."""
+    return {model: {SETTINGS.get(model, {}).get(name, name): value for name, value in settings.items()}
+            if isinstance(settings, dict) else settings for model, settings in config.items()}
+
+
+def current_tensors(tensors: Mapping[str, Tensor], config: Mapping) -> dict[str, Tensor]:
+    """A weight file's tensors under the names that are used since version 0.2."""
+    beginnings = {old: new for model in config for old, new in TENSORS.get(model, {}).items()}
+    return {next((new + name.removeprefix(old) for old, new in beginnings.items() if name.startswith(old)), name): one
+            for name, one in tensors.items()}

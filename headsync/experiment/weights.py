@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from headsync.experiment.distributed import is_first
+from headsync.experiment.renamed import current_config, current_tensors
 from headsync.media import write_whole
 
 SCHEMA = "weights/1"
@@ -69,7 +70,7 @@ def load_weights(path: str | Path) -> Weights:
         raise ValueError(f"{path} is damaged: {' '.join(str(error).split())}; copy it again") from None
     if halved:
         tensors = {name: one.float() if one.dtype == torch.float16 else one for name, one in tensors.items()}
-    return Weights(tensors, config)
+    return Weights(current_tensors(tensors, config), current_config(config))
 
 
 def read_config(path: str | Path) -> dict:
@@ -85,7 +86,7 @@ def read_config(path: str | Path) -> dict:
         raise ValueError(f"{path} is damaged: its configuration cannot be read ({error}); copy it again") from None
     if not isinstance(config, dict):
         raise ValueError(f"{path} is damaged: its configuration is {str(config)[:40]!r}, no table; copy it again")
-    return config
+    return current_config(config)
 
 
 def stored_tensor(name: str, tensor: Tensor, *, half: bool) -> Tensor:

@@ -1,4 +1,4 @@
-"""Whether lips, lids and head behave as a person's do: tremble, blinks, lips in silence. No reference is needed.
+"""Whether lips, lids and head behave as a person's do: landmark jitter, blinks, lips in silence. No reference is needed.
 
 Shapes: T frames, 4T feature rows, P landmarks. Points are (T, 68, 3) in pixels of the 256 canvas.
 Source: Soukupova and Cech 2016 (eye aspect ratio); thresholds set on the development corpus.
@@ -39,7 +39,7 @@ class SilentLips(NamedTuple):
 
 
 def jitter_px(points: np.ndarray, *, indices: tuple[int, ...] = RIGID17) -> float:
-    """How much landmarks (T, 68, 3) tremble: the deviation, in pixels, of noise with the same third differences in x, y.
+    """Landmark jitter of (T, 68, 3): the deviation, in pixels, of noise with the same third differences in x, y.
 
     Still and smoothly moving faces have none. The 17 rigid points are looked at unless others are named, since lips
     really move fast. ValueError for under four frames.

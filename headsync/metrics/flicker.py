@@ -1,4 +1,4 @@
-"""Whether the picture itself trembles: second differences of pixels over time, beside those of the real clip.
+"""Flicker of the picture: second differences of pixels over time, beside those of the real clip.
 
 Shapes: T frames, H W pixels. Frames are (H, W, 3) uint8 RGB, consecutive.
 """
@@ -19,11 +19,11 @@ class Flicker(NamedTuple):
     frames: int
     generated: float    # 0 for a still or evenly changing picture
     real: float         # the reference's own: people and cameras are not still either
-    error: float        # of the difference of both: what trembles otherwise than the reference, or does not as it does
+    error: float        # of the difference of both: flicker that differs from the reference, in either direction
 
     @property
     def share(self) -> float:
-        """Generated over real: 1 trembles as the real clip does, more than 1 is flicker. NaN when the real one is still."""
+        """Generated over real: 1 is as much as the real clip has. NaN when the real one is still."""
         return self.generated / self.real if self.real > 0 else float("nan")
 
 
@@ -37,7 +37,7 @@ class FlickerComparison:
 
     def add(self, generated: np.ndarray, reference: np.ndarray, mask: np.ndarray | None = None) -> None:
         """Take in one pair of frames (H, W, 3) uint8, and where to look at them (H, W) bool; None: everywhere."""
-        ours, theirs = _calm(generated), _calm(reference)
+        ours, theirs = _blurred_luma(generated), _blurred_luma(reference)
         if ours.shape != theirs.shape or (mask is not None and mask.shape != ours.shape):
             raise ValueError(f"frames and masks must be of one size, got {ours.shape}, {theirs.shape} and "
                              f"{None if mask is None else mask.shape}")
@@ -77,7 +77,7 @@ def flicker(generated: Iterable[np.ndarray], reference: Iterable[np.ndarray], *,
     return comparison.result()
 
 
-def _calm(frame: np.ndarray) -> np.ndarray:
+def _blurred_luma(frame: np.ndarray) -> np.ndarray:
     """The frame's luma (H, W) float32, blurred by 3x3."""
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
         raise ValueError(f"frames must be (H, W, 3) uint8, got {frame.shape} {frame.dtype}")

@@ -19,7 +19,7 @@ COMPONENTS = 20
 SHRINKAGE = 0.1         # a part of the measure, as distances depend on it; see `frechet`
 WINDOW_FRAMES = 40      # 1.6 s
 WINDOW_HOP = 20
-WINDOW_WAVES = 20       # of its 40 cosines the slow ones, up to 6.25 Hz: holds syllables, leaves the detector's tremble out
+WINDOW_WAVES = 20       # of its 40 cosines the slow ones, up to 6.25 Hz: holds syllables, leaves landmark jitter out
 LEAST_CLIPS = 2
 DRAWS = 200
 LEVEL = 0.95
@@ -121,7 +121,7 @@ def motion_distances(generated: Sequence[np.ndarray], real: Sequence[np.ndarray]
     Every clip is cut to its first `frames` frames and shorter ones are left out; then the larger side is thinned to the
     number of the smaller one, drawn with `seed`. When `paired`, generated[i] was made from the start of real[i], and
     both go or stay. Features are projected on the `components` main directions of the real clips' alone; what lies
-    outside of them is not seen (`motion_statistics` sees tremble, `face_shape_error` broken faces). Figures compare only
+    outside of them is not seen (`motion_statistics` sees jitter, `face_shape_error` broken faces). Figures compare only
     at equal frames, clips and components, and best when both sides come of the same clips: two groups of 30 real clips
     of the development corpus are 22, 9 and 45 % as far apart as static faces are. ValueError when fewer than 2 clips of
     a side are long enough, or when the real ones stand still.

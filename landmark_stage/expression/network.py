@@ -65,9 +65,10 @@ class Expression(nn.Module):
         if steps < 1:
             raise ValueError(f"{len(settings.channels)} convolutions of kernel {settings.kernel} leave nothing of a window of "
                              f"{self.window_steps} steps; take fewer")
-        self.hear = nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * steps, settings.hidden), nn.LeakyReLU(SLOPE))
-        self.look = nn.Sequential(nn.Linear(settings.shapes, settings.hidden), nn.LeakyReLU(SLOPE),
-                                  nn.Dropout(settings.dropout))
+        self.audio_encoder = nn.Sequential(
+            *layers, nn.Flatten(), nn.Linear(before * steps, settings.hidden), nn.LeakyReLU(SLOPE))
+        self.shape_encoder = nn.Sequential(nn.Linear(settings.shapes, settings.hidden), nn.LeakyReLU(SLOPE),
+                                           nn.Dropout(settings.dropout))
         self.out = nn.Linear(2 * settings.hidden, COMPONENTS)
 
     @property
@@ -81,12 +82,12 @@ class Expression(nn.Module):
         return (2 * SIDE_FRAMES + 1) * self.per_frame
 
     def standard_sound(self, sound: Tensor) -> Tensor:
-        """Rows (..., 4 T, 26) or samples (..., 640 T) as the network hears them: (..., steps, 26 or 1)."""
-        heard = audio_channels(sound, ChannelSettings()) if self.settings.sound == "rows" else sound[..., None]
-        return (heard - self.sound_mean) / self.sound_scale
+        """Rows (..., 4 T, 26) or samples (..., 640 T) as the network takes them: (..., steps, 26 or 1)."""
+        audio = audio_channels(sound, ChannelSettings()) if self.settings.sound == "rows" else sound[..., None]
+        return (audio - self.sound_mean) / self.sound_scale
 
     def shape_code(self, rest: Tensor) -> Tensor:
-        """What the network is told of faces at rest (B, 3 L): standard components (B, S), extreme ones drawn nearer."""
+        """The shape input (B, S) of faces at rest (B, 3 L): standard components, extreme ones compressed."""
         code = (rest - self.shape_middle) @ self.shape_basis.T / self.shape_spread
         return SHAPE_LIMIT * (code / SHAPE_LIMIT).tanh()
 
@@ -94,14 +95,14 @@ class Expression(nn.Module):
         """Standard components (B, T, P) for sound (B, steps of T + 6 frames, 26 or 1), three frames more on each side."""
         windows = sound.unfold(1, self.window_steps, self.per_frame)                            # (B, T, 26 or 1, steps)
         B, T = windows.shape[:2]
-        heard = self.hear(windows.flatten(0, 1)).unflatten(0, (B, T))                           # (B, T, H)
-        seen = self.look(shape)[:, None].expand(-1, T, -1)
-        return self.out(torch.cat([heard, seen], -1)).float()
+        audio = self.audio_encoder(windows.flatten(0, 1)).unflatten(0, (B, T))                  # (B, T, H)
+        shapes = self.shape_encoder(shape)[:, None].expand(-1, T, -1)
+        return self.out(torch.cat([audio, shapes], -1)).float()
 
     def spoken(self, sound: Tensor, shape: Tensor) -> Tensor:
-        """Expressions (B, T, 3 L) as they are shown: components 1.3 times as far from the usual face's as are expected.
+        """Expressions (B, T, 3 L) as they are shown: predicted components times 1.3.
 
-        What is expected moves by less than a face does, since what sound does not tell is averaged away: lips were lazy.
+        A mean prediction moves less than a face does, since what audio does not determine is averaged: under-articulated lips.
         """
         return self.faces(LIVELINESS * self(sound, shape))
 

@@ -45,7 +45,7 @@ def stretches_of(clips: Sequence[HeadClip], model: HeadMotion, *, frames: int = 
 @torch.no_grad()
 @in_float32
 def predicted(model: HeadMotion, batch: HeadBatch, *, seed: int | None) -> Tensor:
-    """The model's motion (B, T, C) with the tones of a seed, or its mean path."""
+    """The model's motion (B, T, C) with the tones of a seed, or its mean prediction."""
     source, device = None, model.motion_scale.device
     if seed is not None and model.settings.tones:
         source = ToneSource(generator=torch.Generator().manual_seed(seed), batch=len(batch.real), device=device)
@@ -116,7 +116,7 @@ class HeadJudge:
             raise ValueError(f"no val clip has the {2 * TAU} frames that head motion is judged on; give longer clips")
 
     def figures(self, model: HeadMotion) -> dict[str, float]:
-        """Distances, the mean path's squared error, and `distance`, the sum of the four gaps: lower is better."""
+        """Distances, the mean prediction's squared error, and `distance`, the sum of the four gaps: lower is better."""
         batch = stretches_of(self.clips, model, step=TAU // 2)
         made = [predicted(model, batch, seed=seed) for seed in (*self.seeds, None)]
         batch = moved(batch, "cpu")

@@ -190,7 +190,7 @@ class HeadMotion(nn.Module):
         return Written(weights.unflatten(1, (-1, NUMBERS)), bias, tones)
 
     def predict(self, written: Written, heard: Tensor, tones: Tensor | None = None) -> Tensor:
-        """Motion (B, T, C), standard, for features (B, T, F) and tones (B, T, K, J); the mean path without tones."""
+        """Motion (B, T, C), standard, for features (B, T, F) and tones (B, T, K, J); the mean prediction without tones."""
         motion = (heard @ written.weights).float() + written.bias[:, None]
         if tones is None or not self.settings.tones:
             return motion
@@ -221,7 +221,7 @@ class Trajectories(NamedTuple):
 
 
 def trajectories(model: HeadMotion, reference: Reference, sound: Tensor, source: ToneSource | None) -> Trajectories:
-    """The predictions for driving sound (B, T, 104 or 640); without a source of tones both are the mean path."""
+    """The predictions for driving sound (B, T, 104 or 640); without a source of tones both are the mean prediction."""
     written, heard, last = model.write(model.encode(reference)), model.sound(sound), last_pose(reference)
     moment = torch.arange(sound.shape[1], device=sound.device)
 

@@ -33,7 +33,6 @@ from headsync.experiment import (
     train_task,
 )
 from headsync.media import checked
-from landmark_stage.head_motion.calm import calm
 from landmark_stage.head_motion.data import (
     HeadBatch,
     HeadClip,
@@ -52,6 +51,7 @@ from landmark_stage.head_motion.network import (
     Trajectories,
     trajectories,
 )
+from landmark_stage.head_motion.shrinkage import shrink_mean_prediction
 from landmark_stage.head_motion.statistics import band_covariances, judged_statistics, known
 from landmark_stage.head_motion.tones import ToneSource
 from syncers import ChannelSettings, audio_channels
@@ -184,7 +184,7 @@ class HeadMotionTask:
         return Trajectories(*compute_together(paths, *batch.drawn.reference, batch.drawn.sound))
 
     def _error(self, path: Tensor, batch: HeadBatch) -> Tensor:
-        """The squared error of the mean path, padding left out."""
+        """The squared error of the mean prediction, padding left out."""
         mask = known(path.shape[1], batch.lengths)[..., None]                                   # (B, T, 1)
         return ((path - batch.real).square() * mask).sum() / (mask.sum() * path.shape[2])
 
@@ -203,10 +203,10 @@ class HeadMotionTask:
         return self.judge.figures(model)
 
     def finish(self, model: HeadMotion, out: Path) -> Path:
-        """The weight file `out`/head_motion.safetensors: calmed, and with the mean code of train people."""
+        """The weight file `out`/head_motion.safetensors: mean prediction shrunk, and with the mean code of train people."""
         with torch.no_grad():
             model.typical.copy_(model.encode(references_of(self.clips, model, frames=TAU)).mean(0))
-        calm(model)
+        shrink_mean_prediction(model)
         return save_weights(out / WEIGHT_FILE, model.state_dict(), config={"head_motion": config_dict(self.settings.model)},
                             half=True)
 
@@ -216,8 +216,8 @@ def train_head_motion(corpus: Corpus, out: str | Path, settings: HeadTrainSettin
     """The learner trained on the corpus's train people and kept by what it predicts for its val people.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/head_motion.safetensors,
-    calmed (`head_motion_calm`), with the mean code of train people for whoever gives no reference. ValueError, before
-    any work, when the corpus is not enough.
+    mean prediction shrunk (`shrinkage.py`), with the mean code of train people for whoever gives no reference. ValueError,
+    before any work, when the corpus is not enough.
 
     >>> import headsync
     >>> settings = headsync.load_settings("head-motion", "tiny", "run.steps=2")

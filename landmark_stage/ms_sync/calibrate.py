@@ -1,7 +1,7 @@
-"""How far noise must sway a trained generator's heads so that they move as much as real ones do.
+"""Calibration of noise-driven head motion: heads of a trained generator then move as much as real ones do.
 
 Shapes: B stretches, T frames, D = 2 or 3 coordinates of L = 68 landmarks, M = 4 or 7 motions of a head. The networks do
-not see the sway, so its size can be chosen when they are trained: variance is what they make themselves plus what it adds.
+not see it, so its size can be chosen after training: the variance is what they produce themselves plus what it adds.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ LARGEST_FACTOR = 2.0
 
 @torch.no_grad()
 @in_float32
-def calibrate_sway(generator: Generator, tracks: Sequence[Track], *, material: MaterialSettings,
+def calibrate_head_noise(generator: Generator, tracks: Sequence[Track], *, material: MaterialSettings,
                    random: torch.Generator) -> Tensor:
-    """The factors (M,), 2 at most, by which the sway was changed, in place: k^2 = (real - own) / sway's variance.
+    """The factors (M,), 2 at most, by which head noise was scaled, in place: k^2 = (real - own) / (variance by noise).
 
     Variances about each stretch's own mean, over 96 stretches of 80 frames (or of the longest clip) of the tracks. Where the
     networks' own motion is already as large as real heads', noise adds nothing (factor 0).
@@ -37,14 +37,14 @@ def calibrate_sway(generator: Generator, tracks: Sequence[Track], *, material: M
     def heads(motion: Tensor) -> Tensor:
         return ((motion - frame.start[:, None]) / frame.size[:, None]) @ frame.head             # (B, T, M)
 
-    swayed = heads(generator.rollout(batch.observed, batch.rows, noise))
-    sway = generator.sway.clone()
-    generator.sway.zero_()
+    head_noise_after = heads(generator.rollout(batch.observed, batch.rows, noise))
+    head_noise = generator.head_noise.clone()
+    generator.head_noise.zero_()
     own = heads(generator.rollout(batch.observed, batch.rows, noise))
     real = heads(batch.real[:, OBSERVED - 1 :])
     missing = (head_variance(real) - head_variance(own)).clamp(min=0)
-    factors = (missing / head_variance(swayed - own).clamp(min=1e-9)).sqrt().clamp(max=LARGEST_FACTOR)
-    generator.sway.copy_(sway * factors)
+    factors = (missing / head_variance(head_noise_after - own).clamp(min=1e-9)).sqrt().clamp(max=LARGEST_FACTOR)
+    generator.head_noise.copy_(head_noise * factors)
     return factors  # (M,)
 
 

@@ -3,7 +3,7 @@
 Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, K = 4 levels, Z noise features. Time: frames -2, -1, 0
 are observed (frame 0 is the start), frames 1 ... T - 1 are made; the sound of frame t makes frame t.
 Source: MS-Sync section 3.2, method/ms_sync.md#generator, method/decisions.md#generator-start-and-noise; springs,
-`directions` and sway are additions of headsync.
+`directions` and `head_noise` are additions of headsync.
 """
 
 from dataclasses import dataclass, field
@@ -21,8 +21,8 @@ from landmark_stage.ms_sync.noise import draw_noise
 LANDMARKS = layout_size(IBUG68)
 OBSERVED = 3                # frames -2, -1 and 0
 STEP = 0.02                 # what the velocity heads' 1 is, in the unit of faces: real faces move so far per frame
-SWAY_SPRING = 0.03          # of the head that noise moves: back within a second or two
-SWAY_FRAMES = 5000          # that its deviation is measured on
+HEAD_NOISE_SPRING = 0.03          # of the head that noise moves: back within a second or two
+HEAD_NOISE_FRAMES = 5000          # that its deviation is measured on
 GAIN = 5.0                  # displacements from the start are brought to about unit size by it
 
 
@@ -39,7 +39,7 @@ class GeneratorSettings:
     trunk: tuple[int, ...] = (256, 192, 136)    # of every branch
     expansion: int = 2                  # of a branch's blocks
     noise: int = 16                     # features of the noise that the LSTM hears; 0: none, always the same motion
-    sway: float = 0.6                   # share of real heads' deviation that noise alone makes; 0: all is the networks'
+    head_noise: float = 0.6                   # share of real heads' deviation that noise alone makes; 0: all is the networks'
     relative: bool = True               # faces as displacements from the start, in units of its size; False: canvas shares
     head_spring: float = 0.01           # share of the head's displacement from the start that is taken back in every frame
     face_spring: float = 0.25           # the same of what the face does by itself
@@ -52,8 +52,8 @@ class GeneratorSettings:
             raise ValueError(f"springs must lie in [0, 1), got {self.head_spring} and {self.face_spring}")
         if self.noise < 0 or not 0 <= self.directions <= self.dims * LANDMARKS:
             raise ValueError(f"noise and directions must be 0 or more, got {self.noise} and {self.directions}")
-        if self.sway and not (self.relative and self.noise):
-            raise ValueError(f"sway={self.sway} needs noise and relative=true")
+        if self.head_noise and not (self.relative and self.noise):
+            raise ValueError(f"head_noise={self.head_noise} needs noise and relative=true")
         if (self.directions or self.head_spring or self.face_spring) and not self.relative:
             raise ValueError("directions and springs need relative=true: they are about displacements from the start")
 
@@ -107,7 +107,7 @@ class State(NamedTuple):
     face: Tensor        # (B, D * L) as the model sees it: displacement from the start, or canvas shares
     hidden: Tensor      # (B, H)
     cell: Tensor        # (B, H)
-    sway: Tensor        # (B, 4 or 7) of the head, by noise alone; the model does not see it
+    head_noise: Tensor  # (B, 4 or 7) noise-driven head motion; the model does not see it
 
 
 def face_size(start: Tensor) -> Tensor:
@@ -128,9 +128,9 @@ def head_motions(shape: Tensor) -> Tensor:
     return torch.linalg.qr(motions).Q
 
 
-def swayed(sway: Tensor, velocity: Tensor) -> Tensor:
-    """A head's sway (..., 4 or 7) a frame later, under a push of noise."""
-    return (1 - SWAY_SPRING) * sway + velocity
+def head_noise_after(head_noise: Tensor, velocity: Tensor) -> Tensor:
+    """Noise-driven head motion (..., 4 or 7) one frame later, given the noise's velocity."""
+    return (1 - HEAD_NOISE_SPRING) * head_noise + velocity
 
 
 def head_motion_count(dims: int) -> int:
@@ -165,8 +165,8 @@ class Generator(nn.Module):
         self.coordinates = CoordinateEncoder((1 + settings.relative) * size, settings)
         self.temporal = nn.LSTMCell(settings.coordinate + settings.noise, settings.hidden)
         self.scales = MultiScaleModule(settings.hidden + settings.coordinate + settings.audio.width, settings)
-        if settings.sway:
-            self.register_buffer("sway", torch.zeros(settings.noise, head_motion_count(settings.dims)))
+        if settings.head_noise:
+            self.register_buffer("head_noise", torch.zeros(settings.noise, head_motion_count(settings.dims)))
         if settings.directions:
             self.register_buffer("basis", torch.eye(size)[:, : settings.directions].clone())    # (D * L, directions)
 
@@ -186,11 +186,11 @@ class Generator(nn.Module):
         """
         B, H = len(observed), self.settings.hidden
         faces = (observed - frame.start[:, None]) / frame.size[:, None]                 # (B, 3, D * L)
-        sway = observed.new_zeros(B, head_motion_count(self.settings.dims))
-        state = State(faces[:, 0], observed.new_zeros(B, H), observed.new_zeros(B, H), sway)
+        head_noise = observed.new_zeros(B, head_motion_count(self.settings.dims))
+        state = State(faces[:, 0], observed.new_zeros(B, H), observed.new_zeros(B, H), head_noise)
         for number in range(OBSERVED - 1):
             hidden, cell = self._remembered(self._seen(state, frame), noise[:, number], state)
-            state = State(faces[:, number + 1], hidden, cell, sway)
+            state = State(faces[:, number + 1], hidden, cell, head_noise)
         return state
 
     def advance(self, state: State, heard: Tensor, noise: Tensor, frame: Frame) -> tuple[State, Blend]:
@@ -205,19 +205,19 @@ class Generator(nn.Module):
         if self.settings.head_spring or self.settings.face_spring:
             head = (frame.head @ (state.face[:, None] @ frame.head).mT)[..., 0]         # (B, D * L)
             face = face - self.settings.head_spring * head - self.settings.face_spring * (state.face - head)
-        sway = swayed(state.sway, noise @ self.sway) if self.settings.sway else state.sway
-        return State(face, hidden, cell, sway), blend
+        moved = head_noise_after(state.head_noise, noise @ self.head_noise) if self.settings.head_noise else state.head_noise
+        return State(face, hidden, cell, moved), blend
 
     def shown(self, state: State, frame: Frame) -> Tensor:
-        """The face (B, D * L) in canvas shares, the sway of its head put in."""
-        face = state.face + (frame.head @ state.sway[..., None])[..., 0] if self.settings.sway else state.face
+        """The face (B, D * L) in canvas shares, noise-driven head motion added."""
+        face = state.face + (frame.head @ state.head_noise[..., None])[..., 0] if self.settings.head_noise else state.face
         return frame.start + frame.size * face
 
     def rollout(self, observed: Tensor, rows: Tensor, noise: Tensor) -> Tensor:
         """Motion (B, T, D * L) in canvas shares whose frame 0 is observed[:, 2], bit for bit.
 
         `observed` (B, 3, D * L); `rows` (B, 4 (T + 64), 26) begin 32 frames of margin before frame 0; `noise`
-        (B, T + 1, Z) begins at frame -2, zeros for the mean path. ValueError when they do not fit.
+        (B, T + 1, Z) begins at frame -2, zeros for the mean prediction. ValueError when they do not fit.
         """
         heard = self.audio(rows)                                                        # (B, K, T, C)
         T, Z = heard.shape[2], self.settings.noise
@@ -232,15 +232,15 @@ class Generator(nn.Module):
         return torch.stack(faces, 1)                                                    # (B, T, D * L)
 
     @torch.no_grad()
-    def sway_by(self, deviations: Tensor, *, generator: torch.Generator) -> None:
+    def set_head_noise(self, deviations: Tensor, *, generator: torch.Generator) -> None:
         """Choose how noise moves the head: at random, with the deviations (4 or 7,) that its motions shall have."""
-        noise = draw_noise(1, SWAY_FRAMES, self.settings.noise, generator=generator)[0]             # (frames, Z)
-        mixed = torch.randn(self.sway.shape, generator=generator)
+        noise = draw_noise(1, HEAD_NOISE_FRAMES, self.settings.noise, generator=generator)[0]             # (frames, Z)
+        mixed = torch.randn(self.head_noise.shape, generator=generator)
         path, place = [], torch.zeros(len(deviations))
         for velocity in noise @ mixed:
-            place = swayed(place, velocity)
+            place = head_noise_after(place, velocity)
             path.append(place)
-        self.sway.copy_(mixed * deviations / torch.stack(path).std(0))
+        self.head_noise.copy_(mixed * deviations / torch.stack(path).std(0))
 
     def _seen(self, state: State, frame: Frame) -> Tensor:
         parts = [GAIN * state.face, frame.shape] if self.settings.relative else [state.face]

@@ -33,7 +33,7 @@ from headsync.landmarks import LEVELS
 from headsync.media import ROWS_PER_FRAME, checked
 from landmark_stage.generate import load_generator
 from landmark_stage.ms_sync.audio_pyramid import MARGIN_FRAMES
-from landmark_stage.ms_sync.calibrate import calibrate_sway, head_variance
+from landmark_stage.ms_sync.calibrate import calibrate_head_noise, head_variance
 from landmark_stage.ms_sync.data import MaterialSettings, Stretch, Track, draw_stretches, read_tracks
 from landmark_stage.ms_sync.discriminator import (
     LARGEST_GRADIENT,
@@ -115,8 +115,8 @@ class GeneratorTask:
         self.generator.audio.standardise_by(torch.cat([track.rows for track in self.tracks]))
         if settings.generator.directions:
             self.generator.basis.copy_(self._principal_directions(random))
-        if settings.generator.sway:
-            self.generator.sway_by(settings.generator.sway * self._head_deviations(random), generator=random)
+        if settings.generator.head_noise:
+            self.generator.set_head_noise(settings.generator.head_noise * self._head_deviations(random), generator=random)
         if settings.begin_with:
             self._begin_with(load_generator(settings.begin_with, device="cpu"))
         terms = [name for name in TERMS if getattr(settings.weights, name)]
@@ -208,8 +208,8 @@ class GeneratorTask:
 
     def finish(self, model: Generator, out: Path) -> Path:
         """The weight file `out`/generator.safetensors, its noise-driven head motion calibrated."""
-        if self.settings.generator.sway:
-            calibrate_sway(model, self.tracks, material=self.settings.material,
+        if self.settings.generator.head_noise:
+            calibrate_head_noise(model, self.tracks, material=self.settings.material,
                            random=torch.Generator().manual_seed(self.settings.run.seed))
         form = {"generator": config_dict(self.settings.generator)}
         return save_weights(out / WEIGHT_FILE, model.state_dict(), config=form, half=True)

@@ -24,7 +24,7 @@ TRANSITION_FRAMES = 25          # from the start's pose into a head motion and b
 TURN_FRAMES = 8                 # before and after a loop's turn that slow down to it
 BLOCK_FRAMES = 250
 JAW_REACH = 5                   # landmarks of the jaw on either side of the chin that move with it
-TREMBLE_TAPS = 3                # a detector's tremble is taken out of copied motion by so wide a Hanning window
+JITTER_TAPS = 3                # width of the Hanning window that removes landmark jitter from copied motion
 _FIT = list(RIGID17)
 # what moves by itself, and the rigid points that it is measured against
 _MOVABLE = ((list(range(36, 42)), [36, 39]), (list(range(42, 48)), [42, 45]), (list(range(17, 22)), [17, 21]),
