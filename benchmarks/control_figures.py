@@ -58,7 +58,7 @@ def largest_step(points: np.ndarray) -> float:
     return float(np.linalg.norm(np.diff(points[:, FIT, :2], axis=0), axis=-1).max())
 
 
-def judge_still(made: list[np.ndarray]) -> None:
+def measure_still(made: list[np.ndarray]) -> None:
     """Rigid points under `still`, and half a head against a whole one."""
     still = [composed(one, head=still_head(one[0])) for one in made]
     for name, indices in (("17 rigid points", RIGID17), ("27 rigid points", RIGID27)):
@@ -72,7 +72,7 @@ def judge_still(made: list[np.ndarray]) -> None:
           f"{max(turns):.4f}, {min(shifts):.4f} to {max(shifts):.4f} |")
 
 
-def judge_copies(made: list[np.ndarray], sources: list[np.ndarray]) -> None:
+def measure_copies(made: list[np.ndarray], sources: list[np.ndarray]) -> None:
     """A copied head against its source, the transitions at both ends left out; places after alignment of their means."""
     turned, place = [], []
     for one, source in zip(made, sources):
@@ -90,7 +90,7 @@ def judge_copies(made: list[np.ndarray], sources: list[np.ndarray]) -> None:
           f"{place.mean():.2f}, {np.percentile(place, 95):.2f}, {(place < 2).mean():.1%} |")
 
 
-def judge_loops(made: list[np.ndarray], sources: list[np.ndarray]) -> None:
+def measure_loops(made: list[np.ndarray], sources: list[np.ndarray]) -> None:
     """The largest step at loop points and block borders, beside that of the source itself."""
     turns, borders, own = [], [], []
     for one, source in zip(made, sources):
@@ -106,7 +106,7 @@ def judge_loops(made: list[np.ndarray], sources: list[np.ndarray]) -> None:
     print(f"| blocks of {BLOCK} frames off the whole, largest, px | {max(borders):.1e} |")
 
 
-def judge_lips(made: list[np.ndarray], pieces: list[Piece], sources: list[np.ndarray], model) -> None:
+def measure_lips(made: list[np.ndarray], pieces: list[Piece], sources: list[np.ndarray], model) -> None:
     """Synchrony at 200 ms under every source of head motion."""
     syncers = load_syncers("metric")
     heads = {"its own": lambda one, piece, source: None, "still": lambda one, piece, source: still_head(one[0]),
@@ -144,12 +144,12 @@ def main() -> None:
     others = [points_of(piece.real.flat) for piece in pieces]
     sources = others[len(others) // 2 :] + others[: len(others) // 2]
     print("| what | figure |\n|---|---|")
-    judge_still(made)
-    judge_copies(made, sources)
-    judge_loops(made, sources)
+    measure_still(made)
+    measure_copies(made, sources)
+    measure_loops(made, sources)
     for name, faces in (("MS-Sync's faces", made), ("real faces", others)):
         print(f"\n{name}:")
-        judge_lips(faces, pieces, sources, load_head_motion(options.weights))
+        measure_lips(faces, pieces, sources, load_head_motion(options.weights))
 
 
 if __name__ == "__main__":

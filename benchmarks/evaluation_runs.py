@@ -10,7 +10,7 @@ Every part ends in one call of `headsync evaluate`, which is printed and says ho
     videos    the first frames of clips of some people, put right, rendered from their first picture: real landmarks
               (`redrawn`), `short`, `long`, `long` under the real head (`dubbed`), and Rhythmic Head's own way (`rhythmic`:
               expression learner and learned head)
-`benchmarks/paper_tables.py` makes the papers' tables of these reports. `--scale` judges so many small made-up clips, each
+`benchmarks/paper_tables.py` makes the papers' tables of these reports. `--scale` evaluates so many small made-up clips, each
 number in a process of its own. Rendering takes 0.1 s a frame on one core; what is already there is not made again.
 """
 
@@ -136,7 +136,7 @@ def evaluate(methods: dict[str, Path], reference: Path, report: Path, *more: str
     print(done.stdout.strip(), f"exit code {done.returncode}", sep="\n", flush=True)
 
 
-def judge_lips(corpus: Corpus, clips: list[Clip], motions: dict[str, Path]) -> None:
+def measure_lips(corpus: Corpus, clips: list[Clip], motions: dict[str, Path]) -> None:
     """What no report says: how openings go together, known offsets put right, and how often lips are closed."""
     for name, folder in motions.items():
         together, closed = [], []
@@ -188,7 +188,7 @@ def main() -> None:
     clips = list(corpus.select(options.split, talking=True))
     if "whole" in options.parts:
         motions = generate(corpus, clips, out / "whole")
-        judge_lips(corpus, clips, motions)
+        measure_lips(corpus, clips, motions)
         evaluate(motions, options.data, out / "whole" / "report", f"--split={options.split}")
     for part in [part for part in options.parts if part != "whole"]:
         frames, videos = (options.frames, True) if part == "videos" else (PIECE_FRAMES, False)

@@ -49,7 +49,7 @@ def heard(model: Expression, clip: ExpressionClip) -> Tensor:
     return sound.unfold(1, model.window_steps, model.per_frame)[0].flatten(1)
 
 
-def judge_mouths(model: Expression, clips: Sequence[ExpressionClip], train: Sequence[ExpressionClip]) -> None:
+def measure_mouths(model: Expression, clips: Sequence[ExpressionClip], train: Sequence[ExpressionClip]) -> None:
     """The table of mouth errors: mean over clips, mean over frames, share of clips where the learner is better."""
     mean = torch.cat([one.faces - one.rest for one in train]).mean(0)
     methods = {"expression learner": lambda one: predicted_faces(model, one),
@@ -66,7 +66,7 @@ def judge_mouths(model: Expression, clips: Sequence[ExpressionClip], train: Sequ
     for name, found in errors.items():
         per_frame = np.average(found, weights=frames)
         print(f"| {name} | {found.mean():.2f} | {per_frame:.2f} | {(ours < found).mean():.0%} |", flush=True)
-    judge_motion([predicted_faces(model, one) for one in clips], [one.faces for one in clips])
+    measure_motion([predicted_faces(model, one) for one in clips], [one.faces for one in clips])
 
 
 def levelled(made: Tensor, real: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ def levelled(made: Tensor, real: Tensor) -> Tensor:
     return made - made.mean(0) + real.mean(0)
 
 
-def judge_motion(made: Sequence[Tensor], real: Sequence[Tensor]) -> None:
+def measure_motion(made: Sequence[Tensor], real: Sequence[Tensor]) -> None:
     """How large motion is beside the real one, and how mouths' openings go together."""
     openings = [(mouth_opening(one.numpy()), mouth_opening(other.numpy())) for one, other in zip(made, real)]
     opening = np.mean([one.std() for one, _ in openings]) / np.mean([other.std() for _, other in openings])
@@ -93,7 +93,7 @@ def spoken(model: Expression, piece: Piece) -> Tensor:
     return torch.from_numpy(made / CANVAS).flatten(1)
 
 
-def judge_with_reference(model: Expression, clips: Sequence[ExpressionClip], train: Sequence[ExpressionClip]) -> None:
+def measure_with_reference(model: Expression, clips: Sequence[ExpressionClip], train: Sequence[ExpressionClip]) -> None:
     """The same after a reference of 64 frames with its sound, on what comes after it; 32 frames and more."""
     mean, per_frame = torch.cat([one.faces - one.rest for one in train]).mean(0), model.per_frame
     long = [one for one in clips if len(one.faces) >= REFERENCE + 32]
@@ -119,7 +119,7 @@ def judge_with_reference(model: Expression, clips: Sequence[ExpressionClip], tra
         print(f"| {name} | {np.mean(found):.2f} | {(ours < np.array(found)).mean():.0%} |", flush=True)
 
 
-def judge_synchrony(model: Expression, data: Path, split: str, frames: int) -> None:
+def measure_synchrony(model: Expression, data: Path, split: str, frames: int) -> None:
     """Offset and confidence at 200 ms."""
     syncers, pieces = load_syncers("metric"), pieces_of(read_tracks(open_corpus(data), split), frames)
     samples = [piece.real for piece in pieces]
@@ -145,9 +145,9 @@ def main() -> None:
     options = parser.parse_args()
     corpus, model = open_corpus(options.data), load_expression(options.weights)
     clips, train = read_expressions(corpus, options.split), read_expressions(corpus, "train")
-    judge_mouths(model, clips, train)
-    judge_with_reference(model, clips, train)
-    judge_synchrony(model, options.data, options.split, options.frames)
+    measure_mouths(model, clips, train)
+    measure_with_reference(model, clips, train)
+    measure_synchrony(model, options.data, options.split, options.frames)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What each part of the generator is worth: one short training per variant, judged on val people.
+"""What each part of the generator is worth: one short training per variant, evaluated on val people.
 
     .venv/bin/python benchmarks/generator_ablations.py --data CORPUS --out RUNS [--steps 150] [VARIANT ...]
 
 Every variant is preset `small`, one change apart, trained for the same few steps; so figures are lower than the shipped
 weights' and compare with each other only. Printed, for pieces of 80 frames: the score at each time scale by the metric
 syncers (0: still face, 1: real) and the Fréchet distances of positions, velocities and windows. A finished run is only
-judged.
+evaluated.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from headsync.experiment import load_config
 from landmark_stage import load_generator
 from landmark_stage.ms_sync.data import read_tracks
 from landmark_stage.ms_sync.train import TrainSettings, train_landmarks
-from landmark_stage.ms_sync.validate import Judge
+from landmark_stage.ms_sync.validate import Validator
 from syncers import load_syncers
 
 VARIANTS = {
@@ -42,13 +42,13 @@ def main() -> None:
     parser.add_argument("variants", nargs="*", metavar="VARIANT", help=f"of: {', '.join(VARIANTS)} (default: all)")
     options = parser.parse_args()
     corpus = open_corpus(options.data)
-    judge = Judge(read_tracks(corpus, "val"), load_syncers("metric"))
+    validator = Validator(read_tracks(corpus, "val"), load_syncers("metric"))
     print("| variant | score 200 / 400 / 800 / 1600 ms | positions / velocities / windows |", flush=True)
     for name in options.variants or VARIANTS:
         steps = [f"run.steps={options.steps}", f"run.validate_every={options.steps}"]
         settings = load_config(TrainSettings, stage="landmarks", preset="small", overrides=[*steps, *VARIANTS[name]])
         report = train_landmarks(corpus, options.out / name.replace(" ", "_").replace(",", ""), settings)
-        found = judge.figures(load_generator(report.weights), seed=settings.run.seed)
+        found = validator.figures(load_generator(report.weights), seed=settings.run.seed)
         scores = " / ".join(f"{found[f'score{level}']:.2f}" for level in range(1, 5))
         distances = f"{found['positions']:.0f} / {found['velocities']:.1f} / {found['windows']:.0f}"
         print(f"| {name} | {scores} | {distances} |", flush=True)

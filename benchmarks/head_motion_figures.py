@@ -5,7 +5,7 @@
 Every stretch has a 64-frame reference and what came after it; stretches are 32 frames apart. Printed: distances of statistics
 and 64-frame windows (in train people's deviations; motion of four seeds); confidence of the metric syncers at 800 and 1600 ms
 for a face that only moves its head; how often a prediction from a person's own reference is nearer to his held-out motion than
-one from another's. `--folds` judges train people instead, each by a learner that was trained on the others.
+one from another's. `--folds` evaluates train people instead, each by a learner that was trained on the others.
 """
 
 import argparse
@@ -21,7 +21,10 @@ from headsync.landmarks import canonical_face
 from headsync.landmarks.motion import head_track, reposed
 from landmark_stage import load_generator, load_head_motion
 from landmark_stage.head_motion.data import HeadBatch, HeadClip, read_head_clips, stretch
-from landmark_stage.head_motion.judge import (
+from landmark_stage.head_motion.network import SMOOTHING_TAPS, TAU, HeadMotion
+from landmark_stage.head_motion.shrinkage import shrink_mean_prediction
+from landmark_stage.head_motion.train import HeadMotionTask, HeadTrainSettings
+from landmark_stage.head_motion.validate import (
     BASELINES,
     HeadDistances,
     head_distances,
@@ -29,9 +32,6 @@ from landmark_stage.head_motion.judge import (
     statistic_gaps,
     stretches_of,
 )
-from landmark_stage.head_motion.network import SMOOTHING_TAPS, TAU, HeadMotion
-from landmark_stage.head_motion.shrinkage import shrink_mean_prediction
-from landmark_stage.head_motion.train import HeadMotionTask, HeadTrainSettings
 from landmark_stage.ms_sync.data import rows_around
 from landmark_stage.ms_sync.validate import Piece, generated
 from syncers import SyncSample, aligned, level_profiles, load_syncers
@@ -55,7 +55,7 @@ def distances_of(model: HeadMotion, batch: HeadBatch) -> dict[str, HeadDistances
     return found | {name: head_distances([baseline(batch.reference, TAU)], batch) for name, baseline in BASELINES.items()}
 
 
-def judge_statistics(model: HeadMotion, clips: list[HeadClip], corpus: Corpus | None) -> None:
+def measure_statistics(model: HeadMotion, clips: list[HeadClip], corpus: Corpus | None) -> None:
     """Distances of all methods; with a corpus, of the generator's own head too, on clips with sound."""
     batch = stretches_of(clips, model, step=STEP)
     head_line(f"{len(batch.real)} stretches of {len({one.name for one in clips if len(one.head) >= 2 * TAU})} clips")
@@ -93,7 +93,7 @@ def own_heads(model: HeadMotion, clips: list[HeadClip], corpus: Corpus, seed: in
     return torch.stack(motions)
 
 
-def judge_synchrony(model: HeadMotion, clips: list[HeadClip], corpus: Corpus) -> None:
+def measure_synchrony(model: HeadMotion, clips: list[HeadClip], corpus: Corpus) -> None:
     """Metric syncers at 800 and 1600 ms, for a face that only moves its head."""
     syncers, long = load_syncers("metric"), [one for one in clips if len(one.head) >= TAU + SYNC_FRAMES]
     batch = stretches_of(long, model, frames=SYNC_FRAMES, step=SYNC_FRAMES)
@@ -118,7 +118,7 @@ def face_of(model: HeadMotion, motion: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(points / CANVAS).flatten(1)
 
 
-def judge_persons(model: HeadMotion, clips: list[HeadClip], *, strangers: int | None = None) -> np.ndarray:
+def measure_persons(model: HeadMotion, clips: list[HeadClip], *, strangers: int | None = None) -> np.ndarray:
     """Whether own references are nearer, one value per comparison: target by target, every other person's first reference.
 
     The held-out motion is another clip of the person where there is one, else the frames after the reference. `strangers`
@@ -163,7 +163,7 @@ def cross_fitted(corpus: Corpus, options: argparse.Namespace) -> None:
         batch = stretches_of(held, model, step=STEP)
         found.append(distances_of(model, batch))
         counts.append(len(batch.real))
-        wins.append(judge_persons(model, held, strangers=STRANGERS))
+        wins.append(measure_persons(model, held, strangers=STRANGERS))
         print(f"fold {fold + 1}: {counts[-1]} stretches, learned {found[-1]['learned']}", flush=True)
     head_line(f"{sum(counts)} stretches of train people in {options.folds} folds")
     for name in found[0]:
@@ -186,10 +186,10 @@ def main() -> None:
         return
     everyone = read_head_clips(corpus, options.split, least_frames=TAU)
     talking = [one for one in everyone if one.sound is not None]
-    judge_statistics(model, everyone, None)
-    judge_statistics(model, talking, corpus)
-    judge_synchrony(model, talking, corpus)
-    wins = judge_persons(model, everyone)
+    measure_statistics(model, everyone, None)
+    measure_statistics(model, talking, corpus)
+    measure_synchrony(model, talking, corpus)
+    wins = measure_persons(model, everyone)
     print(f"\nown reference nearer to the held-out motion: {wins.mean():.1%} of {len(wins)} comparisons")
 
 

@@ -77,7 +77,7 @@ def generator(place: Path) -> Kind:
 
 
 def renderer(place: Path) -> Kind:
-    """The renderer's tiny training, with judges."""
+    """The renderer's tiny training, with discriminators."""
     corpus = write_moving_corpus(place / "corpus", ("train", "val"), frames=29)
     settings = load_config(RendererSettings, stage="renderer", preset="tiny", overrides=[
         *VALIDATED, "run.batch=1", "material.references=[1]", "run.steps=4", "run.validate_every=4", "adversarial_from=1"])

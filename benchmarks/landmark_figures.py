@@ -42,7 +42,7 @@ def show_synchrony(name: str, found, real, still) -> None:
     print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def judge_synchrony(methods: dict, tracks: list[Track], frames: int) -> None:
+def measure_synchrony(methods: dict, tracks: list[Track], frames: int) -> None:
     """The table at one length."""
     syncers, pieces = load_syncers("metric"), pieces_of(tracks, frames)
     samples = [piece.real for piece in pieces]
@@ -62,7 +62,7 @@ def judge_synchrony(methods: dict, tracks: list[Track], frames: int) -> None:
             show_synchrony(name + ", mean prediction" * (noise == 0), found, real, still)
 
 
-def judge_distances(methods: dict, tracks: list[Track], strangers: list[Track]) -> None:
+def measure_distances(methods: dict, tracks: list[Track], strangers: list[Track]) -> None:
     """Positions, velocities, windows at every length."""
     print("\n| Fréchet distance | " + " | ".join(f"{n} frames: positions / velocities / windows" for n in LENGTHS) + " |")
     rows: dict[str, list[str]] = {}
@@ -79,7 +79,7 @@ def judge_distances(methods: dict, tracks: list[Track], strangers: list[Track]) 
         print(f"| {name} | {' | '.join(cells)} |")
 
 
-def judge_spread(methods: dict, tracks: list[Track], frames: int = 80) -> None:
+def measure_spread(methods: dict, tracks: list[Track], frames: int = 80) -> None:
     """Means of each clip's standard deviations, as shares of the real ones'."""
     pieces = pieces_of(tracks, frames)
     real = [motion_statistics(points_of(piece.real.flat)) for piece in pieces]
@@ -92,7 +92,7 @@ def judge_spread(methods: dict, tracks: list[Track], frames: int = 80) -> None:
         print(f"| {name} | {' | '.join(cells)} |")
 
 
-def judge_rest(methods: dict, tracks: list[Track]) -> None:
+def measure_rest(methods: dict, tracks: list[Track]) -> None:
     """Lips in silence after speech, and faces after 500 frames of all clips' sound on end."""
     print("\n| | lip opening in 2 s of silence, share of speech | face-shape error at 500 frames, px (real: median, 95 %) |")
     pieces = pieces_of(tracks, 80)
@@ -122,10 +122,10 @@ def main() -> None:
     corpus = open_corpus(options.data)
     tracks, strangers = read_tracks(corpus, options.split), read_tracks(corpus, "train")
     for frames in LENGTHS[1:]:
-        judge_synchrony(methods, tracks, frames)
-    judge_distances(methods, tracks, strangers)
-    judge_spread(methods, tracks)
-    judge_rest(methods, tracks)
+        measure_synchrony(methods, tracks, frames)
+    measure_distances(methods, tracks, strangers)
+    measure_spread(methods, tracks)
+    measure_rest(methods, tracks)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ landmarks.
                 hole shows that frame's mouth, carried by the mesh; no network
 Landmarks are found again by the embedded detector in made and in real frames alike, two looks per frame. Means are over
 people (their clips averaged first), with 95 % bootstrap intervals over people. `evaluation` documents every measure;
-"off" is the distance of CPBD, jitter and flicker from the real frames'. Flicker's error is shown and not judged by: a held
+"off" is the distance of CPBD, jitter and flicker from the real frames'. Flicker's error is shown and not evaluated by: a held
 picture makes little of it.
 """
 
@@ -56,7 +56,7 @@ TABLES = (tuple(MEASURES)[:5] + ("CPBD", "CPBD off", "CSIM"), tuple(MEASURES)[5:
           ("jitter px", "jitter off", "flicker", "flicker off", "flicker error"))
 
 
-class Judge:
+class Evaluator:
     """Measures drawn frames of one clip against the real ones, of which it looks at each once."""
 
     def __init__(self, case: Case, detector, embed: FaceEmbedder | None):
@@ -141,7 +141,7 @@ def load_methods(models: Sequence[str]) -> dict:
     return methods
 
 
-def judge_clip(corpus: Corpus, clip: Clip, options: argparse.Namespace) -> list[dict]:
+def evaluate_clip(corpus: Corpus, clip: Clip, options: argparse.Namespace) -> list[dict]:
     """A row of measures for every K and method."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -150,13 +150,13 @@ def judge_clip(corpus: Corpus, clip: Clip, options: argparse.Namespace) -> list[
         print(f"left out: {clip.clip}: too few frames with a face", file=sys.stderr)
         return []
     methods, detector, rows = load_methods(options.model), make_detector(), []
-    judge = Judge(case, detector, load_embedding(options.identity))
+    evaluator = Evaluator(case, detector, load_embedding(options.identity))
     for K in options.references:
         references, drawn = case.chosen(K), {}
         for name, method in methods.items():
             made = drawn[name] = method.frames(method.prepare(references), Drive(case.points))
-            rows.append({"clip": clip.clip, "identity": clip.identity, "K": K, "method": name, "real CPBD": judge.sharpness,
-                         "real jitter px": judge.jitter, **judge.measures(made)})
+            rows.append({"clip": clip.clip, "identity": clip.identity, "K": K, "method": name, "real CPBD": evaluator.sharpness,
+                         "real jitter px": evaluator.jitter, **evaluator.measures(made)})
         if options.sheets:
             write_sheet(options.sheets / f"{clip.clip}_k{K}.png", case, references, drawn, rows[-len(drawn) :])
     detector.close()
@@ -213,15 +213,15 @@ def print_tables(rows: list[dict]) -> None:
                 cells = [cell(people(rows, method, K, name), MEASURES[name][1]) for name in names]
                 print(f"| {K} | {method} | {' | '.join(cells)} |")
     print()
-    judged = [name for name, (way, _) in MEASURES.items() if way]
+    compared = [name for name, (way, _) in MEASURES.items() if way]
     gain = {(K, method, name): MEASURES[name][0] * float(np.mean(values)) for K in counts for method in methods
-            for name in judged if (values := people(rows, method, K, name))}
+            for name in compared if (values := people(rows, method, K, name))}
     for method in methods:
         for K in counts if method not in BASELINES else ():
-            behind = [name for name in judged if (K, method, name) in gain
+            behind = [name for name in compared if (K, method, name) in gain
                       and gain[K, method, name] < max(gain.get((K, rival, name), -np.inf) for rival in BASELINES)]
             print(f"{method}, K = {K}: behind a baseline in {', '.join(behind) or 'nothing'}")
-        hurt = [f"{name} {few} -> {many}" for few, many in itertools.pairwise(counts) for name in judged
+        hurt = [f"{name} {few} -> {many}" for few, many in itertools.pairwise(counts) for name in compared
                 if gain.get((many, method, name), 0) < gain.get((few, method, name), 0)]
         print(f"{method}: more references hurt {', '.join(hurt) or 'nothing'}")
 
@@ -245,7 +245,7 @@ def main() -> None:
     corpus = open_corpus(options.data)
     clips = corpus.select(options.split)[: options.clips]
     rows, found = [], Parallel(n_jobs=options.jobs, return_as="generator")(
-        delayed(judge_clip)(corpus, clip, options) for clip in clips)
+        delayed(evaluate_clip)(corpus, clip, options) for clip in clips)
     for part in tqdm(found, total=len(clips), desc="clips", unit="clip", disable=None):
         rows += part
         if options.out:     # after every clip: a run that is cut off leaves what it has

@@ -53,7 +53,7 @@ def begun(settings: RendererSettings, flows: str, path: Path) -> Path:
 
 
 def main() -> None:
-    """Train what is missing, print how to judge it."""
+    """Train what is missing, print how to evaluate it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

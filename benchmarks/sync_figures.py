@@ -1,9 +1,9 @@
-"""How well a pyramid of syncers judges people it was never trained on: every figure of docs/results.md on synchrony.
+"""How well a pyramid of syncers evaluates people it was never trained on: every figure of docs/results.md on synchrony.
 
     .venv/bin/python benchmarks/sync_figures.py --data CORPUS [--weights metric|loss|FILE] [--split val] [--people all]
         [--keep-unsure]
 
-Clips are cut into windows of 80, 100 and 200 frames that overlap by half or more, and judged whole. Printed per level
+Clips are cut into windows of 80, 100 and 200 frames that overlap by half or more, and evaluated whole. Printed per level
 and length: offset within one step, exact offset, ROC area of distance at lag 0 against mismatched audio, and of
 confidence against mismatched audio and against a static face; then AV-Off and AV-Conf with their anchors, how planted
 shifts are followed, and speed.
@@ -20,7 +20,7 @@ from syncers import SyncSample, level_profiles, load_syncers, mismatched, separa
 from syncers.data import read_samples
 
 LENGTHS = (80, 100, 200)
-WHOLE = 80              # clips of this many frames or more are also judged whole, one vote each
+WHOLE = 80              # clips of this many frames or more are also evaluated whole, one vote each
 STRIDE = 40
 SHIFTS = (-12, -8, -4, -1, 1, 4, 8, 12)
 
@@ -55,7 +55,7 @@ def lag_zero(pyramid, sample: SyncSample) -> list[float]:
                 for level in pyramid.embeddings(sample.flat[None], sample.rows[None])]
 
 
-def judge(pyramid, pieces: Pieces, mode: str) -> None:
+def evaluate(pyramid, pieces: Pieces, mode: str) -> None:
     """One line per level."""
     genuine = [level_profiles(pyramid, sample, mode=mode) for sample in pieces.samples]
     wrong = [level_profiles(pyramid, mismatched(one, other), mode=mode) for one, other in zip(pieces.samples, pieces.others)]
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--people", default="all", choices=("all", *HALVES),
                         help="of the split: the half that a family with the other `people` was not trained on")
-    parser.add_argument("--keep-unsure", action="store_true", help="judge clips of doubtful synchrony too")
+    parser.add_argument("--keep-unsure", action="store_true", help="evaluate clips of doubtful synchrony too")
     options = parser.parse_args()
     corpus = open_corpus(options.data)
     clips = [clip for clip in corpus.select(options.split, talking=True) if options.keep_unsure or clip.sync != "unsure"]
@@ -117,7 +117,7 @@ def main() -> None:
           "| missed |")
     for mode in ("valid", "syncnet"):
         for frames in (*LENGTHS, None):
-            judge(pyramid, Pieces(samples, frames), mode)
+            evaluate(pyramid, Pieces(samples, frames), mode)
     follow_shifts(pyramid, Pieces(samples, 200))
     minute = SyncSample(torch.cat([one.sample.flat for one in samples])[:1500],
                         torch.cat([one.sample.rows for one in samples])[:6000])

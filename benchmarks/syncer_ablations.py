@@ -1,11 +1,11 @@
-"""What each choice of the syncers is worth: one training per variant, judged on people that none of them was trained on.
+"""What each choice of the syncers is worth: one training per variant, evaluated on people that none of them was trained on.
 
     .venv/bin/python benchmarks/syncer_ablations.py --data CORPUS --out RUNS [--mfcc CORPUS_WITH_MFCC] [VARIANT ...]
 
 Every variant is preset `small`, one change apart, trained on the first half of the train people. Printed per level:
 retrieval among 49 on val, and, on the second half of the train people (unseen, and three times as many as val's), the
 share of pieces whose offset is found within one step (80 frames at 200 and 400 ms, 100 above). The corpus with MFCC is
-made by benchmarks/other_features.py. A finished run is only judged.
+made by benchmarks/other_features.py. A finished run is only evaluated.
 """
 
 import argparse
@@ -42,7 +42,7 @@ VARIANTS = {
 
 
 def uncorrected(corpus):
-    """The same clips with the train people's offsets taken back, for training alone: judged are the corrected ones."""
+    """The same clips with the train people's offsets taken back, for training alone: evaluated are the corrected ones."""
     return corpus._replace(clips=tuple(clip._replace(av_offset=0) if clip.split == "train" else clip for clip in corpus.clips))
 
 

@@ -82,7 +82,7 @@ def some_motions(options: argparse.Namespace, folder: Path, count: int) -> Path:
 
 
 def training(kind: str, *settings: str) -> Callable:
-    """The command of a training of so many steps; the loop's other work (judging, saving) comes once, at the end."""
+    """The command of a training of so many steps; the loop's other work (evaluating, saving) comes once, at the end."""
     def command(options: argparse.Namespace, folder: Path, size: int, cores: int) -> list:
         out = folder / f"{kind}{size}on{cores}"
         every = f"run.validate_every={10**6}", f"run.checkpoint_every={10**6}", f"run.steps={size}"

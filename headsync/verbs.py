@@ -78,11 +78,11 @@ def evaluate(generated: str | Path | Mapping[str, str | Path], reference: str | 
     """Every figure of generated videos or landmark files against real ones, and with `report` a folder that shows them.
 
     `generated` and `reference` are files, or folders whose files are named alike; several methods are compared as `{name:
-    place}`. `syncers` judge synchrony, the face encoder `identity` likeness (None: no CSIM-S); `published` is a folder of
+    place}`. `syncers` evaluate synchrony, the face encoder `identity` likeness (None: no CSIM-S); `published` is a folder of
     published networks' weight files; `device` is auto (a GPU where there is one), cpu, cuda or cuda:N; `settings` is a
     `headsync.evaluation.EvaluationSettings`. `report` is filled with metrics.json and report.html. A clip that cannot be
-    judged is named in the result's `problems` and does not stop the others. ValueError, one line, when there is nothing to
-    judge.
+    evaluated is named in the result's `problems` and does not stop the others. ValueError, one line, when there is nothing to
+    evaluate.
 
     >>> import headsync
     >>> found = headsync.evaluate("talk.mp4", "real.mp4", report="report", identity=None)

@@ -61,7 +61,7 @@ def estimate(pyramid: SyncerPyramid, samples: Sequence[NamedSample]) -> dict[str
 
     The threshold is the 95th percentile of the margins that clips of like length reach with another clip's sound.
     """
-    profiles = {one.name: _first_profile(pyramid, one.sample) for one in tracked(samples, "judging clips", unit="clip")}
+    profiles = {one.name: _first_profile(pyramid, one.sample) for one in tracked(samples, "evaluating clips", unit="clip")}
     strangers = {one.name: _first_profile(pyramid, mismatched(one.sample, other.sample))
                  for one, other in zip(samples, [*samples[7:], *samples[:7]]) if one.name != other.name}
     lengths = {one.name: len(one.sample.flat) for one in samples}
@@ -105,7 +105,7 @@ def cross_fit(train: Sequence[NamedSample], others: Sequence[NamedSample],
     """Each round's estimates for all clips, by syncers trained on people of other folds; `others` never train.
 
     The first round trains on the clips as they are; each later one on those the round before was sure of, shifted. A fold
-    for which these are none is judged by syncers trained on the clips as they are, in the last resort on all of them.
+    for which these are none is evaluated by syncers trained on the clips as they are, in the last resort on all of them.
     """
     folds = fold_of(train, settings.folds)
     rounds: list[dict[str, Estimate]] = []

@@ -74,7 +74,7 @@ def as_sync_sample(audio: str | Path | np.ndarray | media.Sound, landmarks: Land
     rows = torch.from_numpy(np.concatenate(list(media.open_sound(audio).rows())))
     frames = min(len(landmarks), len(rows) // media.ROWS_PER_FRAME)
     if frames < LEAST_FRAMES:
-        raise ValueError(f"sound and face share {frames} frames; at least {LEAST_FRAMES} are needed to judge synchrony")
+        raise ValueError(f"sound and face share {frames} frames; at least {LEAST_FRAMES} are needed to measure synchrony")
     return SyncSample(torch.from_numpy(landmarks.flat(3)[:frames]), rows[: media.rows_for_frames(frames)])
 
 

@@ -1,4 +1,4 @@
-"""Training of the syncers: one level at a time, judged by retrieval on people never trained on.
+"""Training of the syncers: one level at a time, evaluated by retrieval on people never trained on.
 
 Shapes: n windows of a batch, E embedding features.
 """
@@ -31,7 +31,7 @@ from syncers.data import Batch, MaterialSettings, NamedSample, build_material, d
 from syncers.losses import LEAST_WINDOWS, NEGATIVES, Contrast, info_nce, lag_contrast, negative_weights, triplet
 from syncers.model import LevelSyncer, SyncerSettings
 
-JUDGED_BATCHES = 8
+VALIDATION_BATCHES = 8
 WEIGHT_FILE = "syncers.safetensors"
 
 
@@ -83,7 +83,7 @@ class LevelTask:
         torch.manual_seed(self.seed)
         self.material = build_material([one.sample for one in self.train], form.channels, level=self.level,
                                        generator=generator, settings=self.settings.material)
-        self.judged = build_material([one.sample for one in self.val], form.channels, level=self.level, generator=generator)
+        self.unseen = build_material([one.sample for one in self.val], form.channels, level=self.level, generator=generator)
         self.syncer = LevelSyncer(form)
         self.syncer.standardise_by(self.material.motion, self.material.audio)
         return Parts(self.syncer, groups=decayed_matrices([self.syncer], self.settings.run.weight_decay))
@@ -144,8 +144,8 @@ class LevelTask:
         """Loss and retrieval of the right window among 1 + 48; always the same batches."""
         generator = torch.Generator().manual_seed(self.settings.run.seed)
         losses, found = [], []
-        for _ in range(JUDGED_BATCHES):
-            batch = draw_batch(self.judged, clips=self.settings.run.batch, windows=self.settings.windows, generator=generator)
+        for _ in range(VALIDATION_BATCHES):
+            batch = draw_batch(self.unseen, clips=self.settings.run.batch, windows=self.settings.windows, generator=generator)
             batch = moved(batch, model.motion_mean.device)
             losses.append(self._contrast(model, batch).loss)
             found.append(retrieval(model, batch, generator=generator))

@@ -19,7 +19,7 @@ def check_inputs(flat: Tensor, rows: Tensor, *, window: int) -> None:
     if flat.ndim != 3 or rows.ndim != 3 or len(flat) != len(rows) or rows.shape[1] != ROWS_PER_FRAME * flat.shape[1]:
         raise ValueError(f"landmarks (B, T, D * 68) and rows (B, 4T, 26) do not fit: {tuple(flat.shape)}, {tuple(rows.shape)}")
     if flat.shape[1] < window:
-        raise ValueError(f"{flat.shape[1]} frames are too few to judge synchrony; at least {window} are needed")
+        raise ValueError(f"{flat.shape[1]} frames are too few to measure synchrony; at least {window} are needed")
 
 
 def climb(flat: Tensor, rows: Tensor, settings: ChannelSettings, *, levels: int) -> Iterator[tuple[Tensor, Tensor]]:

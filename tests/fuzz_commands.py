@@ -24,7 +24,7 @@ class Slot(NamedTuple):
     weight: float = 1.0     # how often, against others
 
 
-SMALL_JUDGES = " syncers={good}/syncers.safetensors validation_syncers={good}/syncers.safetensors"
+SMALL_DISCRIMINATOR = " syncers={good}/syncers.safetensors validation_syncers={good}/syncers.safetensors"
 SOUND, FACE, CLIP = ("wav", "mp3", "mp4"), ("png", "jpg", "mp4"), ("mp4",)
 
 
@@ -82,7 +82,7 @@ def _speaking() -> list[Slot]:
     ]
 
 
-def _judging() -> list[Slot]:
+def _evaluating() -> list[Slot]:
     tools = "--syncers {good}/syncers.safetensors --identity none --report {out}/report"
     made, itself = ("report/metrics.json", "report/report.html"), "--generated {good}/a.npz --reference {good}/a.npz"
     return [
@@ -122,7 +122,7 @@ def _training() -> list[Slot]:
     found = []
     for stage, word, made in (("syncers", "syncers", "loss"), ("landmarks", "landmarks", "generator"),
                               ("head_motion", "head-motion", "head_motion"), ("expression", "expression", "expression")):
-        name, tiny = f"headsync train {word}", f"--config {{good}}/{stage}.yaml" + SMALL_JUDGES * (stage == "landmarks")
+        name, tiny = f"headsync train {word}", f"--config {{good}}/{stage}.yaml" + SMALL_DISCRIMINATOR * (stage == "landmarks")
         outs = (f"run/{made}.safetensors",)
         for place in ("landmarks/clip0.npz", "features/clip0.npy", "manifest.csv"):
             found.append(Slot(name, f"--data {{corpus}} --out {{out}}/run {tiny}", (place.rpartition(".")[2],), source=place,
@@ -130,8 +130,8 @@ def _training() -> list[Slot]:
         found.append(Slot(name, "--data {good}/talks --out {out}/run --config {bad}" + tiny.partition("yaml")[2], ("yaml",),
                           source=f"{stage}.yaml", outs=outs, weight=0.6))
     landmarks = "--data {good}/talks --out {out}/run --config {good}/landmarks.yaml"
-    for key, source in (("begin_with", "generator"), ("syncers", "syncers"), ("judge", "syncers")):
-        found.append(Slot("headsync train landmarks", f"{landmarks}{SMALL_JUDGES} {key}={{bad}}", ("safetensors",),
+    for key, source in (("begin_with", "generator"), ("syncers", "syncers"), ("validation_syncers", "syncers")):
+        found.append(Slot("headsync train landmarks", f"{landmarks}{SMALL_DISCRIMINATOR} {key}={{bad}}", ("safetensors",),
                           source=f"{source}.safetensors", outs=("run/generator.safetensors",), weight=0.3))
     for stage, made in (("renderer", "renderer"), ("encoder", "encoder")):
         name, outs = f"headsync train {stage}", (f"run/{made}.safetensors",)
@@ -161,7 +161,7 @@ def _reading() -> list[Slot]:
     return found
 
 
-COMMANDS = tuple([*_generation(), *_extraction(), *_rendering(), *_speaking(), *_judging(), *_preparing(), *_training()])
+COMMANDS = tuple([*_generation(), *_extraction(), *_rendering(), *_speaking(), *_evaluating(), *_preparing(), *_training()])
 READINGS = tuple(_reading())
 SLOTS = COMMANDS + READINGS
 

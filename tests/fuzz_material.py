@@ -2,7 +2,7 @@
 
 The readers are all real. Stood in for are the face detector (the canonical face, wherever a picture is large enough), the
 frames of generator and renderer (which stand still; their weights are read and built), the plots of a report, the
-renderer's judge, and the training loops (they end before the first step, when everything has been read and built).
+renderer's validator, and the training loops (they end before the first step, when everything has been read and built).
 """
 
 import csv
@@ -82,7 +82,7 @@ def stand_in() -> None:
                 setattr(module, name, other)
     Trainer.step = stop
     headsync.evaluation.report.page.report_page = lambda _: "the figures' page"
-    render_stage.rhythmic_head.train.Judge = lambda *_, **__: None
+    render_stage.rhythmic_head.train.Validator = lambda *_, **__: None
     RhythmicHead.prepare = lambda self, references: references[0].picture
     RhythmicHead.frames = lambda self, picture, drive: np.repeat(picture[None], len(drive.points), 0)
     MotionStream._made = still_frames
@@ -154,7 +154,7 @@ def make_weights(folder: Path) -> None:
 
 
 def make_talks(folder: Path) -> None:
-    """A corpus with sound, without pictures: three people to train on, two to judge by."""
+    """A corpus with sound, without pictures: three people to train on, two to validate on."""
     people = made_up_people(5, 101)
     write_corpus(folder, {"train": people[:3], "val": people[3:]})
 

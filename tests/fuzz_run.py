@@ -101,7 +101,7 @@ def lay_out(case: Case, good: Path, out: Path) -> list[str]:
     return [token.format(bad=bad, good=good, out=out, corpus=corpus) for token in slot.argv.split()]
 
 
-def judge(case: Case, out: Path, code: object, said: str, trace: str) -> str:
+def fault_of(case: Case, out: Path, code: object, said: str, trace: str) -> str:
     """What is wrong with how a command ended; "" where nothing is."""
     lines = [line for line in said.splitlines() if line.strip()]
     told = [line for line in lines if line.startswith("headsync: ")]
@@ -160,7 +160,7 @@ def run_case(case: Case, good: Path, place: Path) -> Outcome:
     said.seek(0)
     text = said.read().decode(errors="replace")
     said.close()
-    wrong = judge(case, out, code, text, trace)
+    wrong = fault_of(case, out, code, text, trace)
     shutil.rmtree(out, ignore_errors=True)
     return Outcome(case.number, case.slot.command, case.kind, case.way, -1 if code is None else code, wrong,
                    (trace or text)[-3000:], round(time.process_time() - begun, 3))

@@ -92,7 +92,7 @@ def test_windows_lie_at_every_half_size_and_may_begin_among_observed_frames():
     assert plan_of(23).frames == list(range(3, 23))
 
 
-def test_of_long_clips_every_second_window_and_frame_is_judged_from_a_random_one_on():
+def test_of_long_clips_every_second_window_and_frame_is_seen_from_a_random_one_on():
     whole = {5: 40, 10: 15, 20: 7, 40: 3}
     drawn = [plan_of(83, settings=WHOLE, seed=seed) for seed in range(13)]
     for size, count in whole.items():
@@ -102,7 +102,7 @@ def test_of_long_clips_every_second_window_and_frame_is_judged_from_a_random_one
     assert plan_of(83, settings=WHOLE, seed=5) == plan_of(83, settings=WHOLE, seed=5)
 
 
-def test_sparse_judges_few_windows_and_always_one_of_each_size():
+def test_sparse_discriminators_see_few_windows_and_always_one_of_each_size():
     for seed in range(13):
         starts = plan_of(43, settings=replace(WHOLE, sparse=4), seed=seed).starts
         assert {size: len(own) for size, own in starts.items() if size < 20} in ({5: 5, 10: 2}, {5: 5, 10: 1})
@@ -149,37 +149,38 @@ def test_windows_count_their_distance_from_the_condition_and_are_averaged_by_sta
         def forward(self, states, given, distance):
             return distance[:, None, None].expand(states.shape[:3]).float()
 
-    judge = SequenceDiscriminator(TINY, paired=False)
-    judge.head = Distance()
+    discriminator = SequenceDiscriminator(TINY, paired=False)
+    discriminator.head = Distance()
     plan = Plan(3, [], {3: [1, 4, 9], 7: [3]})
-    assert torch.equal(judge(noise(2, 5, 23, 17), noise(5, 3, 17), plan), torch.full((2, 5), ((1 + 1 + 6) / 3 + 1) / 2))
+    assert torch.equal(discriminator(noise(2, 5, 23, 17), noise(5, 3, 17), plan), torch.full((2, 5), ((1 + 1 + 6) / 3 + 1) / 2))
 
 
 def test_pairs_have_no_order_and_an_odd_clip_is_left_out():
     assert larger_of_pairs(torch.tensor([[1.0, 5.0], [2.0, 3.0], [9.0, 9.0]])).tolist() == [[2, 5]]
     torch.manual_seed(3)
-    judge, encoded, given = SequenceDiscriminator(TINY, paired=True), noise(2, 5, 23, 17), noise(5, 3, 17, seed=2)
-    score = judge(encoded, given, plan_of())
+    discriminator, encoded, given = SequenceDiscriminator(TINY, paired=True), noise(2, 5, 23, 17), noise(5, 3, 17, seed=2)
+    score = discriminator(encoded, given, plan_of())
     assert score.shape == (2, 2)
     swapped, mixed = [1, 0, 3, 2, 4], [2, 1, 0, 3, 4]
-    torch.testing.assert_close(judge(encoded[:, swapped], given[swapped], plan_of()), score)
-    assert not torch.allclose(judge(encoded[:, mixed], given[mixed], plan_of()), score)
+    torch.testing.assert_close(discriminator(encoded[:, swapped], given[swapped], plan_of()), score)
+    assert not torch.allclose(discriminator(encoded[:, mixed], given[mixed], plan_of()), score)
     encoded[:, 4] += 1
-    assert torch.equal(judge(encoded, given, plan_of()), score)
+    assert torch.equal(discriminator(encoded, given, plan_of()), score)
 
 
 @pytest.mark.parametrize("term", ["frame", "sequence"])
-def test_a_clip_is_judged_by_itself_and_by_how_it_began(term):
-    judge, encoded, given = adversary_of().discriminator.eval().terms[term], noise(2, 5, 23, 17), noise(5, 3, 17, seed=2)
-    score = judge(encoded, given, plan_of())
+def test_discriminators_see_a_clip_and_its_beginning(term):
+    discriminator, encoded = adversary_of().discriminator.eval().terms[term], noise(2, 5, 23, 17)
+    given = noise(5, 3, 17, seed=2)
+    score = discriminator(encoded, given, plan_of())
     assert score.shape == ((2, 5, 20) if term == "frame" else (2, 5))
     other, began = encoded.clone(), given.clone()
     other[:, 3] += 1
     began[3] += 1
-    for changed in (judge(other, given, plan_of()), judge(encoded, began, plan_of())):
+    for changed in (discriminator(other, given, plan_of()), discriminator(encoded, began, plan_of())):
         torch.testing.assert_close(changed[:, [0, 1, 2, 4]], score[:, [0, 1, 2, 4]])
-    assert not torch.allclose(judge(other, given, plan_of())[:, 3], score[:, 3])
-    assert torch.allclose(judge(encoded, began, plan_of())[:, 3], score[:, 3]) == (term == "frame")
+    assert not torch.allclose(discriminator(other, given, plan_of())[:, 3], score[:, 3])
+    assert torch.allclose(discriminator(encoded, began, plan_of())[:, 3], score[:, 3]) == (term == "frame")
 
 
 def test_velocities_are_seen_where_wanted_and_none_before_frame_1():
@@ -198,7 +199,7 @@ def test_velocities_are_seen_where_wanted_and_none_before_frame_1():
 def test_every_matrix_keeps_to_a_spectral_norm_of_one():
     discriminator = copy.deepcopy(taught()[0]).discriminator.train()
     layers = [one for one in discriminator.modules() if isinstance(one, nn.Linear | nn.Conv1d) and one.weight[0].numel() > 1]
-    assert len(layers) == 3 + 2 * (2 + 4) + (1 + 4 * 2 + 1)     # encoder, sequence judges, frame judge
+    assert len(layers) == 3 + 2 * (2 + 4) + (1 + 4 * 2 + 1)     # encoder, sequence discriminators, frame discriminator
     for layer in layers:
         assert parametrize.is_parametrized(layer, "weight")
         weight = [layer.weight for _ in range(30)][-1]      # each look is a power iteration
@@ -224,7 +225,7 @@ def test_gradients_are_cut_to_one():
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-def test_a_generator_hears_of_every_frame_and_teaches_the_judges_nothing(dims):
+def test_a_generator_gets_gradients_at_every_frame_and_leaves_the_discriminators_alone(dims):
     adversary, (fake, real) = adversary_of(dims=dims), clips(dims=dims)
     step(adversary, fake, real)
     adversary.discriminator.zero_grad()
@@ -246,7 +247,7 @@ def test_a_generator_hears_of_every_frame_and_teaches_the_judges_nothing(dims):
     assert fake.grad is None
 
 
-def test_going_along_the_gradient_fools_the_judges(precision, training_seed, learnt):
+def test_going_along_the_gradient_fools_the_discriminators(precision, training_seed, learnt):
     adversary, (fake, real) = copy.deepcopy(taught(precision, training_seed)[0]), clips(seed=99 + training_seed)
     moved = fake.clone().requires_grad_()
     told = heard(adversary, moved, real)

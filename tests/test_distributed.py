@@ -18,9 +18,9 @@ from headsync.experiment.batch_norm import SharedBatchNorm
 
 PROGRAM = Path(__file__).with_name("distributed_runs.py")
 TRAININGS = ("syncers", "generator", "expression", "head_motion", "encoder", "renderer")
-# Of a value; rounding grows from step to step, through batch norms and judges more than elsewhere
+# Of a value; rounding grows from step to step, through batch norms and discriminators more than elsewhere
 NEAR = dict.fromkeys(TRAININGS, 1e-4) | {"encoder": 5e-4, "renderer": 5e-4}
-JUDGED_NEAR = {"rtol": 2e-3, "atol": 1e-3}      # scores are ratios of small numbers
+VALIDATION_NEAR = {"rtol": 2e-3, "atol": 1e-3}      # scores are ratios of small numbers
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_two_processes_have_the_curve_of_one(runs, name):
     for kind in ("train", "validate"):
         one, two = (curve(folder / name / count, kind) for count in ("1", "2"))
         assert one.keys() == two.keys() and len(one) > 1
-        near = {"rtol": NEAR[name], "atol": 1e-5} if kind == "train" else JUDGED_NEAR
+        near = {"rtol": NEAR[name], "atol": 1e-5} if kind == "train" else VALIDATION_NEAR
         wrong = {key: (one[key], two[key]) for key in one if not np.isclose(one[key], two[key], **near)}
         assert not wrong, wrong
 

@@ -1,4 +1,4 @@
-"""One command judges clips: planted differences come out as planted, every failure is named, the page stands alone."""
+"""One command evaluates clips: planted differences come out as planted, every failure is named, the page stands alone."""
 
 import importlib.util
 import json
@@ -64,36 +64,36 @@ def methods(corpus, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def judged(corpus, methods):
+def evaluated(corpus, methods):
     return evaluate_videos(methods, corpus.folder, split="val", detector=NoDetector(), progress=False,
                            pyramid=load_syncers("loss"), settings=EvaluationSettings(worst=2))
 
 
-def test_planted_differences_come_out(judged):
-    same, moved = (summaries(judged, name) for name in ("same", "moved"))
+def test_planted_differences_come_out(evaluated):
+    same, moved = (summaries(evaluated, name) for name in ("same", "moved"))
     assert same["lmd"].mean == pytest.approx(0, abs=1e-5) and same["lmd"].count == len(FRAMES)
     assert moved["lmd"].mean == pytest.approx(SHIFT_PX, abs=1e-4)
     assert moved["lmd_mouth"].mean == pytest.approx(SHIFT_PX, abs=1e-4)
     assert moved["lmd_frontal"].mean == pytest.approx(0, abs=1e-3) and moved["opening_error"].mean == pytest.approx(0, abs=1e-4)
     assert moved["rotation_error_deg"].mean == pytest.approx(0, abs=0.02)
-    assert moved["jitter_px"].mean == pytest.approx(summaries(judged, REAL)["jitter_px"].mean, abs=1e-3)
+    assert moved["jitter_px"].mean == pytest.approx(summaries(evaluated, REAL)["jitter_px"].mean, abs=1e-3)
 
 
-def test_anchors_are_what_they_say(judged):
-    real, still = summaries(judged, REAL), summaries(judged, STILL)
+def test_anchors_are_what_they_say(evaluated):
+    real, still = summaries(evaluated, REAL), summaries(evaluated, STILL)
     assert real["lmd"].mean == 0 and real["lmd"].high == 0
     assert still["turn_deg"].mean == pytest.approx(0, abs=1e-3) and still["jitter_px"].mean == pytest.approx(0, abs=1e-6)
     assert still["lmd_mouth"].mean > 0.1
-    assert real["av_conf_200_valid"].count == len(FRAMES) and summaries(judged, MISMATCHED)["av_conf_200_valid"].count == 2
-    assert SHIFTED in {row.method for row in judged.rows} and {shift.window_ms for shift in judged.shifts} >= {200, 400}
-    found = scores(judged, REAL)
-    assert all(value == pytest.approx(1) for value in found.values()) and all(v == 0 for v in scores(judged, STILL).values())
-    assert scores(judged, "same") == pytest.approx(found, abs=1e-4)
+    assert real["av_conf_200_valid"].count == len(FRAMES) and summaries(evaluated, MISMATCHED)["av_conf_200_valid"].count == 2
+    assert SHIFTED in {row.method for row in evaluated.rows} and {shift.window_ms for shift in evaluated.shifts} >= {200, 400}
+    found = scores(evaluated, REAL)
+    assert all(value == pytest.approx(1) for value in found.values()) and all(v == 0 for v in scores(evaluated, STILL).values())
+    assert scores(evaluated, "same") == pytest.approx(found, abs=1e-4)
 
 
-def synchrony(judged, method):
+def synchrony(evaluated, method):
     """The synchrony figures of a method's only clip."""
-    (figures,) = [row.figures for row in judged.rows if row.method == method]
+    (figures,) = [row.figures for row in evaluated.rows if row.method == method]
     return {name: value for name, value in figures.items() if name.startswith("av_")}
 
 
@@ -119,15 +119,15 @@ def test_a_sound_beside_the_generated_clip_comes_before_the_references(corpus, m
     assert synchrony(found, "without") == synchrony(found, REAL) != synchrony(found, "with")
 
 
-def test_calibration_counts_shifts_that_are_found_within_a_step(judged):
+def test_calibration_counts_shifts_that_are_found_within_a_step(evaluated):
     shifts = [Shift(200, 5.0, 1), Shift(200, 6.0, 1), Shift(200, 9.0, 1), Shift(800, 8.0, 4), Shift(800, -4.0, 4)]
-    told = calibration(judged._replace(shifts=shifts))["shift_found"]
+    told = calibration(evaluated._replace(shifts=shifts))["shift_found"]
     assert told["200"] == {"clips": 3, "median_frames": 6.0, "within_a_step": pytest.approx(2 / 3)}
     assert told["800"] == {"clips": 2, "median_frames": 2.0, "within_a_step": 0.5}
 
 
-def test_the_json_is_whole_and_says_how_it_was_made(judged, methods):
-    told = json.loads(as_json(judged))
+def test_the_json_is_whole_and_says_how_it_was_made(evaluated, methods):
+    told = json.loads(as_json(evaluated))
     assert told["schema"] == "headsync-evaluation/1" and told["settings"]["split"] == "val"
     assert told["settings"]["methods"] == {name: str(place) for name, place in methods.items()}
     assert told["methods"]["moved"]["figures"]["lmd"]["mean"] == pytest.approx(SHIFT_PX, abs=1e-4)
@@ -157,8 +157,8 @@ class Links(HTMLParser):
         self.texts.append(data)
 
 
-def test_the_page_stands_alone_and_shows_everything(judged, tmp_path):
-    files = write_report(tmp_path / "new" / "report", judged)
+def test_the_page_stands_alone_and_shows_everything(evaluated, tmp_path):
+    files = write_report(tmp_path / "new" / "report", evaluated)
     page = files.page.read_text(encoding="utf-8")
     links = Links()
     links.feed(page)
@@ -174,8 +174,8 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium")
-def test_a_browser_shows_the_page(judged, tmp_path):
-    page = write_report(tmp_path, judged).page
+def test_a_browser_shows_the_page(evaluated, tmp_path):
+    page = write_report(tmp_path, evaluated).page
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,7000",
                f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={tmp_path / 'page.png'}", page.as_uri()]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
@@ -186,8 +186,8 @@ def test_a_browser_shows_the_page(judged, tmp_path):
     assert (np.ptp(picture.reshape(-1, 3).astype(int), axis=1) > 90).sum() > 50     # the plots' colours are there
 
 
-def test_the_worst_come_first(judged):
-    worst = judged.worst.of("moved")
+def test_the_worst_come_first(evaluated):
+    worst = evaluated.worst.of("moved")
     assert len(worst) == 2 and worst[0].value >= worst[1].value and worst[0].figure == "lmd_mouth_frontal"
     sheet = cv2.imdecode(np.frombuffer(worst[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert sheet.shape[:2] == (320, 800) and sheet.std() > 5
@@ -255,9 +255,9 @@ def test_every_kind_of_bad_input_is_in_the_report_and_the_exit_code_tells(corpus
                 "mute": "no sound", "": "syncnet_v2.model holds no weights"}
     assert reasons.keys() == expected.keys() and all(words in reasons[clip] for clip, words in expected.items())
     assert all(words in page and words in said for words in expected.values())
-    judged = {row["clip"]: row["figures"] for row in told["clips"] if row["method"] == "generated"}
-    assert judged.keys() == {"good", "short", "mute"} and "av_conf_200_valid" not in judged["mute"]
-    assert all(figures["lmd"] < 1e-4 for figures in judged.values())
+    evaluated = {row["clip"]: row["figures"] for row in told["clips"] if row["method"] == "generated"}
+    assert evaluated.keys() == {"good", "short", "mute"} and "av_conf_200_valid" not in evaluated["mute"]
+    assert all(figures["lmd"] < 1e-4 for figures in evaluated.values())
 
 
 def test_foreign_rates_and_canvases_are_problems(corpus, tmp_path):

@@ -21,7 +21,7 @@ def embed(pictures: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory):
+def evaluated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("videos")
     for name in ("real", "made"):
         (folder / name).mkdir()
@@ -40,30 +40,30 @@ def judged(tmp_path_factory):
     return found
 
 
-def row(judged, clip: str, method: str = "made"):
-    return next(one.figures for one in judged.rows if (one.clip, one.method) == (clip, method))
+def row(evaluated, clip: str, method: str = "made"):
+    return next(one.figures for one in evaluated.rows if (one.clip, one.method) == (clip, method))
 
 
-def test_a_smaller_video_shows_the_same_face(judged):
-    figures = row(judged, "small")
+def test_a_smaller_video_shows_the_same_face(evaluated):
+    figures = row(evaluated, "small")
     assert figures["lmd"] < 1.5 and figures["ssim"] > 0.85 and figures["csim"] > 0.99 and figures["psnr_db"] > 25
-    assert figures["flicker"] == pytest.approx(1, abs=0.25) and figures["cpbd"] <= row(judged, "small", REAL)["cpbd"]
+    assert figures["flicker"] == pytest.approx(1, abs=0.25) and figures["cpbd"] <= row(evaluated, "small", REAL)["cpbd"]
     assert {"av_conf_200_valid", "lse_d"} & set(figures) == {"av_conf_200_valid"}
 
 
-def test_a_held_frame_is_worse_than_the_smaller_video(judged):
-    still, small = row(judged, "small", STILL), row(judged, "small")
+def test_a_held_frame_is_worse_than_the_smaller_video(evaluated):
+    still, small = row(evaluated, "small", STILL), row(evaluated, "small")
     assert still["lmd"] > 2 * small["lmd"] and still["ssim"] < small["ssim"] and still["flicker"] < 0.05
 
 
-def test_what_went_wrong_is_named_and_the_rest_goes_on(judged):
-    told = {problem.clip: problem.reason for problem in judged.problems}
+def test_what_went_wrong_is_named_and_the_rest_goes_on(evaluated):
+    told = {problem.clip: problem.reason for problem in evaluated.problems}
     assert set(told) == {"short", "nobody", "wide"}
     assert "29 frames" in told["short"] and "no face" in told["nobody"] and "320x256" in told["wide"]
-    assert summaries(judged, "made")["lmd"].count == 2 and row(judged, "short")["lmd"] < 1.5
+    assert summaries(evaluated, "made")["lmd"].count == 2 and row(evaluated, "short")["lmd"] < 1.5
 
 
-def test_frames_make_a_set_and_the_worst_has_a_picture(judged):
-    assert "fd_motion" in judged.sets["floor"] or "fd_frames" in judged.sets["made"]
-    sheet = cv2.imdecode(np.frombuffer(judged.worst.of("made")[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
+def test_frames_make_a_set_and_the_worst_has_a_picture(evaluated):
+    assert "fd_motion" in evaluated.sets["floor"] or "fd_frames" in evaluated.sets["made"]
+    sheet = cv2.imdecode(np.frombuffer(evaluated.worst.of("made")[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert sheet.shape == (480, 800, 3)

@@ -298,8 +298,8 @@ def test_a_run_writes_weights_that_load_and_goes_on(corpus, tmp_path, capsys):
     encoder = load_face_encoder(tmp_path / "face_encoder.safetensors")
     assert not encoder.training and not any(one.requires_grad for one in encoder.parameters())
     assert load_weights(tmp_path / "face_encoder.safetensors").config["face_encoder"]["width"] == 3
-    judged = [one for one in read_log(tmp_path) if one["kind"] == "validate"]
-    assert [one["step"] for one in judged] == [3, 6] and {"score", "roc_area", "landmark_px"} <= set(judged[0])
+    validated = [one for one in read_log(tmp_path) if one["kind"] == "validate"]
+    assert [one["step"] for one in validated] == [3, 6] and {"score", "roc_area", "landmark_px"} <= set(validated[0])
     report = train_encoder(corpus, tmp_path, TINY)
     assert report.loop.step == 6 and main(["train", "encoder", *line, "people=third"]) == 2
 

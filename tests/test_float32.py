@@ -30,7 +30,7 @@ from landmark_stage import (
 from landmark_stage.expression.generate import own_face
 from landmark_stage.head_motion.generate import person_of
 from landmark_stage.head_motion.network import Reference, trajectories
-from landmark_stage.head_motion.statistics import band_amplitudes, judged_statistics, motion_hints
+from landmark_stage.head_motion.statistics import band_amplitudes, discriminator_statistics, motion_hints
 from landmark_stage.head_motion.tones import ToneSource
 from render_stage import Drive, FaceEmbedder, load_face_encoder, load_renderer
 from render_stage.identity.training import encoder_answers, identity_loss
@@ -120,7 +120,7 @@ FULL = {
     "stream_heads": heads,
     "person_of": lambda: person_of(load_head_motion(), HeadReference(turning(61).points, waveform())),
     "statistics": lambda: [one(noise(3, 61, 6), torch.tensor([61, 53, 59]))
-                           for one in (judged_statistics, band_amplitudes, motion_hints)],
+                           for one in (discriminator_statistics, band_amplitudes, motion_hints)],
     "level_profiles": lambda: level_profiles(load_syncers(), made_up_sample(83, seed=1)),
     "sample_offsets": lambda: sample_offsets(made_up_sample(83, seed=1), load_syncers()),
     "similarity_matrix": lambda: similarity_matrix(load_syncers("loss"), made_up_sample(83, seed=1), level=2),

@@ -26,7 +26,7 @@ from syncers.train import TrainSettings as SyncersSettings
 from tests.fuzz_commands import COMMANDS, READ_SHARE, READER, SLOTS, WITHOUT_FILES, shares
 from tests.fuzz_material import StillDetector, make_weights, sequence
 from tests.fuzz_mutations import KINDS, mutated, npy, png_chunks, png_file
-from tests.fuzz_run import Case, judge
+from tests.fuzz_run import Case, fault_of
 from tests.media_files import noise, write_audio, write_picture
 from tests.test_program import leaves
 
@@ -75,15 +75,15 @@ def good_file(kind: str, folder: Path) -> bytes:
 
 def test_what_is_wrong_is_seen(tmp_path):
     case, said = Case(0, COMMANDS[0], "wav", "flip", b""), "headsync: a.wav: it is damaged\n"
-    assert judge(case, tmp_path, 2, said, "") == "" and judge(case, tmp_path, 1, said, "") == ""
+    assert fault_of(case, tmp_path, 2, said, "") == "" and fault_of(case, tmp_path, 1, said, "") == ""
     unexpected = "headsync: failed: a: unexpected KeyError: 3\n"
     for code, text, trace in ((2, "", ""), (2, said + said, ""), (2, said + "more\n", ""), (1, "", ""), (3, said, ""),
                               (None, said, "x"), (0, "a.py:3: RuntimeWarning: no\n", ""), (1, unexpected, ""), (0, "", "")):
-        assert judge(case, tmp_path, code, text, trace), (code, text)
+        assert fault_of(case, tmp_path, code, text, trace), (code, text)
     (tmp_path / "o.npz").touch()
-    assert judge(case, tmp_path, 2, said, "") and judge(case, tmp_path, 0, "", "") == ""
+    assert fault_of(case, tmp_path, 2, said, "") and fault_of(case, tmp_path, 0, "", "") == ""
     (tmp_path / "o.npz.partial-1").touch()
-    assert judge(case, tmp_path, 0, "", "")
+    assert fault_of(case, tmp_path, 0, "", "")
 
 
 def test_bad_files_end_in_one_line(tmp_path):

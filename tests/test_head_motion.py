@@ -12,7 +12,6 @@ from headsync.landmarks import canonical_face, smooth
 from landmark_stage import HeadReference, load_head_motion, stream_heads
 from landmark_stage.head_motion.data import HeadClip, HeadMaterialSettings, draw_heads, stretch
 from landmark_stage.head_motion.generate import HeadStream, person_of
-from landmark_stage.head_motion.judge import head_distances, mirrored_loop, repeated_last, stretches_of
 from landmark_stage.head_motion.network import (
     NUMBERS,
     HeadMotion,
@@ -21,9 +20,10 @@ from landmark_stage.head_motion.network import (
     last_pose,
     trajectories,
 )
-from landmark_stage.head_motion.statistics import band_amplitudes, judged_statistics, masked_deviation, motion_hints
+from landmark_stage.head_motion.statistics import band_amplitudes, discriminator_statistics, masked_deviation, motion_hints
 from landmark_stage.head_motion.tones import TONES_HZ, ToneSource
 from landmark_stage.head_motion.train import HeadMotionTask, HeadTrainSettings
+from landmark_stage.head_motion.validate import head_distances, mirrored_loop, repeated_last, stretches_of
 from tests.talking import made_up_people, write_corpus
 
 SMALL = dict(rows_per_frame=1, planes=(2, 2), pooled=7, sound_hidden=5, features=5, motion_hidden=5, reference=7)
@@ -65,9 +65,9 @@ def test_statistics_know_a_swing_and_leave_padding_out():
     assert (amplitudes.argmax(1) == 4).all()                            # 1.6 to 2.5 Hz
     torch.testing.assert_close(amplitudes.square().sum(1), torch.full((2, NUMBERS), 4.5), rtol=0.05, atol=0)
     torch.testing.assert_close(masked_deviation(swing, lengths), torch.full((2, NUMBERS), 4.5).sqrt(), rtol=0.02, atol=0)
-    for told in (judged_statistics, motion_hints, band_amplitudes):
+    for told in (discriminator_statistics, motion_hints, band_amplitudes):
         torch.testing.assert_close(told(swing, lengths)[1], told(swing[1:, :50], lengths[1:])[0])
-    assert judged_statistics(swing, lengths).shape == (2, 24)
+    assert discriminator_statistics(swing, lengths).shape == (2, 24)
 
 
 def test_padding_changes_no_code_and_no_prediction():

@@ -16,7 +16,7 @@ from landmark_stage import generate_landmarks, load_generator
 from landmark_stage.ms_sync.calibrate import calibrate_head_noise
 from landmark_stage.ms_sync.data import Track
 from landmark_stage.ms_sync.train import GeneratorTask, TrainSettings
-from landmark_stage.ms_sync.validate import Judge, Synchrony
+from landmark_stage.ms_sync.validate import Synchrony, Validator
 from syncers import ChannelSettings, SyncerPyramid, SyncerSettings, load_syncers
 from syncers.model import EncoderSettings
 from tests.talking import made_up_people, made_up_sample, write_corpus
@@ -59,7 +59,7 @@ def same(one, other) -> bool:
 
 def training(settings, syncers):
     pyramid = load_syncers(syncers)
-    return Trainer(GeneratorTask(settings, tracks(5, 61, 0), pyramid, Judge(tracks(3, 83, 70), pyramid)))
+    return Trainer(GeneratorTask(settings, tracks(5, 61, 0), pyramid, Validator(tracks(3, 83, 70), pyramid)))
 
 
 def test_resumed_equals_straight(tmp_path, corpus, syncers):
@@ -71,8 +71,8 @@ def test_resumed_equals_straight(tmp_path, corpus, syncers):
     one, other = (load_checkpoint(tmp_path / name)["trainee"] for name in ("halted", "whole"))
     assert same(one, other) and one["steps"] == 6
     lines = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
-    judged = [line for line in lines if line["kind"] == "validate"]
-    assert {"score1", "off4", "positions", "velocities", "windows", "distance"} <= set(judged[-1])
+    validated = [line for line in lines if line["kind"] == "validate"]
+    assert {"score1", "off4", "positions", "velocities", "windows", "distance"} <= set(validated[-1])
     assert len(generate_landmarks(np.zeros(6400, np.float32), generator=load_generator(
         tmp_path / "whole/generator.safetensors"))) == 10
 
@@ -98,7 +98,7 @@ def test_wrong_settings_are_one_line(syncers):
         replace(tiny(syncers).weights, sync=-1.0)
 
 
-def test_syncers_and_judge_are_not_trained(syncers):
+def test_syncers_and_validator_are_not_trained(syncers):
     one = training(tiny(syncers), syncers)
     before = [each.clone() for each in one.task.syncers.state_dict().values()]
     one.step()
@@ -129,23 +129,23 @@ def test_real_motion_scores_one_and_still_faces_zero(syncers, monkeypatch):
         return Synchrony([0.0] * 4, [0.1 * level + 30 * moved for level in range(4)])
 
     monkeypatch.setattr(landmark_stage.ms_sync.validate, "synchrony", surer_of_more_motion)
-    judge = Judge(tracks(3, 83, 70), load_syncers(syncers))
-    assert len(judge.pieces) == 3
+    validator = Validator(tracks(3, 83, 70), load_syncers(syncers))
+    assert len(validator.pieces) == 3
     model = training(tiny(syncers), syncers).average.module
-    assert judge.figures(model, seed=1) == judge.figures(model, seed=1)
-    real = torch.stack([piece.real.flat for piece in judge.pieces])
+    assert validator.figures(model, seed=1) == validator.figures(model, seed=1)
+    real = torch.stack([piece.real.flat for piece in validator.pieces])
     for share in (1.0, 0.5, 0.0):
         shown = real.clone()
         shown[:] = share * real + (1 - share) * real[:, :1]
         monkeypatch.setattr(landmark_stage.ms_sync.validate, "generated", lambda *_, shown=shown, **__: shown)
-        told = judge.figures(model, seed=1)
+        told = validator.figures(model, seed=1)
         scores = [told[f"score{level}"] for level in range(1, 5)]
         assert scores == pytest.approx([share] * 4, abs=1e-3)
         missing = sum(max(0.0, 1 - score) for score in scores)
         distances = sum(math.log(max(told[name], 1e-6)) for name in ("positions", "velocities", "windows"))
         assert told["distance"] == pytest.approx(distances + 2 * missing + told["lip_level"], rel=1e-5)
     with pytest.raises(ValueError, match="no val clip has the 80 frames"):
-        Judge(tracks(2, 61, 1), load_syncers(syncers))
+        Validator(tracks(2, 61, 1), load_syncers(syncers))
 
 
 def test_it_learns_what_it_is_shown(syncers, precision, training_seed, learnt):

@@ -34,7 +34,7 @@ def test_a_name_holds_then_the_variable_then_the_units(monkeypatch, asked, varia
 
 
 def test_weights_changed_within_it_count():
-    """A discriminator learns and judges within one step."""
+    """A discriminator is trained and scores within one step."""
     layer = torch.nn.Linear(3, 2)
     with mixed_precision(CPU, "bf16"):
         before = layer(torch.ones(1, 3))

@@ -112,7 +112,7 @@ def test_every_generator_takes_a_step(preset, least, most):
     overrides = ["run.batch=2", "material.frames=12", "sync_levels=1", "material.silence=0.0"]
     settings = load_config(GeneratorTrainSettings, stage="landmarks", preset=preset, overrides=overrides)
     tracks = [Track(f"clip{seed}", *made_up_sample(31, seed=seed)) for seed in range(3)]
-    training = Trainer(GeneratorTask(settings, tracks, load_syncers("loss"), judge=None))
+    training = Trainer(GeneratorTask(settings, tracks, load_syncers("loss"), validator=None))
     assert least < sum(one.numel() for one in training.model.parameters()) < most
     told = training.step()
     assert all(torch.tensor(value).isfinite() for value in told.values()) and told["gradient_norm"] > 0

@@ -8,7 +8,7 @@ from torch import nn
 from headsync.evaluation import published_figures
 from headsync.evaluation.items import Material
 from headsync.evaluation.networks.files import PublishedNetwork
-from headsync.evaluation.published_figures import FILES, PublishedJudge, PublishedNetworks, face_boxes, load_published
+from headsync.evaluation.published_figures import FILES, PublishedEvaluator, PublishedNetworks, face_boxes, load_published
 from headsync.evaluation.sides import Side
 from headsync.landmarks import canonical_face
 from headsync.media import samples_for_frames, write_flac
@@ -67,13 +67,13 @@ def everything() -> PublishedNetworks:
 
 
 def test_every_file_makes_its_figures_and_says_which_it_is(sound):
-    judge = PublishedJudge(everything())
+    evaluator = PublishedEvaluator(everything())
     for _ in range(4):
-        told = judge.clip("ours", side(120), side(90), crop=CROP, every=5, sound=sound)
-        judge.clip("same", side(90), side(90), crop=CROP, every=5, sound=None)
+        told = evaluator.clip("ours", side(120), side(90), crop=CROP, every=5, sound=sound)
+        evaluator.clip("same", side(90), side(90), crop=CROP, every=5, sound=None)
     assert set(told) == {"lse_d", "lse_c", "csim_arcface", "lpips"}
     assert told["lpips"] == pytest.approx(2 * 30 / 255, rel=0.01) and 0.9 < told["csim_arcface"] < 1 + 1e-6
-    sets, same = judge.sets("ours"), judge.sets("same")
+    sets, same = evaluator.sets("ours"), evaluator.sets("same")
     assert set(sets) == {"FID", "t-FID rasters", "FVD", "FVD rasters"} == set(same)
     assert sets["FID"].samples == 4 * 9 and sets["FVD"].samples == 4
     assert sets["FID"].value == pytest.approx(3 * (2 * 30 / 255) ** 2, rel=0.02) and same["FID"].value < 1e-6
@@ -82,9 +82,9 @@ def test_every_file_makes_its_figures_and_says_which_it_is(sound):
 
 
 def test_without_files_or_sound_nothing_is_claimed(sound):
-    judge = PublishedJudge(PublishedNetworks())
-    assert judge.clip("ours", side(120), side(90), crop=CROP, every=5, sound=sound) == {} and judge.sets("ours") == {}
-    only = PublishedJudge(PublishedNetworks(syncnet=PublishedNetwork(MeanSync(), ("abc",))))
+    evaluator = PublishedEvaluator(PublishedNetworks())
+    assert evaluator.clip("ours", side(120), side(90), crop=CROP, every=5, sound=sound) == {} and evaluator.sets("ours") == {}
+    only = PublishedEvaluator(PublishedNetworks(syncnet=PublishedNetwork(MeanSync(), ("abc",))))
     assert only.clip("ours", side(120), side(90), crop=CROP, every=5, sound=None) == {}
     assert set(only.clip("ours", side(120), side(90), crop=CROP, every=5, sound=sound)) == {"lse_d", "lse_c"}
 

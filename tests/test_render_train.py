@@ -22,7 +22,7 @@ from render_stage.rhythmic_head.inputs import as_picture
 from render_stage.rhythmic_head.objective import ADVERSARIAL_TERMS, FLOW_TERMS, load_perceptual
 from render_stage.rhythmic_head.placing import WHOLE
 from render_stage.rhythmic_head.train import RendererSettings, RendererStep, RendererTask, train_renderer
-from render_stage.rhythmic_head.validate import Judge
+from render_stage.rhythmic_head.validate import Validator
 from tests.moving_faces import moved_face, write_moving_corpus
 
 
@@ -206,20 +206,20 @@ def test_validation_shows_a_later_frame_that_is_turned_as_half_of_them_are(clips
     angles = 0.02 * np.random.default_rng(3).permutation(len(clip.store))
     points = np.stack([face @ rotation_matrix([0, angle, 0]).T + 128 for angle in angles]).astype(np.float32)
     mesh = np.stack([fit_mesh(one, load_topology()) for one in points]).astype(np.float32)
-    judge = Judge([clip._replace(points=points, mesh=mesh)], GuideSettings())
+    validator = Validator([clip._replace(points=points, mesh=mesh)], GuideSettings())
     later = [number for number, frame in enumerate(clip.store.numbers) if frame >= last_reference(43)]
     target = sorted(later, key=lambda number: angles[number])[len(later) // 2]
     shown = [as_picture(clip.store.picture(number)) for number in range(len(clip.store))]
-    for K, (sample,) in judge.samples.items():
+    for K, (sample,) in validator.samples.items():
         assert torch.equal(sample.target[0], shown[target]) and sample.references.shape[1] == K
         used = [number for one in sample.references[0] for number in range(len(shown)) if torch.equal(one, shown[number])]
         assert len(used) == K and max(used) < min(later) and (K > 1 or used == [0])
-    told = judge.figures(Trainer(RendererTask(settings_with(), clips, judge)).model, step=0)
+    told = validator.figures(Trainer(RendererTask(settings_with(), clips, validator)).model, step=0)
     assert told["ssim"] == pytest.approx((told["ssim_1"] + told["ssim_4"]) / 2) and told["ssim_1"] != told["ssim_4"]
 
 
-def test_judging_changes_nothing(corpus, clips):
-    training = Trainer(RendererTask(settings_with(), clips, Judge(clips, GuideSettings())))
+def test_validation_changes_nothing(corpus, clips):
+    training = Trainer(RendererTask(settings_with(), clips, Validator(clips, GuideSettings())))
     before = {name: value.clone() for name, value in training.model.state_dict().items()}
     figures = training.validate()
     assert 0 < figures["anchor_ssim_1"] <= 1 and figures == training.validate()

@@ -180,7 +180,7 @@ def damaged(path: Path, **changes: np.ndarray | None) -> Path:
 ])
 def test_what_load_refuses_is_refused_in_its_words(tmp_path, name, value):
     path = damaged(tmp_path / "a.npz", **{name: value})
-    told = said(LandmarkSequence.load, path).replace("(5, 67", "(1, 67")    # the shape is judged by one frame here
+    told = said(LandmarkSequence.load, path).replace("(5, 67", "(1, 67")    # the shape is evaluated by one frame here
     assert said(read_blocks, path) == said(read_header, path) == told
 
 

@@ -1,4 +1,4 @@
-"""The shipped generators: in sync by judges that did not train them, at rest in silence, still a face after a minute."""
+"""The shipped generators: in sync by syncers that did not train them, at rest in silence, still a face after a minute."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ def generators():
 @pytest.mark.parametrize("seed", [0, 1])
 def test_motion_is_in_sync_at_every_scale(generators, model, seed):
     sequence = generate_landmarks(SPEECH, generator=generators[model], control=MotionControl(seed=seed))
-    sample, judges = as_sync_sample(SPEECH, sequence), load_syncers("metric")
-    found, still = level_profiles(judges, sample), level_profiles(judges, static(sample))
+    sample, syncers = as_sync_sample(SPEECH, sequence), load_syncers("metric")
+    found, still = level_profiles(syncers, sample), level_profiles(syncers, static(sample))
     assert [profile.offset for profile in found] == [0, 0, 0, 0]
     assert all(ours.confidence > 2 * theirs.confidence for ours, theirs in zip(found, still))
     assert found[0].confidence > 1      # real people reach 0.9

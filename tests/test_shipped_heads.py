@@ -85,8 +85,8 @@ def test_heads_keep_a_persons_manner(waveform, heads):
 
 def test_lips_speak_in_sync_and_the_head_stands_still(waveform, expression):
     made = generate_expression(waveform, model=expression)
-    sample, judge = as_sync_sample(SPEECH, made), load_syncers("metric")
-    ours, still = level_profiles(judge, sample)[0], level_profiles(judge, static(sample))[0]
+    sample, syncers = as_sync_sample(SPEECH, made), load_syncers("metric")
+    ours, still = level_profiles(syncers, sample)[0], level_profiles(syncers, static(sample))[0]
     assert abs(ours.offset) <= 1 and ours.confidence > 2 * still.confidence
     moved = made.points - made.points[0]
     assert np.array_equal(made.points[0], canonical_face())

@@ -22,8 +22,8 @@ TINY = load_config(TrainSettings, stage="syncers", preset="tiny", overrides=["ru
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     people = made_up_people(12, 61)
-    judged = [one._replace(name=f"v{one.name}", identity=f"v{one.identity}") for one in made_up_people(4, 97, seed=7)]
-    return write_corpus(tmp_path_factory.mktemp("c") / "corpus", {"train": people, "val": judged})
+    val = [one._replace(name=f"v{one.name}", identity=f"v{one.identity}") for one in made_up_people(4, 97, seed=7)]
+    return write_corpus(tmp_path_factory.mktemp("c") / "corpus", {"train": people, "val": val})
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_sound_and_sequence_in_an_answer_per_scale_out(weights):
     assert matrix.shape == (41, 41) and matrix.abs().max() <= 1 + 1e-5
 
 
-def test_what_cannot_be_judged_is_refused_in_one_line(weights, video, tmp_path):
+def test_what_cannot_be_evaluated_is_refused_in_one_line(weights, video, tmp_path):
     pyramid = load_syncers(weights)
     noise = torch.randn(97 * 640, generator=torch.Generator().manual_seed(3)).numpy()
     for audio, sequence, words in ((noise, sequence_of(3), "share 3 frames"), (noise[:700], sequence_of(89), "share 2 frames"),

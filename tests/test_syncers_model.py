@@ -44,7 +44,7 @@ def test_a_frozen_pyramid_guides_landmarks_and_learns_nothing(faces):
     assert moved.all() if faces != ("shape",) else moved[[8, 30, 36, 48, 54, 62, 66]].all()
 
 
-def test_branches_are_judged_together():
+def test_branches_are_evaluated_together():
     pyramid = pyramid_of(("regions", "shape")).eval()
     sample = made_up_sample(31, seed=1)
     level = pyramid.embeddings(sample.flat[None], sample.rows[None])[0]

@@ -19,11 +19,11 @@ TINY = load_config(TrainSettings, stage="syncers", preset="tiny", overrides=["ru
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    """Forty people for training, of whom every fourth speaks three frames late, and eight for judging."""
+    """Forty people for training, of whom every fourth speaks three frames late, and eight for evaluating."""
     people = made_up_people(40, 61)
     late = [one._replace(sample=shifted(one.sample, 3)) if number % 4 == 0 else one for number, one in enumerate(people)]
-    judged = [one._replace(name=f"val{one.name}", identity=f"val{one.identity}") for one in made_up_people(8, 197, seed=7)]
-    return write_corpus(tmp_path_factory.mktemp("c") / "corpus", {"train": late, "val": judged})
+    val = [one._replace(name=f"val{one.name}", identity=f"val{one.identity}") for one in made_up_people(8, 197, seed=7)]
+    return write_corpus(tmp_path_factory.mktemp("c") / "corpus", {"train": late, "val": val})
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_planted_lateness_is_found_by_people_who_never_heard_the_speaker(corpus,
     assert clips["clip4"].av_offset == corrected["clip4"].frames and clips["clip4"].sync in ("corrected", "unsure")
 
 
-def test_nobody_is_judged_by_his_own_voice_and_pools_are_dealt_out():
+def test_nobody_is_evaluated_by_his_own_voice_and_pools_are_dealt_out():
     people = made_up_people(13, 5)
     folds = fold_of([*people, *(one._replace(name=f"again {one.name}") for one in people)], 4)
     assert all(folds[one.name] == folds[f"again {one.name}"] for one in people)

@@ -58,8 +58,8 @@ def test_losses_are_computed_on_the_batch_s_device(name):
     found = trainer.task.losses(batch, trainer.task.weights(0))
     assert found.losses and {loss.device.type for loss in found.losses.values()} == {"meta"}
     if found.compared is not None:
-        judged = trainer.adversary.loss(found.compared.fake, found.compared.real, *found.compared.condition)
-        assert {loss.device.type for loss in judged.values()} == {"meta"}
+        val_frames = trainer.adversary.loss(found.compared.fake, found.compared.real, *found.compared.condition)
+        assert {loss.device.type for loss in val_frames.values()} == {"meta"}
 
 
 def test_a_tensor_of_the_cpu_is_found():

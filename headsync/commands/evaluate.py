@@ -31,7 +31,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Evaluate, write, name what could not be judged; 1 when there was any."""
+    """Evaluate, write, name what could not be evaluated; 1 when there was any."""
     from headsync.evaluation.evaluate import EvaluationSettings, evaluate_videos
     from headsync.evaluation.items import find_items, named_methods
     from headsync.evaluation.published_figures import load_published

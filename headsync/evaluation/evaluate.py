@@ -1,4 +1,4 @@
-"""Generated clips judged against real ones in one pass: every figure per clip, sets of clips, anchors, and what went wrong.
+"""Generated clips evaluated against real ones in one pass: every figure per clip, sets of clips, anchors, and what went wrong.
 
 Shapes: T frames, L = 68 landmarks. Clips are read one after the other; what is kept of each is small and of fixed size.
 """
@@ -22,7 +22,7 @@ from headsync.evaluation.clip import Embed, clip_profiles, landmark_figures, mot
 from headsync.evaluation.curves import Curves
 from headsync.evaluation.items import Found, Item, Problem, find_items
 from headsync.evaluation.motion_sets import FeatureSet, MotionSet, SetFigure, embedded_motion, flat_motion
-from headsync.evaluation.published_figures import PublishedJudge, PublishedNetworks
+from headsync.evaluation.published_figures import PublishedEvaluator, PublishedNetworks
 from headsync.evaluation.sides import Reference, Side, open_generated, open_reference, sound_rows
 from headsync.evaluation.worst import WorstClips
 from headsync.landmarks.detection import Detector, make_detector
@@ -90,19 +90,19 @@ def evaluate_videos(methods: Mapping[str, Path], reference: Path | None, *, audi
                     detector: str | Detector = "mediapipe", progress: bool = False) -> Evaluation:
     """Every figure of the methods' clips (name: file, folder, manifest) against their references.
 
-    Inputs are found by `find_items`. `pyramid` judges synchrony (the shipped metric family on `device` by default), `embed`
+    Inputs are found by `find_items`. `pyramid` evaluates synchrony (the shipped metric family on `device` by default), `embed`
     likeness (none: no CSIM-S), `published` what their authors' figures are called (none: none of them). A clip that cannot
-    be judged becomes a problem and never stops the others. ValueError when there is nothing to judge at all.
+    be evaluated becomes a problem and never stops the others. ValueError when there is nothing to evaluate at all.
     """
     settings, began = settings or EvaluationSettings(), (time.monotonic(), time.process_time())
     found = find_items(methods, reference, audio=audio, split=split)
     held = make_detector(detector) if isinstance(detector, str) else detector
-    judge = _Judge(found, settings, _Tools(pyramid or load_syncers(device=device), embed, published, held))
+    evaluator = _Evaluator(found, settings, _Tools(pyramid or load_syncers(device=device), embed, published, held))
     try:
         clips = [list(group) for _, group in itertools.groupby(found.items, key=lambda item: item.clip)]
         with shown_progress(progress):
             for group in tracked(clips, "evaluating", unit="clip"):
-                judge.clip(group)
+                evaluator.clip(group)
     finally:
         if held is not detector:
             held.close()
@@ -110,7 +110,7 @@ def evaluate_videos(methods: Mapping[str, Path], reference: Path | None, *, audi
             "audio": _said(audio), "split": split, "detector": held.name, "csim_s": embed is not None,
             "published": published.told() if published else {}, **asdict(settings)}
     took = time.monotonic() - began[0], time.process_time() - began[1]
-    return judge.evaluation(tuple(methods), told, *took, peak_memory_mb())
+    return evaluator.evaluation(tuple(methods), told, *took, peak_memory_mb())
 
 
 def _finite(figures: dict[str, float]) -> dict[str, float]:
@@ -131,7 +131,7 @@ def peak_memory_mb() -> float:
 
 
 class _Tools(NamedTuple):
-    """What judges."""
+    """Networks that measure."""
 
     pyramid: SyncerPyramid
     embed: Embed | None
@@ -139,12 +139,12 @@ class _Tools(NamedTuple):
     detector: Detector
 
 
-class _Judge:
+class _Evaluator:
     """Sums up clip by clip."""
 
     def __init__(self, found: Found, settings: EvaluationSettings, tools: _Tools):
         self.settings, self.pyramid, self.embed, self.detector = settings, tools.pyramid, tools.embed, tools.detector
-        self.published = None if tools.published is None else PublishedJudge(tools.published)
+        self.published = None if tools.published is None else PublishedEvaluator(tools.published)
         self.rows: list[Row] = []
         refused = () if tools.published is None else tools.published.refused
         self.problems, self.notes = [*found.problems, *(Problem("", "", one) for one in refused)], list(found.notes)
@@ -154,7 +154,7 @@ class _Judge:
         self.curves, self.worst = Curves(), WorstClips(settings.worst, settings.rank_by)
 
     def clip(self, group: list[Item]) -> None:
-        """Judge every method's version of one clip, and its anchors."""
+        """Evaluate every method's version of one clip, and its anchors."""
         first = group[0]
         reference = self._tried(group, lambda: open_reference(
             first.reference, self.detector, from_video=any(item.generated.video is not None for item in group)))
@@ -166,9 +166,9 @@ class _Judge:
             else:
                 self.problems.append(Problem("", first.clip, "the reference has no sound; no synchrony"))
         pictures = any(item.generated.video is not None for item in group)
-        self._tried([first._replace(method="")], lambda: self._judge_anchors(first, reference, pictures=pictures))
+        self._tried([first._replace(method="")], lambda: self._evaluate_anchors(first, reference, pictures=pictures))
         for item in group:
-            self._tried([item], lambda item=item: self._judge_item(item, reference))
+            self._tried([item], lambda item=item: self._evaluate_item(item, reference))
 
     def _tried(self, items: list[Item], work: Callable):
         try:
@@ -178,7 +178,7 @@ class _Judge:
             self.problems += [Problem(item.method, item.clip, reason) for item in items]
             return None
 
-    def _judge_anchors(self, item: Item, reference: Reference, *, pictures: bool) -> None:
+    def _evaluate_anchors(self, item: Item, reference: Reference, *, pictures: bool) -> None:
         identity, side = item.identity, reference.side
         told = self.anchors.rows(reference, identity=identity, late_frames=item.reference.late_frames)
         for row in told:
@@ -194,7 +194,7 @@ class _Judge:
         self.curves.add_head(REAL, item.clip, side.points)
         self._sets(STILL, side.held(), side, identity)
 
-    def _judge_item(self, item: Item, reference: Reference) -> None:
+    def _evaluate_item(self, item: Item, reference: Reference) -> None:
         side = open_generated(item, reference, self.detector)
         frames = min(len(side.points), len(reference.side.points))
         if abs(len(side.points) - len(reference.side.points)) > LENGTH_SLACK:

@@ -73,7 +73,7 @@ def load_published(folder: str | Path) -> PublishedNetworks:
     return PublishedNetworks(**found, refused=tuple(refused))
 
 
-class PublishedJudge:
+class PublishedEvaluator:
     """Figures of clips as they come by, and features of both sides for the figures of sets."""
 
     def __init__(self, networks: PublishedNetworks):

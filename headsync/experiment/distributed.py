@@ -17,7 +17,7 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
-LONGEST_WAIT = timedelta(hours=2)   # for another process: it may pack videos, or judge, meanwhile
+LONGEST_WAIT = timedelta(hours=2)   # for another process: it may pack videos, or validate, meanwhile
 
 
 def process_count() -> int:

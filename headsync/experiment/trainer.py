@@ -78,8 +78,8 @@ class Trainer:
             return found.losses, dict(found.told)
         fake, real, condition = found.compared
         told = self.adversary.step(fake, real, *condition)
-        judged = self.adversary.loss(fake, real, *condition)
-        return found.losses | {name: term for name, term in judged.items() if name in weights}, {**found.told, **told}
+        adversarial = self.adversary.loss(fake, real, *condition)
+        return found.losses | {name: term for name, term in adversarial.items() if name in weights}, {**found.told, **told}
 
     def _next(self) -> Any:
         """The step's batch, drawn by its number: here, or by workers that are some steps ahead."""

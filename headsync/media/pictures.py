@@ -28,7 +28,7 @@ _CONTAINED = "contained"                               # kind of a picture that 
 
 
 def is_image(path: Path | str) -> bool:
-    """Returns whether a file holds one still picture, judged by its content; ValueError when there is no such file.
+    """Returns whether a file holds one still picture, decided by its content; ValueError when there is no such file.
 
     An animated GIF or PNG is a video.
     """

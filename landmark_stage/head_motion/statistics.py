@@ -40,7 +40,7 @@ def velocity(x: Tensor) -> Tensor:
 
 
 @in_float32
-def judged_statistics(x: Tensor, lengths: Tensor) -> Tensor:
+def discriminator_statistics(x: Tensor, lengths: Tensor) -> Tensor:
     """The 24 numbers (B, 24) that the discriminator sees: mean and deviation of motion and of its velocity.
 
     Logarithms of deviations and velocities in units of a typical one, so that all are of one size.

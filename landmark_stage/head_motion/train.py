@@ -42,7 +42,6 @@ from landmark_stage.head_motion.data import (
     read_head_clips,
     references_of,
 )
-from landmark_stage.head_motion.judge import HeadJudge, statistics
 from landmark_stage.head_motion.network import (
     TAU,
     HeadMotion,
@@ -52,8 +51,9 @@ from landmark_stage.head_motion.network import (
     trajectories,
 )
 from landmark_stage.head_motion.shrinkage import shrink_mean_prediction
-from landmark_stage.head_motion.statistics import band_covariances, judged_statistics, known
+from landmark_stage.head_motion.statistics import band_covariances, discriminator_statistics, known
 from landmark_stage.head_motion.tones import ToneSource
+from landmark_stage.head_motion.validate import HeadValidator, statistics
 from syncers import ChannelSettings, audio_channels
 
 WEIGHT_FILE = "head_motion.safetensors"
@@ -120,8 +120,8 @@ class HeadStep(NamedTuple):
 class HeadMotionTask:
     """The head-motion learner as a `Task`."""
 
-    def __init__(self, settings: HeadTrainSettings, clips: Sequence[HeadClip], judge: HeadJudge | None):
-        self.settings, self.clips, self.judge = settings, clips, judge
+    def __init__(self, settings: HeadTrainSettings, clips: Sequence[HeadClip], validator: HeadValidator | None):
+        self.settings, self.clips, self.validator = settings, clips, validator
 
     def build(self) -> Parts:
         """The learner, measured, and its discriminator."""
@@ -169,7 +169,7 @@ class HeadMotionTask:
                  "energy": lambda: self._energy_gap(made.whole, drawn)}
         compared = None
         if "adversarial" in wanted:
-            compared = Compared(*(judged_statistics(x, drawn.lengths) for x in (made.whole, drawn.real)))
+            compared = Compared(*(discriminator_statistics(x, drawn.lengths) for x in (made.whole, drawn.real)))
         return Found({name: term() for name, term in terms.items() if name in wanted}, compared=compared)
 
     def _made(self, batch: HeadStep) -> Trajectories:
@@ -199,8 +199,8 @@ class HeadMotionTask:
         return (ours / real).log().square().mean()
 
     def metrics(self, model: HeadMotion, *, step: int) -> dict[str, float]:
-        """Distances on people never trained on; see `HeadJudge`."""
-        return self.judge.figures(model)
+        """Distances on people never trained on; see `HeadValidator`."""
+        return self.validator.figures(model)
 
     def finish(self, model: HeadMotion, out: Path) -> Path:
         """The weight file `out`/head_motion.safetensors: mean prediction shrunk, and with the mean code of train people."""
@@ -227,4 +227,4 @@ def train_head_motion(corpus: Corpus, out: str | Path, settings: HeadTrainSettin
     require(corpus, NEEDS["head-motion"]._replace(sound=not settings.material.silent_clips))
     form = dict(sound=settings.model.sound, silent=settings.material.silent_clips)
     clips, val = (read_head_clips(corpus, split, **form) for split in ("train", "val"))
-    return train_task(HeadMotionTask(settings, clips, HeadJudge(val)), out)
+    return train_task(HeadMotionTask(settings, clips, HeadValidator(val)), out)

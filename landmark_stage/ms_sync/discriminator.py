@@ -23,7 +23,7 @@ TERMS = ("frame", "sequence", "joint")
 MIDDLE = (0.5, 0.5, 0.0)                        # of the canvas; depth has its own zero
 POSITION_GAIN, VELOCITY_GAIN = 8.0, 150.0       # to unit size: on real clips 0.12 and 0.006 canvas shares
 FRAME_STAGES, LEAST = 4, 8                      # blocks of the frame discriminator, and the fewest features of any of them
-WHOLE_FRAMES = 40           # of longer clips only every second, third ... frame and window is judged
+WHOLE_FRAMES = 40           # of longer clips only every second, third ... frame and window is seen
 START_MEMORY = 1.0          # bias of the LSTMs' forget gates: at 0, nothing of a long window would be left at its end
 START_FADING, LEAST_FADING = 5.0, 0.1
 LARGEST_GRADIENT = 1.0
@@ -38,7 +38,7 @@ class DiscriminatorSettings:
     coordinate: int = 128                       # features of an encoded frame
     hidden: int = 256                           # of the LSTMs
     windows: tuple[int, ...] = (5, 10, 20, 40)  # frames
-    sparse: int = 1                             # one window in so many is judged, from a random one on
+    sparse: int = 1                             # one window in so many is seen, from a random one on
     velocities: bool = True                     # beside positions
 
     def __post_init__(self):
@@ -50,7 +50,7 @@ class DiscriminatorSettings:
 
 
 class Plan(NamedTuple):
-    """What of a clip is judged; all numbers count from its first frame, which is observed."""
+    """What discriminators see of a clip; all numbers count from its first frame, which is observed."""
     observed: int
     frames: list[int]               # for the discriminator of frames
     starts: dict[int, list[int]]    # where windows begin, by their size

@@ -46,7 +46,7 @@ from landmark_stage.ms_sync.discriminator import (
 from landmark_stage.ms_sync.generator import LANDMARKS, OBSERVED, Frame, Generator, GeneratorSettings, face_size
 from landmark_stage.ms_sync.losses import lip_loss, position_loss, rest_loss, rigid_loss, spread_loss, sync_loss
 from landmark_stage.ms_sync.noise import draw_noise
-from landmark_stage.ms_sync.validate import PIECE_FRAMES, Judge
+from landmark_stage.ms_sync.validate import PIECE_FRAMES, Validator
 from syncers import SyncerPyramid, load_syncers
 
 WEIGHT_FILE = "generator.safetensors"
@@ -105,8 +105,8 @@ class GeneratorStep(NamedTuple):
 class GeneratorTask:
     """The landmark generator as a `Task`."""
 
-    def __init__(self, settings: TrainSettings, tracks: Sequence[Track], syncers: SyncerPyramid, judge: Judge | None):
-        self.settings, self.tracks, self.syncers, self.judge = settings, tracks, syncers, judge
+    def __init__(self, settings: TrainSettings, tracks: Sequence[Track], syncers: SyncerPyramid, validator: Validator | None):
+        self.settings, self.tracks, self.syncers, self.validator = settings, tracks, syncers, validator
 
     def build(self) -> Parts:
         """The generator with its measured parts, or earlier weights, and the discriminators that count."""
@@ -166,8 +166,8 @@ class GeneratorTask:
         if self.settings.landmark_jitter:
             jitter = [self.settings.landmark_jitter * torch.randn(one.shape, generator=random)
                       for one in (real, real, real[:, OBSERVED - 1 :])]
-        judged = any(getattr(self.settings.weights, name) for name in TERMS)
-        plan = draw_plan(F, OBSERVED, self.settings.discriminator, generator=random) if judged else None
+        adversarial = any(getattr(self.settings.weights, name) for name in TERMS)
+        plan = draw_plan(F, OBSERVED, self.settings.discriminator, generator=random) if adversarial else None
         return GeneratorStep(drawn, noise, jitter, plan)
 
     def losses(self, batch: GeneratorStep, wanted: Collection[str]) -> Found:
@@ -203,8 +203,8 @@ class GeneratorTask:
         return (motion - middle[:, None]) / face_size(start)[:, None] * STANDARD_SIZE + place
 
     def metrics(self, model: Generator, *, step: int) -> dict[str, float]:
-        """What the generator's motion is worth on people never trained on; see `Judge`."""
-        return self.judge.figures(model, seed=self.settings.run.seed)
+        """What the generator's motion is worth on people never trained on; see `Validator`."""
+        return self.validator.figures(model, seed=self.settings.run.seed)
 
     def finish(self, model: Generator, out: Path) -> Path:
         """The weight file `out`/generator.safetensors, its noise-driven head motion calibrated."""
@@ -228,7 +228,7 @@ def train_landmarks(corpus: Corpus, out: str | Path, settings: TrainSettings) ->
     >>> headsync.train_landmarks(headsync.open_corpus("people"), "runs/generator", settings).weights.name
     'generator.safetensors'
     """
-    require(corpus, NEEDS["landmarks"]._replace(train_frames=settings.material.frames + OBSERVED - 1, val_frames=PIECE_FRAMES))
-    judge = Judge(read_tracks(corpus, "val"), load_syncers(settings.validation_syncers, device="cpu"))
+    require(corpus, NEEDS["landmarks"]._replace(train_frames=settings.material.frames + OBSERVED - 1, adversarial=PIECE_FRAMES))
+    validator = Validator(read_tracks(corpus, "val"), load_syncers(settings.validation_syncers, device="cpu"))
     return train_task(GeneratorTask(settings, read_tracks(corpus, "train"), load_syncers(settings.syncers, device="cpu"),
-                                    judge), out)
+                                    validator), out)

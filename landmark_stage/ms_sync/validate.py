@@ -71,13 +71,13 @@ def plane(flat: Tensor) -> np.ndarray:
     return flat.unflatten(1, (LANDMARKS, -1))[..., :2].flatten(1).numpy()
 
 
-class Judge:
-    """Judges generators on the val people's pieces of 80 frames; the anchors are measured once."""
+class Validator:
+    """Validation of generators on the val people's pieces of 80 frames; the anchors are measured once."""
 
     def __init__(self, tracks: Sequence[Track], syncers: SyncerPyramid):
         self.syncers, self.pieces = syncers, pieces_of(tracks, PIECE_FRAMES)
         if not self.pieces:
-            raise ValueError(f"no val clip has the {PIECE_FRAMES} frames that a generator is judged on; give longer clips")
+            raise ValueError(f"no val clip has the {PIECE_FRAMES} frames that a generator is evaluated on; give longer clips")
         samples = [piece.real for piece in self.pieces]
         self.real, self.still = synchrony(syncers, samples), synchrony(syncers, [static(sample) for sample in samples])
 

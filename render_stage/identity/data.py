@@ -77,7 +77,7 @@ def unseen_clips(corpus: Corpus, people: str) -> list[Clip]:
 def encoder_shortfalls(corpus: Corpus, people: str) -> list[str]:
     """What the corpus lacks for an encoder trained on that half of the people, a phrase each; empty when it is enough.
 
-    Those who judge it must be two people, one of them met in two clips or at two moments a second apart.
+    Those who evaluate it must be two people, one of them met in two clips or at two moments a second apart.
     """
     train, unseen = of_half(corpus.select("train"), people), unseen_clips(corpus, people)
     twice = any(count > 1 for count in Counter(clip.identity for clip in unseen).values())

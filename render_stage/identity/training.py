@@ -1,4 +1,4 @@
-"""Training of a face encoder: identity, landmarks and the head's turn, judged by verification of people never trained on.
+"""Training of a face encoder: identity, landmarks and the head's turn, evaluated by verification of people never trained on.
 
 Shapes: B pictures, E embedding features, N kept frames.
 Source: method/decisions.md#networks-of-others; the cosine softmax with a margin is Wang et al. 2018.
@@ -52,7 +52,7 @@ WEIGHT_FILE = "face_encoder.safetensors"
 SHARPNESS, MARGIN = 20.0, 0.2       # of the cosine softmax
 PIXELS_LIKE_AREA = 20.0             # so many pixels of landmark error outweigh a ROC area of one in `score`
 LEVEL_PICTURES = 256                # of which the mean size of each map is taken
-JUDGED_FRAMES = 4                   # of each clip, in validation
+VALIDATION_FRAMES = 4                   # of each clip, in validation
 DROPPED = 0.2                       # of the embedding, in training
 
 
@@ -220,7 +220,7 @@ def train_encoder(corpus: Corpus, out: str | Path, settings: EncoderTrainSetting
         raise ValueError(f"{corpus.folder} is not enough to train encoder: {'; '.join(lacking)}")
     with first_before_others():     # it packs frames
         train = read_faces(corpus, of_half(corpus.select("train"), settings.people), stride=settings.stride)
-        unseen = read_faces(corpus, unseen_clips(corpus, settings.people), stride=settings.stride, most=JUDGED_FRAMES)
+        unseen = read_faces(corpus, unseen_clips(corpus, settings.people), stride=settings.stride, most=VALIDATION_FRAMES)
     return train_task(EncoderTask(settings, train, unseen), out)
 
 

@@ -40,7 +40,7 @@ class DiscriminatorSettings:
 
     @property
     def least_px(self) -> int:
-        """The smallest side of a picture of which every scale still judges two patches a side."""
+        """The smallest side of a picture of which every scale still scores two patches a side."""
         return 2 ** (self.layers + self.scales)
 
 

@@ -32,7 +32,7 @@ class PerceptualLoss(nn.Module):
         self.weights = tuple(weights)
 
     def train(self, mode: bool = True) -> "PerceptualLoss":
-        """Itself, never in training mode: what judges must not move."""
+        """Itself, never in training mode: a perceptual loss's network must not change."""
         return super().train(False)
 
     def forward(self, made: Tensor, real: Tensor) -> Tensor:

@@ -2,8 +2,8 @@
 
     python -m render_stage.rhythmic_head.interpolation SHARP.safetensors SMOOTH.safetensors --share 0.4 --out MIDDLE.safetensors
 
-What judges teach (sharp, at the price of SSIM) and what comes of going on without them (near on average, and soft) is a choice
-for whoever ships the weights; this makes it after training. Source: Wang et al. 2019, Deep Network Interpolation.
+Weights trained with discriminators are sharp and lose SSIM; weights trained on without them are near on average, and soft.
+Interpolation chooses between the two after training. Source: Wang et al. 2019, Deep Network Interpolation.
 """
 
 import argparse

@@ -38,7 +38,7 @@ from render_stage.rhythmic_head.network import NetworkSettings, RendererNetwork
 from render_stage.rhythmic_head.objective import ADVERSARIAL_TERMS, FLOW_TERMS, LossWeights, load_perceptual, loss_terms
 from render_stage.rhythmic_head.placing import Placed, Window
 from render_stage.rhythmic_head.renderer import load_network, save_network
-from render_stage.rhythmic_head.validate import Judge
+from render_stage.rhythmic_head.validate import Validator
 
 WEIGHT_FILE = "renderer.safetensors"
 
@@ -77,8 +77,8 @@ class RendererStep(NamedTuple):
 class RendererTask:
     """Rhythmic Head's networks as a `Task`."""
 
-    def __init__(self, settings: RendererSettings, clips: Sequence[ClipFrames], judge: Judge | None):
-        self.settings, self.clips, self.judge = settings, clips, judge
+    def __init__(self, settings: RendererSettings, clips: Sequence[ClipFrames], validator: Validator | None):
+        self.settings, self.clips, self.validator = settings, clips, validator
         equal_share(settings.run.batch)
 
     def build(self) -> Parts:
@@ -124,7 +124,7 @@ class RendererTask:
 
     def metrics(self, model: RendererNetwork, *, step: int) -> dict[str, float]:
         """What the networks' pictures are worth on people never trained on; writes a sheet."""
-        return self.judge.figures(model, step=step, precision=self.settings.run.precision)
+        return self.validator.figures(model, step=step, precision=self.settings.run.precision)
 
     def finish(self, model: RendererNetwork, out: Path) -> Path:
         """The weight file `out`/renderer.safetensors."""
@@ -171,6 +171,6 @@ def train_renderer(corpus: Corpus, out: str | Path, settings: RendererSettings) 
     """
     require(corpus, NEEDS["renderer"])
     with first_before_others():     # it packs frames
-        clips, judged = (read_frames(corpus, split, settings.material, jobs=settings.frames_jobs) for split in ("train", "val"))
-    judge = Judge(judged, settings.network.guide, sheets=Path(out) / "sheets" if is_first() else None)
-    return train_task(RendererTask(settings, clips, judge), out)
+        clips, val = (read_frames(corpus, split, settings.material, jobs=settings.frames_jobs) for split in ("train", "val"))
+    validator = Validator(val, settings.network.guide, sheets=Path(out) / "sheets" if is_first() else None)
+    return train_task(RendererTask(settings, clips, validator), out)

@@ -28,7 +28,7 @@ MOUTH = 4.0                 # weight from which a pixel counts as the mouth's
 SHEET_ROWS, SHEET_COLUMNS = 8, 6
 
 
-class Judge:
+class Validator:
     """A fixed set of targets with their references and guides; held in memory, some megabytes each."""
 
     def __init__(self, clips: Sequence[ClipFrames], settings: GuideSettings, *, sheets: Path | None = None, most: int = 24,

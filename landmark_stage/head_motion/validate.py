@@ -107,13 +107,13 @@ def head_distances(made: Sequence[Tensor], batch: HeadBatch) -> HeadDistances:
     return HeadDistances(*gaps.tolist(), float(apart))
 
 
-class HeadJudge:
-    """Judges head-motion models on val people's stretches of 64 and 64 frames."""
+class HeadValidator:
+    """Validation of head-motion models on val people's stretches of 64 and 64 frames."""
 
     def __init__(self, clips: Sequence[HeadClip], *, seeds: Sequence[int] = (1, 2, 3, 4)):
         self.clips, self.seeds = [one for one in clips if len(one.head) >= 2 * TAU], seeds
         if not self.clips:
-            raise ValueError(f"no val clip has the {2 * TAU} frames that head motion is judged on; give longer clips")
+            raise ValueError(f"no val clip has the {2 * TAU} frames that head motion is evaluated on; give longer clips")
 
     def figures(self, model: HeadMotion) -> dict[str, float]:
         """Distances, the mean prediction's squared error, and `distance`, the sum of the four gaps: lower is better."""
