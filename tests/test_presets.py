@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
@@ -70,6 +70,20 @@ def test_presets_build_and_say_only_what_differs(stage, preset):
 def test_the_base_is_complete_and_there_is_one_default(stage):
     assert config_dict(load_config(SCHEMAS[stage], stage=stage)) == base_of(stage)
     assert other_defaults(SCHEMAS[stage], base_of(stage)) == []
+
+
+@pytest.mark.parametrize("stage", [*SCHEMAS, "toy"])
+def test_no_schema_holds_what_omegaconf_does_not_look_into(stage):
+    @dataclasses.dataclass
+    class Toy:
+        layers: tuple[ExpressionTrainSettings, ...] = ()
+        kernels: tuple[tuple[int, int], ...] = ()
+        edges: tuple[float, ...] = ()
+
+    found = [name for schema in nested(SCHEMAS.get(stage, Toy)) for name, hint in get_type_hints(schema).items()
+             for inner in (get_args(hint) if get_origin(hint) in (tuple, list, dict) else ())
+             if dataclasses.is_dataclass(inner) or get_origin(inner) not in (None, Literal)]
+    assert found == (["layers", "kernels"] if stage == "toy" else [])
 
 
 def test_other_defaults_are_found():

@@ -1,7 +1,6 @@
 """What a run is told to do: YAML presets and overrides become one frozen dataclass, or one line says why not.
 
-OmegaConf merges and converts; `typed` then builds the dataclasses, since OmegaConf 2.4 leaves what is inside a tuple of
-tuples or of dataclasses unchecked.
+OmegaConf merges, checks and converts. It does not look into tuples of tuples or of dataclasses, so no schema has one.
 """
 
 import dataclasses
@@ -9,11 +8,10 @@ import enum
 import io
 import os
 import re
-import types
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -166,17 +164,26 @@ def finished(schema: type[Config], config: DictConfig, source: str) -> Config:
     """The dataclass of a merged configuration: nothing missing, references resolved, its own rules kept."""
     try:
         missing = sorted(OmegaConf.missing_keys(config))
-        values = OmegaConf.to_container(config, resolve=True, enum_to_str=False)
+        made = None if missing else OmegaConf.to_object(config)
+        check_numbers(made, "")
     except BAD_MERGE as error:
-        raise ValueError(f"{source}: {getattr(error, 'full_key', '')}: {one_line(error)}") from None
+        key = getattr(error, "full_key", None) or broken_part(config)
+        raise ValueError(f"{source}: {key and f'{key}: '}{one_line(error)}") from None
     if missing:
         raise ValueError(f"{source}: no value for {', '.join(missing)}; set it in the preset or as key=value")
-    try:
-        made = typed(schema, values, "")
-        check_numbers(made, "")
-    except ValueError as error:
-        raise ValueError(f"{source}: {one_line(error)}") from None
     return made
+
+
+def broken_part(config: DictConfig) -> str:
+    """The key of the innermost dataclass whose own rules do not hold; "" for the whole, and where all hold."""
+    for name in config:
+        part = config._get_node(name)
+        if isinstance(part, DictConfig) and not part._is_none():
+            try:
+                OmegaConf.to_object(part)
+            except BAD_MERGE:
+                return dotted(str(name), broken_part(part))
+    return ""
 
 
 def check_numbers(value: Any, key: str) -> None:
@@ -193,55 +200,8 @@ def check_numbers(value: Any, key: str) -> None:
             raise ValueError(f"{key} is {str(value)[:20]}; it must be {least} or more, and at most {LARGEST_NUMBER}")
 
 
-def typed(hint: Any, value: Any, key: str) -> Any:
-    """The value as its type hint wants it: dataclasses and tuples built, everything else checked."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        return typed_dataclass(hint, value, key)
-    if origin in (Union, types.UnionType):
-        return None if value is None and type(None) in inner else typed_union(inner, value, key)
-    if origin in (tuple, list) and isinstance(value, list | tuple):
-        fixed = origin is tuple and inner[-1:] != (...,)
-        if fixed and len(value) != len(inner):
-            raise ValueError(f"{key}: {len(value)} values, {len(inner)} wanted")
-        hints = inner if fixed else [inner[0]] * len(value)
-        return origin(typed(one, item, f"{key}[{number}]") for number, (one, item) in enumerate(zip(hints, value)))
-    if origin is dict and isinstance(value, Mapping):
-        return {name: typed(inner[1], item, f"{key}.{name}") for name, item in value.items()}
-    if hint is float and type(value) is int:
-        return float(value)
-    if (origin is Literal and value in inner) or hint is Any or (isinstance(hint, type) and fits(hint, value)):
-        return value
-    raise ValueError(f"{key}: {value!r} is not {getattr(hint, '__name__', None) if inner == () else hint}")
-
-
-def typed_dataclass(hint: type, value: Mapping, key: str) -> Any:
-    fields = {field.name: field for field in dataclasses.fields(hint) if field.init}
-    if unknown := [str(name) for name in value if name not in fields]:
-        raise ValueError(f"unknown key {dotted(key, unknown[0])!r}; allowed there: {', '.join(fields)}")
-    hints = get_type_hints(hint)
-    given = {name: typed(hints[name], item, dotted(key, name)) for name, item in value.items()}
-    try:
-        return hint(**given)
-    except (ValueError, TypeError) as error:  # its __post_init__, or a value that is missing inside a tuple
-        raise ValueError(f"{key}: {error}" if key else str(error)) from None
-
-
-def typed_union(inner: tuple, value: Any, key: str) -> Any:
-    for one in inner:
-        try:
-            return typed(one, value, key)
-        except ValueError as error:
-            reason = error
-    raise reason
-
-
-def fits(hint: type, value: Any) -> bool:
-    return isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool)
-
-
 def dotted(key: str, name: str) -> str:
-    return f"{key}.{name}" if key else name
+    return f"{key}.{name}" if key and name else key or name
 
 
 def one_line(error: object) -> str:
