@@ -14,7 +14,7 @@ from landmark_stage.ms_sync.train import TrainSettings as GeneratorSettings
 from syncers import load_syncers
 from syncers.train import LevelTask
 from syncers.train import TrainSettings as SyncerSettings
-from tests.talking import made_up_people, made_up_talk
+from tests.talking import made_up_people, made_up_sample
 from tests.test_expression import clips as expression_clips
 from tests.test_head_motion import clips as head_clips
 
@@ -29,7 +29,7 @@ def syncer_task(*overrides):
 
 
 def generator_task():
-    tracks = [Track(f"clip{number}", *made_up_talk(61, seed=number)) for number in range(5)]
+    tracks = [Track(f"clip{number}", *made_up_sample(61, seed=number)) for number in range(5)]
     return GeneratorTask(settings(GeneratorSettings, "landmarks", "material.silence=0.0"), tracks, load_syncers("loss"), None)
 
 
