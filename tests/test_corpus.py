@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from headsync.corpus.corpus import Clip, open_corpus, read_table, save_array, write_table
+from headsync.corpus.corpus import (
+    Clip,
+    SyncRow,
+    open_corpus,
+    read_table,
+    record_sync,
+    save_array,
+    write_manifest,
+    write_table,
+)
 from headsync.media import write_whole
 
 ROW = Clip(clip="a,\"b\" #ü", identity="anna", split="val", frames=97, source="x/a.mp4", start_s=1.24, has_audio=True,
@@ -16,6 +25,16 @@ def test_rows_survive_a_round_trip(tmp_path):
     corpus = open_corpus(tmp_path)
     assert corpus.clips[0] == ROW and [clip.clip for clip in corpus.select("train")] == ["c"]
     assert corpus.select(talking=True) == (ROW,)
+
+
+def test_a_later_manifest_keeps_what_sync_correction_found(tmp_path):
+    found, plain = ROW._replace(clip="b"), ROW._replace(clip="c", av_offset=0)
+    write_manifest(tmp_path, [ROW, found, plain])
+    record_sync(tmp_path, [SyncRow(ROW.clip, 0, "unsure", 0.01), SyncRow("b", 3, "corrected", 0.4)])
+    for _ in range(2):
+        assert [(clip.av_offset, clip.sync) for clip in open_corpus(tmp_path).clips] == [
+            (0, "unsure"), (3, "corrected"), (0, "unchecked")]
+        write_manifest(tmp_path, [ROW, found, plain])       # as another preprocessing does
 
 
 def test_an_unchanged_table_is_not_touched(tmp_path):

@@ -1,10 +1,21 @@
 """Sync correction's effort fits the corpus: small ones by shipped syncers, steps by windows, folds without people."""
 
 import pytest
+import torch
 
 from headsync.corpus import Clip, Corpus, open_corpus
 from headsync.experiment import load_config
-from syncers.correction import CorrectionSettings, corrects_itself, cross_fit, cross_fit_corpus, fitting_steps
+from syncers import correction
+from syncers.correction import (
+    CorrectionSettings,
+    Estimate,
+    corrects_itself,
+    cross_fit,
+    cross_fit_corpus,
+    estimate,
+    fitting_steps,
+)
+from syncers.offset import LagProfile
 from tests.talking import made_up_people, write_corpus
 
 
@@ -33,6 +44,49 @@ def test_steps_grow_with_the_windows_up_to_the_settled_number():
     assert few == 60 and many == base.train.run.steps == 500
     assert some == -(-30 * base.train.material.copies * 20 * 100 // batch)
     assert fitting_steps(made_up_people(90, 104), settings_with("train.run.steps=7")) == 7
+
+
+def test_every_clip_is_judged_once_a_round_by_syncers_that_never_heard_its_speaker(monkeypatch):
+    """In the second round they have learned from the clips that the first was sure of, put right."""
+    people = [one._replace(identity=f"p{number // 2}") for number, one in enumerate(made_up_people(14, 31))]
+    others, seen = [one._replace(name=f"o{one.name}") for one in made_up_people(3, 31, seed=50)], []
+    monkeypatch.setattr(correction, "_fit", lambda samples, *_: samples)
+
+    def estimated(taught, held):
+        seen.append((taught, held))
+        return {one.name: Estimate(3, 1.0, one.identity != "p2") for one in held}
+
+    monkeypatch.setattr(correction, "estimate", estimated)
+    rounds = cross_fit(people, others, settings_with("rounds=2", "folds=3"))
+    assert [set(found) for found in rounds] == [{one.name for one in (*people, *others)}] * 2
+    judged = [one.name for _, held in seen for one in held]
+    assert len(judged) == 2 * 17 and all(judged.count(name) == 2 for name in judged)
+    for number, (taught, held) in enumerate(seen):
+        assert taught and not {one.identity for one in taught} & {one.identity for one in held}
+        assert not {one.name for one in taught} & {one.name for one in others}
+        again = number >= len(seen) // 2
+        assert {len(one.sample.flat) for one in taught} == {28 if again else 31}
+        assert ("p2" in {one.identity for one in taught}) <= (not again)
+    assert torch.equal(seen[-1][0][0].sample.rows, people[0].sample.rows[12:])      # late by three frames: sound moved up
+
+
+def test_clips_are_sure_that_stand_out_of_mismatched_sound_and_are_not_far_off(monkeypatch):
+    samples = made_up_people(20, 61)
+    offsets = dict(zip((one.name for one in samples), [0, 8, -8, 9, -9, *[1] * 15]))
+
+    def profile(_, sample):
+        """The planted offset, with a deep valley; with another clip's sound a shallow one; clip 6's is shallow too."""
+        name = next((one.name for one in samples if torch.equal(one.sample.rows, sample.rows)
+                     and torch.equal(one.sample.flat, sample.flat)), None)
+        lags = torch.arange(-15, 16)
+        depth = 1.0 if name and name != samples[6].name else 0.1
+        return LagProfile(2 - depth * (lags == offsets.get(name, 0)).float(), lags)
+
+    monkeypatch.setattr(correction, "_first_profile", profile)
+    found = estimate(None, samples)
+    assert {name: one.frames for name, one in found.items()} == offsets
+    unsure = [number for number, one in enumerate(samples) if not found[one.name].sure]
+    assert unsure == [3, 4, 6] and found[samples[0].name].margin == pytest.approx(1)
 
 
 def test_folds_without_strangers_and_a_round_without_sure_clips_are_no_dead_end():

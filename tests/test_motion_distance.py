@@ -126,6 +126,14 @@ def test_features_are_ways_in_percent_of_the_face():
     assert np.allclose(np.linalg.norm(found.positions, axis=-1), 5 * np.arange(1, 47))
 
 
+def test_every_clip_is_measured_by_its_own_face():
+    """However near each camera is: sizes of the other clips say nothing."""
+    clips = moving(3, 43)
+    sized = [0.3 + size * (clip - 0.3) for size, clip in zip((0.5, 1.0, 1.7), clips)]
+    for one, other in zip(motion_features(clips), motion_features(sized)):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
 def test_windows_hold_slow_motion_and_neither_place_nor_jitter():
     still = np.full((120, 136), 0.5) + np.tile([0.1, 0, -0.1, 0], 34)
     wave = 0.01 * np.sin(np.arange(120) * 2 * np.pi / 40)[:, None]

@@ -141,6 +141,15 @@ def test_info_nce_is_zero_where_it_must_be_and_chance_for_noise():
     assert nothing.loss.item() == pytest.approx(math.log(49), abs=0.35)     # short clips offer fewer than 24 misaligned ones
 
 
+def test_motion_looks_for_sound_as_sound_looks_for_motion():
+    clip, step = batch_of()
+    random = torch.Generator().manual_seed(1)
+    one, other = (torch.nn.functional.normalize(torch.randn(55, 13, generator=random), dim=1) for _ in range(2))
+    for loss in (lambda *pair: info_nce(*pair, clip=clip, step=step, temperature=torch.tensor(0.07)).loss,
+                 lambda *pair: triplet(*pair, clip=clip, step=step, margin=0.3).loss):
+        assert loss(one, other).item() == pytest.approx(loss(other, one).item(), rel=1e-5)
+
+
 def test_negatives_count_as_48_half_of_them_misaligned():
     clip, step = batch_of(clips=3, windows=31)
     weights = negative_weights(clip, step).exp()
