@@ -137,6 +137,18 @@ def test_predictions_are_about_the_persons_own_face():
     assert abs(float((wide - plain)[:, 0].mean()) - 3) < 1.5
 
 
+def test_validation_tells_the_mouths_error_and_how_much_moves():
+    """Of a learner that says nothing: its mouths are those at rest, with the usual expression, and do not move."""
+    model, val = lively(), clips(2, seed=9)
+    with torch.no_grad():
+        for numbers in model.out.parameters():
+            numbers.zero_()
+    settings = load_config(ExpressionTrainSettings, stage="expression", preset="tiny")
+    told = ExpressionTask(settings, clips(), val).metrics(model, step=0)
+    mouths = [(one.rest + model.middle - one.faces).unflatten(1, (68, 3))[:, 48:, :2].norm(dim=-1).mean() for one in val]
+    assert told == {"lmd": pytest.approx(float(sum(mouths) / 2), rel=1e-4), "spread": pytest.approx(0, abs=1e-5)}
+
+
 @pytest.mark.parametrize("sound, size", [("rows", 1), ("rows", 7), ("wave", 5)])
 def test_streamed_equals_whole(sound, size):
     settings = dict(sound="wave", channels=(3, 3, 3), kernel=21) if sound == "wave" else {}

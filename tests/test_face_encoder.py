@@ -15,6 +15,7 @@ from headsync.experiment import Trainer, load_config, load_weights, read_log, sa
 from headsync.landmarks import GROUPS, LandmarkSequence, canonical_face, head_pose
 from headsync.media import VideoWriter
 from headsync.metrics.verification import pair_cosines, verify
+from render_stage.identity import training
 from render_stage.identity.data import (
     NOBODY,
     AugmentationSettings,
@@ -35,7 +36,15 @@ from render_stage.identity.face_encoder import (
     seen_picture,
     view_matrix,
 )
-from render_stage.identity.training import EncoderTask, EncoderTrainSettings, identity_loss, save_encoder, train_encoder
+from render_stage.identity.training import (
+    Answers,
+    EncoderTask,
+    EncoderTrainSettings,
+    encoder_figures,
+    identity_loss,
+    save_encoder,
+    train_encoder,
+)
 from render_stage.nn.perceptual import PerceptualLoss
 
 TINY = load_config(EncoderTrainSettings, stage="encoder", preset="tiny")
@@ -234,6 +243,19 @@ def test_pairs_are_of_two_clips_or_a_second_apart():
     person, clip, frame = np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 2]), np.array([0, 24, 25, 3, 3])
     pairs = pair_cosines(embeddings, person, clip, frame)
     assert len(pairs.genuine) == 4 and len(pairs.other_clip) == 3 and len(pairs.impostor) == 4
+
+
+def test_what_selects_weights_is_verification_less_a_twentieth_of_the_landmark_error(monkeypatch):
+    """On pairs of two clips where there are any, else on those of one clip a second apart."""
+    embeddings = np.eye(3)[[0, 1, 0, 2, 2]]
+    faces = SimpleNamespace(person=np.array([0, 0, 0, 1, 1]), clip=np.array([0, 0, 1, 2, 2]), frame=np.array([0, 50, 0, 0, 50]))
+    answers = Answers(embeddings, np.array([1.0, 1, 1, 2, 5]), np.array([3.0, 3, 3, 3, 8]))
+    monkeypatch.setattr(training, "encoder_answers", lambda *_: answers)
+    told = encoder_figures(None, faces)     # genuine: 1 and 0 of two clips, 0 and 1 of one; impostors: 0
+    assert told["roc_area"] == pytest.approx(0.75) and told["genuine"] == pytest.approx(0.5) and told["impostor"] == 0
+    assert told["landmark_px"] == 2 and told["turn_deg"] == 4 and told["score"] == pytest.approx(0.75 - 2 / 20)
+    apart = encoder_figures(None, SimpleNamespace(**vars(faces) | {"clip": np.array([0, 0, 0, 2, 2])}))
+    assert apart["genuine"] == pytest.approx(1 / 3) and apart["roc_area"] == pytest.approx(2 / 3)     # 0, 0 and 1
 
 
 def clip_row(name, identity, split="train", frames=13):

@@ -8,9 +8,10 @@ import torch
 
 from headsync.commands.program import main
 from headsync.experiment import Trainer, load_checkpoint, load_config
-from headsync.landmarks import canonical_face, smooth
+from headsync.landmarks import canonical_face, flip, rotation_matrix, smooth
+from headsync.landmarks.motion import head_track
 from landmark_stage import HeadReference, load_head_motion, stream_heads
-from landmark_stage.head_motion.data import HeadClip, HeadMaterialSettings, draw_heads, stretch
+from landmark_stage.head_motion.data import MIRRORED, HeadClip, HeadMaterialSettings, draw_heads, read_head_clips, stretch
 from landmark_stage.head_motion.generate import HeadStream, person_of
 from landmark_stage.head_motion.network import (
     NUMBERS,
@@ -23,7 +24,7 @@ from landmark_stage.head_motion.network import (
 from landmark_stage.head_motion.statistics import band_amplitudes, discriminator_statistics, masked_deviation, motion_hints
 from landmark_stage.head_motion.tones import TONES_HZ, ToneSource
 from landmark_stage.head_motion.train import HeadMotionTask, HeadTrainSettings
-from landmark_stage.head_motion.validate import head_distances, mirrored_loop, repeated_last, stretches_of
+from landmark_stage.head_motion.validate import HeadValidator, head_distances, mirrored_loop, repeated_last, stretches_of
 from tests.talking import made_up_people, write_corpus
 
 SMALL = dict(rows_per_frame=1, planes=(2, 2), pooled=7, sound_hidden=5, features=5, motion_hidden=5, reference=7)
@@ -203,6 +204,35 @@ def test_real_motion_is_at_no_distance():
     assert max(head_distances([batch.real], batch)) < 1e-4 < min(head_distances([0 * batch.real], batch))
     with pytest.raises(ValueError, match="no clip has the 128 frames"):
         stretches_of(clips(frames=100), lively())
+
+
+def test_what_selects_weights_is_the_sum_of_four_gaps():
+    """The Fréchet distance and the error of the mean prediction are told beside it."""
+    told = HeadValidator(clips(), seeds=(1,)).figures(lively())
+    assert told["distance"] == pytest.approx(sum(told[name] for name in ("mean", "deviation", "speed", "spectrum")), rel=1e-6)
+    assert min(told.values()) > 0 and {"frechet", "error"} < set(told)
+
+
+def test_sound_and_head_of_a_late_clip_are_put_in_sync(tmp_path):
+    corpus = write_corpus(tmp_path / "c", {"train": made_up_people(2, 131)})
+    late = corpus._replace(clips=(corpus.clips[0]._replace(av_offset=3), corpus.clips[1]._replace(av_offset=-2)))
+    whole, moved = read_head_clips(corpus, "train"), read_head_clips(late, "train")
+    assert [len(one.head) for one in moved] == [128, 129]
+    assert torch.equal(moved[0].sound, whole[0].sound[12:]) and torch.equal(moved[1].sound, whole[1].sound[:-8])
+    inner = slice(10, 110)      # smoothing reaches five frames
+    for one, other, start in zip(moved, whole, (0, 2)):
+        apart = (one.head[inner] - other.head[10 + start : 110 + start])
+        assert (apart - apart.mean(0)).abs().max() < 0.01 * other.head.std(0).max()
+
+
+def test_a_mirrored_head_is_the_head_of_the_mirrored_face():
+    face = canonical_face() - canonical_face().mean(0)
+    face = (face + flip(face) - (1, 0, 0)) / 2                                          # as like its mirror image as can be
+    turns = rotation_matrix(0.3 * heads(31)[:, :3].numpy())
+    points = 128 + face @ np.swapaxes(turns, 1, 2) + 9 * heads(31, seed=2)[:, None, :3].numpy()
+    one, other = (head_track(np.asarray(shown, np.float32)) for shown in (points, 256 * flip(points / 256)))
+    apart = (other - other.mean(0)) - np.array(MIRRORED) * (one - one.mean(0))
+    assert np.abs(apart).max() < 0.05 * (one.std(0).min() + 0.02) + 0.01
 
 
 def test_wrong_settings_are_one_line():
