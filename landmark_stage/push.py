@@ -15,9 +15,9 @@ from headsync.media import FeatureStream
 
 
 class Maker(Protocol):
-    """What differs: how frames are made of what is heard, each as soon as it can be known."""
+    """What differs: how frames are made from audio, each as soon as its look-ahead is there."""
 
-    def push(self, heard: Tensor) -> Tensor:
+    def push(self, audio: Tensor) -> Tensor:
         """The frames (t, ...) that can be made after feature rows (4n, F), or samples (640 n,), more."""
 
     def finish(self) -> Tensor:
@@ -25,7 +25,7 @@ class Maker(Protocol):
 
 
 class WholeFrames:
-    """What a network of samples hears: the samples themselves, in whole video frames, the last filled up with zeros."""
+    """The input of a network that takes samples: the samples themselves, in whole video frames, the last filled up with zeros."""
 
     def __init__(self) -> None:
         self._held = np.zeros(0, np.float32)
@@ -46,33 +46,33 @@ class WholeFrames:
 
 def whole_frames(waveform: np.ndarray) -> np.ndarray:
     """The samples (640 T,) float32 of a waveform (N,), filled up with zeros."""
-    ear = WholeFrames()
-    return np.concatenate([ear.push(waveform), ear.finish()])
+    frames = WholeFrames()
+    return np.concatenate([frames.push(waveform), frames.finish()])
 
 
 class PushStream:
-    """A maker that is given samples: it hears them as its network does, on its network's device.
+    """A maker that is given samples: they become its network's input, on its network's device.
 
     What comes out does not depend on how the samples are cut, and memory does not grow.
     """
 
     def __init__(self, maker: Maker, *, level: media.Level | None, device: torch.device):
-        """`level` is the sound's, by which its rows are made; None for makers that hear samples."""
+        """`level` is the sound's, by which its rows are made; None for makers that take samples."""
         self.maker, self.device = maker, device
-        self._ear = WholeFrames() if level is None else FeatureStream(level)
+        self._input = WholeFrames() if level is None else FeatureStream(level)
 
     def push(self, samples: np.ndarray) -> Tensor:
         """The frames (t, ...), on the CPU, that can be made after samples (n,) of 16 kHz more."""
-        return self.maker.push(self._heard(self._ear.push(samples))).cpu()
+        return self.maker.push(self._on_device(self._input.push(samples))).cpu()
 
     def finish(self) -> Tensor:
         """The last frames (t, ...)."""
-        left = self._ear.finish()
-        made = [self.maker.push(self._heard(left))] if len(left) else []
+        left = self._input.finish()
+        made = [self.maker.push(self._on_device(left))] if len(left) else []
         return torch.cat([*made, self.maker.finish()]).cpu()
 
-    def _heard(self, heard: np.ndarray) -> Tensor:
-        return torch.from_numpy(heard).to(self.device)
+    def _on_device(self, audio: np.ndarray) -> Tensor:
+        return torch.from_numpy(audio).to(self.device)
 
 
 def pushed(stream: PushStream, blocks: Iterable[np.ndarray]) -> Iterator[Tensor]:

@@ -168,11 +168,11 @@ def shown_frames(frames: int, sound: media.Sound | None) -> int:
     """
     if sound is None:
         return frames
-    heard = sound.frames
-    if abs(heard - frames) > AUDIO_SLACK_FRAMES:
-        raise ValueError(f"{sound.path} lasts {heard} frames ({heard / media.FPS:.2f} s) but the sequence has {frames}; give "
+    length = sound.frames
+    if abs(length - frames) > AUDIO_SLACK_FRAMES:
+        raise ValueError(f"{sound.path} lasts {length} frames ({length / media.FPS:.2f} s) but the sequence has {frames}; give "
                          "the sound that the sequence was made from, or make the sequence from this sound")
-    return heard
+    return length
 
 
 def canvas_frames(source: str | Path, crop: Crop) -> Iterator[np.ndarray]:

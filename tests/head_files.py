@@ -17,7 +17,7 @@ from landmark_stage.expression.network import Expression, ExpressionSettings
 from landmark_stage.head_motion.network import HeadMotion, HeadMotionSettings
 from landmark_stage.ms_sync.audio_pyramid import AudioPyramidSettings
 
-FRAMES, HEARD = 61, 57      # of a pose and of the sound
+FRAMES, AUDIO_FRAMES = 61, 57      # of a pose and of the sound
 
 
 def turning(frames: int = FRAMES, *, hidden: tuple[int, ...] = ()) -> LandmarkSequence:
@@ -33,7 +33,7 @@ def turning(frames: int = FRAMES, *, hidden: tuple[int, ...] = ()) -> LandmarkSe
 def write_head_files(folder: Path) -> Path:
     """The folder, with everything in it; the heads that are learned from those weights move, and by little."""
     random = np.random.default_rng(1)
-    write_flac(folder / "a.flac", (0.1 * random.standard_normal(640 * HEARD)).astype(np.float32))
+    write_flac(folder / "a.flac", (0.1 * random.standard_normal(640 * AUDIO_FRAMES)).astype(np.float32))
     turning().save(folder / "pose.npz")
     turning(hidden=(5, 6, 11)).save(folder / "gaps.npz")
     turning(40).save(folder / "short.npz")

@@ -61,7 +61,7 @@ def step(adversary, fake, real, seed=1, observed=OBSERVED):
     return adversary.step(fake, real, *given(real, seed, observed))
 
 
-def heard(adversary, fake, real, observed=OBSERVED):
+def generator_terms(adversary, fake, real, observed=OBSERVED):
     return adversary.loss(fake, real, *given(real, observed=observed))
 
 
@@ -231,7 +231,7 @@ def test_a_generator_gets_gradients_at_every_frame_and_leaves_the_discriminators
     adversary.discriminator.zero_grad()
     before = copy.deepcopy(adversary.discriminator.state_dict())
     fake.requires_grad_()
-    losses = heard(adversary, fake, real)
+    losses = generator_terms(adversary, fake, real)
     assert list(losses) == ["frame", "sequence", "joint"]
     for loss in losses.values():
         gradient = torch.autograd.grad(loss, fake, retain_graph=True)[0]
@@ -250,11 +250,11 @@ def test_a_generator_gets_gradients_at_every_frame_and_leaves_the_discriminators
 def test_going_along_the_gradient_fools_the_discriminators(precision, training_seed, learnt):
     adversary, (fake, real) = copy.deepcopy(taught(precision, training_seed)[0]), clips(seed=99 + training_seed)
     moved = fake.clone().requires_grad_()
-    told = heard(adversary, moved, real)
+    told = generator_terms(adversary, moved, real)
     sum(told.values()).backward()
-    after = heard(adversary, fake - 1e-3 * moved.grad / moved.grad.norm(), real)
+    after = generator_terms(adversary, fake - 1e-3 * moved.grad / moved.grad.norm(), real)
     assert sum(after.values()) < sum(told.values())
-    truth = heard(adversary, real, real)
+    truth = generator_terms(adversary, real, real)
     for term in told:
         learnt(f"{term}, real above fake", (told[term] - truth[term]).item(), above=1)
 
@@ -264,7 +264,7 @@ def test_any_term_can_be_left_out(terms):
     adversary, (fake, real) = adversary_of(terms=terms), clips()
     told = step(adversary, fake, real)
     assert {name.split("_")[0] for name in told} == {*terms, "discriminator"}
-    assert set(heard(adversary, fake, real)) == set(terms)
+    assert set(generator_terms(adversary, fake, real)) == set(terms)
     assert set(adversary.discriminator.terms) == set(terms)
 
 
@@ -284,7 +284,7 @@ def test_one_observed_frame_and_half_precision_are_enough():
     adversary, (fake, real) = adversary_of(), clips()
     with torch.autocast("cpu", torch.bfloat16):
         told = step(adversary, fake, real, observed=1)
-        losses = heard(adversary, fake, real, observed=1)
+        losses = generator_terms(adversary, fake, real, observed=1)
     assert all(abs(value) < 10 for value in told.values()) and {loss.dtype for loss in losses.values()} == {torch.float32}
 
 

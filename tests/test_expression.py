@@ -37,7 +37,7 @@ def clips(count=5, frames=61, seed=0):
     return made
 
 
-def lively(**settings):
+def noisy(**settings):
     """A measured model with random weights, and batch norms that have seen something."""
     torch.manual_seed(1)
     model = Expression(ExpressionSettings(**(SMALL | settings)))
@@ -48,7 +48,7 @@ def lively(**settings):
 
 
 def test_a_frame_hears_seven_frames_and_no_more():
-    model = lively().requires_grad_(True)
+    model = noisy().requires_grad_(True)
     sound = torch.randn(1, 4 * 37, 26, requires_grad=True)
     made = model(sound, torch.zeros(1, 3))
     assert made.shape == (1, 31, COMPONENTS)
@@ -58,21 +58,21 @@ def test_a_frame_hears_seven_frames_and_no_more():
 
 
 def test_dropout_is_off_at_test_time_and_on_in_training():
-    model, sound, shape = lively(dropout=0.5), torch.randn(1, 4 * 17, 26), torch.zeros(1, 3)
+    model, sound, shape = noisy(dropout=0.5), torch.randn(1, 4 * 17, 26), torch.zeros(1, 3)
     assert torch.equal(model(sound, shape), model(sound, shape))
     model.train()
     assert not torch.equal(model(sound, shape), model(sound, shape))
 
 
 def test_what_is_shown_moves_farther_than_what_is_expected():
-    model, sound, shape = lively(), torch.randn(2, 4 * 17, 26), torch.randn(2, 3)
+    model, sound, shape = noisy(), torch.randn(2, 4 * 17, 26), torch.randn(2, 3)
     expected, shown = model.faces(model(sound, shape)), model.spoken(sound, shape)
     torch.testing.assert_close(shown - shown.mean(1, keepdim=True), 1.3 * (expected - expected.mean(1, keepdim=True)),
                                atol=1e-3, rtol=1e-3)
 
 
 def test_components_are_orthonormal_and_give_faces_back():
-    people, model = clips(9), lively()
+    people, model = clips(9), noisy()
     measure(model, people)
     torch.testing.assert_close(model.basis @ model.basis.T, torch.eye(COMPONENTS), atol=1e-4, rtol=0)
     codes = torch.randn(5, COMPONENTS)
@@ -116,7 +116,7 @@ def test_noise_is_as_loud_as_it_says(decibels):
 
 
 def test_stretches_are_of_one_clip_and_hear_their_own_frames():
-    people, model = clips(4), lively()
+    people, model = clips(4), noisy()
     material = ExpressionMaterialSettings(frames=13, noisy=0.0, loudness=0.0, any_rest=0.0, flip=0.0)
     batch = draw_expressions(people, 7, model, settings=material, generator=torch.Generator().manual_seed(1))
     assert batch.sound.shape == (7, 4 * 19, 26) and batch.real.shape == (7, 13, 204)
@@ -130,7 +130,7 @@ def test_stretches_are_of_one_clip_and_hear_their_own_frames():
 
 
 def test_predictions_are_about_the_persons_own_face():
-    model, one = lively(), clips(1)[0]
+    model, one = noisy(), clips(1)[0]
     plain = predicted_faces(model, one)
     wide = predicted_faces(model, one, one.rest + 3 * torch.eye(204)[0])
     assert plain.shape == one.faces.shape and mouth_error(plain, plain) == 0
@@ -152,7 +152,7 @@ def test_validation_tells_the_mouths_error_and_how_much_moves():
 @pytest.mark.parametrize("sound, size", [("rows", 1), ("rows", 7), ("wave", 5)])
 def test_streamed_equals_whole(sound, size):
     settings = dict(sound="wave", channels=(3, 3, 3), kernel=21) if sound == "wave" else {}
-    model = lively(**settings)
+    model = noisy(**settings)
     stream = torch.randn(640 * 43) if sound == "wave" else -8 + torch.randn(4 * 43, 26)
     rest, per_frame = torch.from_numpy(canonical_face()).flatten(), model.per_frame
 
@@ -170,12 +170,12 @@ def test_a_face_speaks_and_its_head_stands_still():
     waveform = np.random.default_rng(1).standard_normal(640 * 53 + 7).astype(np.float32) * 0.1
     start = start_face()
     start = start.replace(points=(1.4 * start.points @ rotation_matrix([0.1, 0.3, 0.0]).T).astype(np.float32))
-    made = generate_expression(waveform, start, model=lively())
+    made = generate_expression(waveform, start, model=noisy())
     assert len(made) == 54 and np.array_equal(made.points[0], start.points[0])
     moved = np.abs(made.points - start.points[0])
     mouth, rigid = moved[:, 48:].max(), moved[:, list(RIGID17)].max()
     assert mouth > 1 > rigid
-    blocks = np.concatenate(list(stream_expression(waveform, start, model=lively(), block_frames=7)))
+    blocks = np.concatenate(list(stream_expression(waveform, start, model=noisy(), block_frames=7)))
     np.testing.assert_allclose(blocks, made.points, atol=1e-3)
 
 

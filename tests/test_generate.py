@@ -27,7 +27,7 @@ from landmark_stage.ms_sync.audio_pyramid import AudioPyramidSettings
 SMALL = dict(widen=1, coordinate=11, audio=AudioPyramidSettings((5, 7, 7), 7), hidden=13, trunk=(17, 11), expansion=1)
 
 
-def lively(dims=3, noise=3):
+def noisy(dims=3, noise=3):
     """A generator with large random weights: it moves, and forgets slowly."""
     torch.manual_seed(1)
     generator = Generator(GeneratorSettings(dims=dims, noise=noise, head_noise=0.0, directions=0, head_spring=0.05,
@@ -46,7 +46,7 @@ def sound(samples, seed=1):
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    generator = lively()
+    generator = noisy()
     return save_weights(tmp_path_factory.mktemp("weights") / "generator.safetensors", generator.state_dict(),
                         config={"generator": config_dict(generator.settings)})
 
@@ -54,7 +54,7 @@ def weights(tmp_path_factory):
 @pytest.mark.parametrize("dims", [2, 3])
 @pytest.mark.parametrize("size", [1, 7, 25, 400])
 def test_streamed_equals_whole(size, dims):
-    generator, waveform = lively(dims), sound(640 * 131 + 17)
+    generator, waveform = noisy(dims), sound(640 * 131 + 17)
     whole = generate_landmarks(waveform, generator=generator).points
     blocks = list(stream_landmarks(waveform, generator=generator, block_frames=size))
     assert {len(block) for block in blocks[:-1]} <= {size} and 0 < len(blocks[-1]) <= size
@@ -63,7 +63,7 @@ def test_streamed_equals_whole(size, dims):
 
 
 def test_live_sound_gives_frames_once_the_look_ahead_is_heard():
-    generator, waveform = lively(), sound(640 * 61)
+    generator, waveform = noisy(), sound(640 * 61)
     heard = []
 
     def live():
@@ -85,17 +85,17 @@ def test_live_sound_gives_frames_once_the_look_ahead_is_heard():
 
 @pytest.mark.parametrize("samples, frames", [(1, 1), (160, 1), (640, 1), (641, 2), (640 * 37 - 1, 37), (640 * 37, 37)])
 def test_every_sound_has_its_frames(samples, frames):
-    sequence = generate_landmarks(sound(samples), generator=lively())
+    sequence = generate_landmarks(sound(samples), generator=noisy())
     assert len(sequence) == frames and sequence.visible.all() and sequence.fps == 25
     assert np.array_equal(sequence.points[0], canonical_face())
 
 
 def test_silence_is_sound_too():
-    assert len(generate_landmarks(np.zeros(6400, np.float32), generator=lively())) == 10
+    assert len(generate_landmarks(np.zeros(6400, np.float32), generator=noisy())) == 10
 
 
 def test_seeds_are_kept():
-    generator, waveform = lively(), sound(640 * 41)
+    generator, waveform = noisy(), sound(640 * 41)
     one, again, other = (generate_landmarks(waveform, generator=generator, control=MotionControl(seed=seed)).points
                          for seed in (5, 5, 6))
     assert np.array_equal(one, again) and np.abs(one - other).max() > 0.1
@@ -108,13 +108,13 @@ def test_motion_starts_at_any_face_on_any_canvas():
     start = start_face()
     points = (start.points * 1.3 + [11, 7, 0]).astype(np.float32)
     start = start.replace(points=points, size=(391, 391), crop=(3.0, 5.0, 394.0, 396.0))
-    sequence = generate_landmarks(sound(640 * 23), start, generator=lively())
+    sequence = generate_landmarks(sound(640 * 23), start, generator=noisy())
     assert np.array_equal(sequence.points[0], points[0]) and sequence.size == (391, 391) and sequence.crop == start.crop
 
 
 def test_heads_can_be_held_still():
     waveform = sound(640 * 61)
-    free, held = (generate_landmarks(waveform, generator=lively(), control=MotionControl(head_scale=scale)).points
+    free, held = (generate_landmarks(waveform, generator=noisy(), control=MotionControl(head_scale=scale)).points
                   for scale in (1.0, 0.0))
     assert motion_statistics(held).rotation_deg.max() < 1e-3 < motion_statistics(free).rotation_deg.max()
 

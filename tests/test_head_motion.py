@@ -30,7 +30,7 @@ from tests.talking import made_up_people, write_corpus
 SMALL = dict(rows_per_frame=1, planes=(2, 2), pooled=7, sound_hidden=5, features=5, motion_hidden=5, reference=7)
 
 
-def lively(**settings):
+def noisy(**settings):
     """A model with random weights everywhere, so that everything that can matter does."""
     torch.manual_seed(1)
     model = HeadMotion(HeadMotionSettings(**(SMALL | dict(tones=True, hints=True) | settings))).eval()
@@ -72,7 +72,7 @@ def test_statistics_know_a_swing_and_leave_padding_out():
 
 
 def test_padding_changes_no_code_and_no_prediction():
-    model, motion, sound = lively(), heads(61)[None], torch.randn(1, 61, 104)
+    model, motion, sound = noisy(), heads(61)[None], torch.randn(1, 61, 104)
     short = Reference(motion[:, :53], sound[:, :53], torch.tensor([53]))
     padded = Reference(torch.cat([motion[:, :53], 9 + motion[:, 53:]], 1), torch.cat([sound[:, :53], 0 * sound[:, 53:]], 1),
                        torch.tensor([53]))
@@ -81,19 +81,19 @@ def test_padding_changes_no_code_and_no_prediction():
 
 
 def test_the_reference_writes_the_output_layer():
-    model, sound = lively(), torch.randn(1, 37, 104)
+    model, sound = noisy(), torch.randn(1, 37, 104)
     one, other = (Reference(heads(64, seed=seed)[None], torch.zeros(1, 64, 104), torch.tensor([64])) for seed in (1, 2))
     written = [model.write(model.encode(reference)) for reference in (one, other)]
     assert (written[0].weights - written[1].weights).abs().max() > 1e-3
-    heard = model.sound(sound)
-    torch.testing.assert_close(model.predict(written[0], heard), heard @ written[0].weights + written[0].bias)
+    audio = model.sound(sound)
+    torch.testing.assert_close(model.predict(written[0], audio), audio @ written[0].weights + written[0].bias)
     louder = one._replace(motion=3 * one.motion)
     ratio = model.write(model.encode(louder)).tones.norm() / written[0].tones.norm()
     assert 1.5 < ratio < 5      # larger swings are answered by larger tones, before any training
 
 
 def test_predictions_go_on_from_the_last_pose():
-    model, reference = lively(), Reference(heads(64)[None], torch.zeros(1, 64, 104), torch.tensor([64]))
+    model, reference = noisy(), Reference(heads(64)[None], torch.zeros(1, 64, 104), torch.tensor([64]))
     source = ToneSource(generator=torch.Generator().manual_seed(3))
     made = trajectories(model, reference, torch.randn(1, 97, 104), source)
     for motion in made:
@@ -129,7 +129,7 @@ def test_of_many_draws_the_one_that_goes_on_best_is_taken():
 
 @pytest.mark.parametrize("size", [1, 7, 50])
 def test_streamed_equals_whole(size):
-    model, sound = lively(), rows(83)
+    model, sound = noisy(), rows(83)
     person = person_of(model, HeadReference(turning(70)))
 
     def made(step):
@@ -148,13 +148,13 @@ def turning(frames, seed=1):
 
 
 def test_frames_come_once_their_sound_is_in():
-    stream = HeadStream(lively(), person_of(lively(), None), generator=torch.Generator())
+    stream = HeadStream(noisy(), person_of(noisy(), None), generator=torch.Generator())
     counts = [len(stream.push(rows(1, k))) for k in range(11)]
     assert counts == [0] * 5 + [1] * 6 and len(stream.finish()) == 5
 
 
 def test_heads_of_a_waveform_are_seeded_and_personal():
-    waveform, model = np.random.default_rng(1).standard_normal(640 * 61).astype(np.float32) * 0.1, lively()
+    waveform, model = np.random.default_rng(1).standard_normal(640 * 61).astype(np.float32) * 0.1, noisy()
 
     def made(**how):
         return np.concatenate(list(stream_heads(waveform, canonical_face(), model=model, **how)))
@@ -169,7 +169,7 @@ def test_heads_of_a_waveform_are_seeded_and_personal():
 
 
 def test_batches_hold_a_reference_and_what_came_after_it():
-    model, material = lively(), HeadMaterialSettings(flip=0.0)
+    model, material = noisy(), HeadMaterialSettings(flip=0.0)
     batch = draw_heads(clips(), 11, model, settings=material, generator=torch.Generator().manual_seed(1))
     for number in range(11):
         n, T = int(batch.reference.lengths[number]), int(batch.lengths[number])
@@ -178,7 +178,7 @@ def test_batches_hold_a_reference_and_what_came_after_it():
         assert not batch.real[number, T:].any() and not batch.reference.motion[number, n:].any()
         step = (batch.real[number, 0] - batch.reference.motion[number, n - 1]).abs().max()
         assert step < 1.5       # the next frame, not any other
-    one = stretch(clips()[1], 5, 50, 60, model, deaf=True)
+    one = stretch(clips()[1], 5, 50, 60, model, drop_audio=True)
     assert not one.sound.any() and one.reference.sound.any()
 
 
@@ -200,10 +200,10 @@ def test_baselines_are_what_they_say():
 
 
 def test_real_motion_is_at_no_distance():
-    batch = stretches_of(clips(frames=230), lively(), frames=160)
+    batch = stretches_of(clips(frames=230), noisy(), frames=160)
     assert max(head_distances([batch.real], batch)) < 1e-4 < min(head_distances([0 * batch.real], batch))
     with pytest.raises(ValueError, match="no clip has the 128 frames"):
-        stretches_of(clips(frames=100), lively())
+        stretches_of(clips(frames=100), noisy())
 
 
 def test_what_selects_weights_is_the_sum_of_four_gaps():

@@ -14,11 +14,11 @@ from headsync.landmarks.motion import head_track, lid_closures
 from headsync.landmarks.quality import lip_opening
 from render_stage import read_references
 from tests.face_files import PORTRAIT, blank, shaking, write_video
-from tests.head_files import HEARD, turning, write_head_files
+from tests.head_files import AUDIO_FRAMES, turning, write_head_files
 
 FIT = list(RIGID17)
-ENDS = HEARD // 4       # frames of transition of so short a motion
-INSIDE = slice(ENDS, HEARD - ENDS)
+ENDS = AUDIO_FRAMES // 4       # frames of transition of so short a motion
+INSIDE = slice(ENDS, AUDIO_FRAMES - ENDS)
 
 
 class Watching:
@@ -124,7 +124,7 @@ def turned(points, others):
     ["--head-motion", "blinking.npz", "--head-scale", "0.7", "--lip-scale", "0.5", "--blink", "video"]])
 def test_the_three_commands_move_faces_alike(small, tmp_path, folder, argv):
     ours, spoken, shown = (motion_of(command, small, tmp_path, *argv) for command in ALL)
-    assert len(ours) == HEARD and np.array_equal(ours, spoken) and np.array_equal(ours, shown)
+    assert len(ours) == AUDIO_FRAMES and np.array_equal(ours, spoken) and np.array_equal(ours, shown)
     assert np.abs(ours - LandmarkSequence.load(folder / "plain.npz").points).max() > 0.3
 
 
@@ -140,9 +140,9 @@ def test_still_heads_stand_still(made):
 
 def test_copied_heads_follow_their_source(made):
     copied, source = made("--head-motion", "pose.npz", "--blink", "off"), turning().points
-    assert turned(copied[INSIDE], source[:HEARD][INSIDE]).max() < 1 < 5 < turned(copied[:1].repeat(61, 0), source).max()
+    assert turned(copied[INSIDE], source[:AUDIO_FRAMES][INSIDE]).max() < 1 < 5 < turned(copied[:1].repeat(61, 0), source).max()
     place = copied[:, FIT].mean(1) - copied[0, FIT].mean(0)
-    wanted = source[:HEARD, FIT].mean(1) - np.median(source[:, FIT].mean(1), 0)
+    wanted = source[:AUDIO_FRAMES, FIT].mean(1) - np.median(source[:, FIT].mean(1), 0)
     assert np.abs(place - wanted)[INSIDE, :2].max() < 2
 
 
@@ -229,6 +229,6 @@ def test_learned_heads_need_a_sound_as_long_as_the_motion(tmp_path, capsys, fold
     assert main(["render", *argv, "--landmarks", "plain.npz"]) == 2
     assert "follows the sound; give --audio" in capsys.readouterr().err
     sequence = LandmarkSequence.load(folder / "plain.npz")
-    for frames, code in ((HEARD + 1, 0), (HEARD - 1, 0), (HEARD + 9, 2)):
+    for frames, code in ((AUDIO_FRAMES + 1, 0), (AUDIO_FRAMES - 1, 0), (AUDIO_FRAMES + 9, 2)):
         sequence.held(frames).save(tmp_path / "m.npz")
         assert main(["render", *argv, "--landmarks", str(tmp_path / "m.npz"), "--audio", "a.flac"]) == code

@@ -39,15 +39,15 @@ def check_inputs(sounds: Sequence[Path | str], pictures: Sequence[Path | str] = 
     `of` is the option that names the pictures. Of several sounds none is looked at: one that is bad must not keep the
     others. Sequences among the pictures are not looked at either.
     """
-    heard = [one for one in sounds if one is not None]
-    heard = heard if len(heard) == 1 else []
+    sounds_given = [one for one in sounds if one is not None]
+    sounds_given = sounds_given if len(sounds_given) == 1 else []
     seen = [one for one in pictures if one is not None and Path(one).suffix != ".npz"]
-    held = {one: contents(one) for one in [*heard, *seen]}
-    deaf = [one for one in heard if "sound" not in held[one]]
+    held = {one: contents(one) for one in [*sounds_given, *seen]}
+    soundless = [one for one in sounds_given if "sound" not in held[one]]
     blind = [one for one in seen if "pictures" not in held[one]]
-    if deaf and "pictures" in held[deaf[0]] and any("sound" in held[one] for one in blind):
-        raise ValueError(f"--audio {deaf[0]} holds only pictures and {of} {blind[0]} only sound; swap them")
-    for path, option, wanted in [*((one, "--audio", "sound") for one in deaf), *((one, of, "pictures") for one in blind)]:
+    if soundless and "pictures" in held[soundless[0]] and any("sound" in held[one] for one in blind):
+        raise ValueError(f"--audio {soundless[0]} holds only pictures and {of} {blind[0]} only sound; swap them")
+    for path, option, wanted in [*((one, "--audio", "sound") for one in soundless), *((one, of, "pictures") for one in blind)]:
         raise ValueError(f"{option} {path} holds {HAS[''.join(sorted(held[path]))]}; give a file with {wanted}")
 
 

@@ -37,8 +37,8 @@ def raised_signals() -> Iterator[None]:
             first_s[:] = [time.monotonic()]
             raise Ended(number)
 
-    heard = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, told) for number in heard}
+    listening = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, told) for number in listening}
     try:
         yield
     finally:

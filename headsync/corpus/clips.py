@@ -155,30 +155,30 @@ def _write_clip(source: Source, track: Track, run: tuple[int, int], size: tuple[
     if track.mesh is not None:
         mesh = to_canvas(fill_gaps(track.mesh[inside], visible), crop, settings.canvas_px).astype(np.float16)
         save_array(out / "mesh" / f"{name}.npy", mesh)
-    heard = _write_sound(audio, start, sequence, out, name, settings)
+    sound = _write_sound(audio, start, sequence, out, name, settings)
     opening = lip_opening(points)
     clip = Clip(clip=name, identity=source.identity, split=source.split, frames=len(points), source=source.relative,
                 start_s=start / media.FPS, has_audio=audio is not None, av_offset=0,
                 face_rate=round(float(visible.mean()), 4), face_height_px=round(_face_height(track, *run), 1),
-                rival=round(track.shot.rival, 3), lip_audio_corr=round(heard.agreement.correlation, 3),
-                lip_audio_lag=heard.agreement.lag_frames, audio_dbfs=round(heard.level_dbfs, 1),
+                rival=round(track.shot.rival, 3), lip_audio_corr=round(sound.agreement.correlation, 3),
+                lip_audio_lag=sound.agreement.lag_frames, audio_dbfs=round(sound.level_dbfs, 1),
                 lip_range=round(float(np.subtract(*np.percentile(opening, (95, 5)))), 4))
     return Cut(clip, start, crop)
 
 
-class _Heard(NamedTuple):
+class _Sound(NamedTuple):
     agreement: LipAudio
     level_dbfs: float
 
 
 def _write_sound(audio: AudioSpans | None, start: int, sequence: LandmarkSequence, out: Path, name: str,
-                 settings: PreprocessSettings) -> _Heard:
+                 settings: PreprocessSettings) -> _Sound:
     if audio is None:
-        return _Heard(LipAudio(0.0, 0), level_dbfs(np.zeros(0)))
+        return _Sound(LipAudio(0.0, 0), level_dbfs(np.zeros(0)))
     waveform = media.quantised(audio.read(start, len(sequence)))    # as in the FLAC: features can be made again
     media.write_flac(out / "audio" / f"{name}.flac", waveform)
     save_array(out / "features" / f"{name}.npy", media.extract_features(waveform, kind=settings.features))
-    return _Heard(lip_audio_agreement(sequence.points, waveform), level_dbfs(waveform))
+    return _Sound(lip_audio_agreement(sequence.points, waveform), level_dbfs(waveform))
 
 
 def _write_pictures(path: Path, cuts: list[Cut], out: Path, settings: PreprocessSettings) -> None:

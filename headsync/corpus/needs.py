@@ -79,8 +79,8 @@ def _lacking(corpus: Corpus, need: Need, split: str, clips: Sequence[Clip], fram
 
 
 def _is_usable(corpus: Corpus, clip: Clip, need: Need) -> bool:
-    heard = (clip.has_audio or not need.sound) and (clip.sync != "unsure" or not need.synced)
-    return heard and (not need.mesh or (corpus.folder / "mesh" / f"{clip.clip}.npy").is_file())
+    has_sound = (clip.has_audio or not need.sound) and (clip.sync != "unsure" or not need.synced)
+    return has_sound and (not need.mesh or (corpus.folder / "mesh" / f"{clip.clip}.npy").is_file())
 
 
 def usable_frames(clip: Clip, need: Need) -> int:

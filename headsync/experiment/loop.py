@@ -158,8 +158,8 @@ def termination() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         asked.set()
 
-    heard = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, told) for number in heard}
+    listening = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, told) for number in listening}
     try:
         yield asked
     finally:

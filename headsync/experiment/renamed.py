@@ -12,6 +12,7 @@ KEYS = {
     "judge_rate": "discriminator.lr", "adversary.rate": "discriminator.lr", "adversary": "discriminator",
     "judged_from": "adversarial_from", "tremble": "landmark_jitter", "judge": "validation_syncers",
     "weights.judge": "weights.adversarial", "generator.sway": "generator.head_noise",
+    "material.deaf": "material.drop_audio", "material.deaf_reference": "material.drop_reference_audio",
 }
 # In weight files, by the model's key in the config: names of settings, and beginnings of tensors' names
 SETTINGS = {"generator": {"sway": "head_noise"}}

@@ -89,7 +89,7 @@ class Trainer:
             self._batches = iter(DataLoader(
                 Numbered(self.task.batch), sampler=range(self.steps, sys.maxsize), batch_size=None, collate_fn=as_it_is,
                 pin_memory=self.device.type == "cuda", num_workers=self.run.workers, prefetch_factor=2,
-                worker_init_fn=deaf_to_signals, multiprocessing_context=WORKERS_START))
+                worker_init_fn=ignore_signals, multiprocessing_context=WORKERS_START))
         return next(self._batches)
 
     @torch.no_grad()
@@ -137,7 +137,7 @@ def as_it_is(batch: Any) -> Any:
     return batch
 
 
-def deaf_to_signals(_: int) -> None:
+def ignore_signals(_: int) -> None:
     """Signals go to a whole group of processes, but it is the training that ends, saved, and its workers with it."""
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)

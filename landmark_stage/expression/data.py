@@ -65,13 +65,13 @@ def read_expressions(corpus: Corpus, split: str, *, sound: Literal["rows", "wave
         if len(one.sample.flat) < LEAST_FRAMES:
             continue
         faces = frontal_faces(256 * one.sample.flat.unflatten(1, (LANDMARKS, 3)).numpy())
-        heard = one.sample.rows
+        audio = one.sample.rows
         if sound == "wave":
             late = sure[one.name].av_offset
             waveform = read_audio(corpus.audio_path(sure[one.name]))[samples_for_frames(max(late, 0)) :]
-            heard = torch.from_numpy(pad_waveform(waveform, len(faces))[: samples_for_frames(len(faces))])
+            audio = torch.from_numpy(pad_waveform(waveform, len(faces))[: samples_for_frames(len(faces))])
         rest = torch.from_numpy(face_at_rest(faces))
-        clips.append(ExpressionClip(one.name, one.identity, torch.from_numpy(faces), rest, heard))
+        clips.append(ExpressionClip(one.name, one.identity, torch.from_numpy(faces), rest, audio))
     if not clips:
         raise ValueError(f"{corpus.folder} has no talking clip of {LEAST_FRAMES} frames in its {split} split")
     return clips
@@ -91,9 +91,9 @@ def measure(model: Expression, clips: Sequence[ExpressionClip]) -> None:
     model.shape_basis[: len(basis)].copy_(basis)
     model.shape_spread[: len(basis)].copy_(spread.clamp(min=1e-2))
     sound = torch.cat([one.sound for one in clips])
-    heard = audio_channels(sound[None], ChannelSettings())[0] if model.settings.sound == "rows" else sound[:, None]
-    model.sound_mean.copy_(heard.mean(0))
-    model.sound_scale.copy_(heard.std(0).clamp(min=1e-3))
+    audio = audio_channels(sound[None], ChannelSettings())[0] if model.settings.sound == "rows" else sound[:, None]
+    model.sound_mean.copy_(audio.mean(0))
+    model.sound_scale.copy_(audio.std(0).clamp(min=1e-3))
 
 
 def _principal(centred: Tensor, count: int) -> tuple[Tensor, Tensor]:

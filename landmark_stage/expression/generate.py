@@ -76,8 +76,8 @@ def stream_expression(audio: str | Path | np.ndarray | media.Sound, start: Landm
     if block_frames < 1:
         raise ValueError(f"a block holds at least 1 frame, got block_frames={block_frames}")
     start, model, sound = start or start_face(), model or load_expression(), media.open_sound(audio)
-    heard_too = reference is not None and reference.sound is not None
-    person = own_face(model, *_heard_reference(model, reference)) if heard_too else None
+    with_audio = reference is not None and reference.sound is not None
+    person = own_face(model, *_reference_audio(model, reference)) if with_audio else None
     stream = expression_stream(model, start, level=sound.level)
     return media.recut(spoken_faces(pushed(stream, sound.blocks(block_frames)), start, person), block_frames)
 
@@ -102,11 +102,11 @@ def own_face(model: Expression, faces: Tensor, sound: Tensor) -> Tensor:
     """
     rest = torch.from_numpy(face_at_rest(faces.numpy())).to(device_of(model))
     faces, sound = (one.to(device_of(model)) for one in (faces, sound))
-    heard = padded(model.standard_sound(sound)[None], model)
-    return (faces - model.spoken(heard, model.shape_code(rest[None]))[0]).mean(0).cpu()
+    features = padded(model.standard_sound(sound)[None], model)
+    return (faces - model.spoken(features, model.shape_code(rest[None]))[0]).mean(0).cpu()
 
 
-def _heard_reference(model: Expression, reference: HeadReference) -> tuple[Tensor, Tensor]:
+def _reference_audio(model: Expression, reference: HeadReference) -> tuple[Tensor, Tensor]:
     """Frontal faces (n, 3 L) and sound of a reference, cut to the shorter."""
     rows = model.settings.sound == "rows"
     sound = media.extract_features(reference.sound) if rows else whole_frames(reference.sound)

@@ -22,7 +22,7 @@ COMPONENTS = 20
 SIDE_FRAMES = 3             # of sound before and after a frame, in its window of seven
 SLOPE = 0.3
 SHAPE_LIMIT = 3.0           # deviations: faces farther from train people are drawn nearer
-LIVELINESS = 1.3            # of what is shown against what is expected, chosen on val: see docs/results.md
+GAIN = 1.3            # of what is shown against what is expected, chosen on val: see docs/results.md
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Expression(nn.Module):
 
         A mean prediction moves less than a face does, since what audio does not determine is averaged: under-articulated lips.
         """
-        return self.faces(LIVELINESS * self(sound, shape))
+        return self.faces(GAIN * self(sound, shape))
 
     def faces(self, components: Tensor) -> Tensor:
         """Expressions (..., 3 L), in canonical pixels, of standard components (..., P)."""

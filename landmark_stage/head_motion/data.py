@@ -28,8 +28,8 @@ class HeadMaterialSettings:
 
     reference: tuple[int, int] = (48, 96)       # frames, least and most
     driven: tuple[int, int] = (48, 96)
-    deaf_reference: float = 0.3                 # share of references whose sound is not given
-    deaf: float = 0.1                           # share whose driving sound is not given
+    drop_reference_audio: float = 0.3                 # share of references whose sound is not given
+    drop_audio: float = 0.1                           # share whose driving sound is not given
     flip: float = 0.5
     silent_clips: bool = True                   # clips without sound are material too
 
@@ -66,16 +66,16 @@ def read_head_clips(corpus: Corpus, split: str, *, sound: Literal["rows", "wave"
         if clip.frames < least_frames:
             continue
         points = corpus.landmarks(clip).points
-        heard = None
+        audio = None
         if clip.has_audio:
-            heard = torch.from_numpy(corpus.features(clip).copy())
-            moved = aligned(SyncSample(torch.from_numpy(points).flatten(1), heard), clip.av_offset)
-            points, heard = moved.flat.unflatten(1, (-1, 3)).numpy(), moved.rows
+            audio = torch.from_numpy(corpus.features(clip).copy())
+            moved = aligned(SyncSample(torch.from_numpy(points).flatten(1), audio), clip.av_offset)
+            points, audio = moved.flat.unflatten(1, (-1, 3)).numpy(), moved.rows
             if sound == "wave":
-                heard = _samples(read_audio(corpus.audio_path(clip)), clip.av_offset, len(points))
+                audio = _samples(read_audio(corpus.audio_path(clip)), clip.av_offset, len(points))
         if len(points) >= least_frames:
             head = torch.from_numpy(head_track(points, taps=SMOOTHING_TAPS)).float()
-            clips.append(HeadClip(clip.clip, clip.identity, head, heard))
+            clips.append(HeadClip(clip.clip, clip.identity, head, audio))
     if not clips:
         raise ValueError(f"{corpus.folder} has no clip of {least_frames} frames in its {split} split; head motion needs some")
     return clips
@@ -104,16 +104,16 @@ def _drawn(clip: HeadClip, n: int, T: int, model: HeadMotion, settings: HeadMate
     T = min(T, len(clip.head) - n)
     begin = int(torch.randint(0, len(clip.head) - n - T + 1, (), generator=generator))
     drawn = torch.rand(3, generator=generator)
-    one = stretch(clip, begin, n, T, model, deaf_reference=bool(drawn[0] < settings.deaf_reference),
-                  deaf=bool(drawn[1] < settings.deaf))
+    one = stretch(clip, begin, n, T, model, drop_reference_audio=bool(drawn[0] < settings.drop_reference_audio),
+                  drop_audio=bool(drawn[1] < settings.drop_audio))
     if drawn[2] >= settings.flip:
         return one
     signs = torch.tensor(MIRRORED)
     return one._replace(reference=one.reference._replace(motion=signs * one.reference.motion), real=signs * one.real)
 
 
-def stretch(clip: HeadClip, begin: int, n: int, T: int, model: HeadMotion, *, deaf_reference: bool = False,
-            deaf: bool = False) -> HeadBatch:
+def stretch(clip: HeadClip, begin: int, n: int, T: int, model: HeadMotion, *, drop_reference_audio: bool = False,
+            drop_audio: bool = False) -> HeadBatch:
     """The stretch, as a batch of one, whose reference are n frames from `begin` on, and whose T frames follow them.
 
     On the model's device.
@@ -121,14 +121,14 @@ def stretch(clip: HeadClip, begin: int, n: int, T: int, model: HeadMotion, *, de
     device = model.motion_scale.device
     motion = (clip.head[begin : begin + n + T].to(device) / model.motion_scale)[None]           # (1, n + T, C)
     motion = motion - motion[:, :n].mean(1, keepdim=True)
-    heard = heard_by(model, clip, begin, n + T)
-    silence = torch.zeros_like(heard)
-    reference = Reference(motion[:, :n], (silence if deaf_reference else heard)[:, :n],
+    audio = audio_of(model, clip, begin, n + T)
+    silence = torch.zeros_like(audio)
+    reference = Reference(motion[:, :n], (silence if drop_reference_audio else audio)[:, :n],
                           torch.tensor([n], device=device))
-    return HeadBatch(reference, (silence if deaf else heard)[:, n:], motion[:, n:], torch.tensor([T], device=device))
+    return HeadBatch(reference, (silence if drop_audio else audio)[:, n:], motion[:, n:], torch.tensor([T], device=device))
 
 
-def heard_by(model: HeadMotion, clip: HeadClip, begin: int, frames: int) -> Tensor:
+def audio_of(model: HeadMotion, clip: HeadClip, begin: int, frames: int) -> Tensor:
     """The sound (1, frames, 104 or 640) of a clip's frames as the model hears it, zeros where there is none."""
     per_frame = 104 if model.settings.sound == "rows" else 640
     if clip.sound is None:

@@ -81,9 +81,9 @@ def _reference_sound(model: HeadMotion, waveform: np.ndarray | None, frames: int
     rows, device = model.settings.sound == "rows", device_of(model)
     if waveform is None or not len(waveform):
         return torch.zeros(frames, 104 if rows else media.SAMPLES_PER_FRAME, device=device)
-    heard = media.extract_features(waveform) if rows else whole_frames(waveform)
-    heard = model.standard_sound(torch.from_numpy(heard).to(device))[:frames]
-    return torch.nn.functional.pad(heard, (0, 0, 0, frames - len(heard)))
+    features = media.extract_features(waveform) if rows else whole_frames(waveform)
+    features = model.standard_sound(torch.from_numpy(features).to(device))[:frames]
+    return torch.nn.functional.pad(features, (0, 0, 0, frames - len(features)))
 
 
 class HeadStream:
@@ -107,8 +107,8 @@ class HeadStream:
     @in_float32
     def push(self, sound: Tensor) -> Tensor:
         """The frames (t, C), standard, that can be made after rows (4n, 26) or samples (640 n,) more."""
-        heard = self.model.standard_sound(sound)[None]                                          # (1, n, 104 or 640)
-        self._sound = torch.cat([self._sound, heard], 1) if self._sound.numel() else heard
+        features = self.model.standard_sound(sound)[None]                                          # (1, n, 104 or 640)
+        self._sound = torch.cat([self._sound, features], 1) if self._sound.numel() else features
         return self._make(self._begin + self._sound.shape[1] - REACH_FRAMES)
 
     def finish(self) -> Tensor:
@@ -120,9 +120,9 @@ class HeadStream:
     def _make(self, stop: int) -> Tensor:
         if stop <= self._made:
             return self._sound.new_zeros(0, NUMBERS)
-        heard = self.model.sound(self._sound)[:, self._made - self._begin : stop - self._begin]
+        features = self.model.sound(self._sound)[:, self._made - self._begin : stop - self._begin]
         tones = None if self._tones is None else self._tones.draw(stop - self._made)
-        motion = self.model.predict(self._written, heard, tones)                                # (1, t, C)
+        motion = self.model.predict(self._written, features, tones)                                # (1, t, C)
         self._first = motion[:, 0] if self._first is None else self._first
         motion = self.model.continued(motion, self.person.last, self._first,
                                       torch.arange(self._made, stop, device=motion.device))

@@ -128,9 +128,9 @@ class ReferenceEncoder(nn.Module):
         self.hint_norm = nn.LayerNorm(hints) if hints else None
         self.code = nn.Linear(width + hints, numbers)
 
-    def forward(self, reference: Reference, heard: Tensor) -> Tensor:
+    def forward(self, reference: Reference, audio: Tensor) -> Tensor:
         """The code; frames beyond a reference's length have no part in it."""
-        x, lengths = torch.cat([self.motion(reference.motion), heard], -1).mT, reference.lengths    # (B, 2 F, n)
+        x, lengths = torch.cat([self.motion(reference.motion), audio], -1).mT, reference.lengths    # (B, 2 F, n)
         for convolve, norm in ((self.first, self.first_norm), (self.second, self.second_norm)):
             x = self.dropout(F.leaky_relu(norm(convolve(x).mT), SLOPE)).mT                          # (B, R, n')
             lengths = (lengths - KERNEL) // STRIDE + 1
@@ -189,12 +189,12 @@ class HeadMotion(nn.Module):
             tones = amplitudes.reshape(len(code), -1, 1, NUMBERS).exp() * torch.linalg.cholesky(mixed).mT
         return Written(weights.unflatten(1, (-1, NUMBERS)), bias, tones)
 
-    def predict(self, written: Written, heard: Tensor, tones: Tensor | None = None) -> Tensor:
+    def predict(self, written: Written, audio: Tensor, tones: Tensor | None = None) -> Tensor:
         """Motion (B, T, C), standard, for features (B, T, F) and tones (B, T, K, J); the mean prediction without tones."""
-        motion = (heard @ written.weights).float() + written.bias[:, None]
+        motion = (audio @ written.weights).float() + written.bias[:, None]
         if tones is None or not self.settings.tones:
             return motion
-        loud = (GATE * self.gate(heard).tanh()).exp()                                                   # (B, T, K)
+        loud = (GATE * self.gate(audio).tanh()).exp()                                                   # (B, T, K)
         return motion + torch.einsum("btkj,btk,bkjc->btc", tones, loud, written.tones)
 
     def continued(self, motion: Tensor, last: Tensor, first: Tensor, moment: Tensor) -> Tensor:
@@ -222,11 +222,11 @@ class Trajectories(NamedTuple):
 
 def trajectories(model: HeadMotion, reference: Reference, sound: Tensor, source: ToneSource | None) -> Trajectories:
     """The predictions for driving sound (B, T, 104 or 640); without a source of tones both are the mean prediction."""
-    written, heard, last = model.write(model.encode(reference)), model.sound(sound), last_pose(reference)
+    written, audio, last = model.write(model.encode(reference)), model.sound(sound), last_pose(reference)
     moment = torch.arange(sound.shape[1], device=sound.device)
 
     def path(tones: Tensor | None) -> Tensor:
-        motion = model.predict(written, heard, tones)
+        motion = model.predict(written, audio, tones)
         return model.continued(motion, last, motion[:, 0], moment)
 
     mean = path(None)

@@ -136,9 +136,9 @@ class HeadMotionTask:
     @torch.no_grad()
     def _measure(self) -> None:
         """What is known of train people in closed form: scales of sound and motion, and how a head's numbers go together."""
-        model, heard = self.model, [one.sound for one in self.clips if one.sound is not None]
-        if heard:
-            sound = torch.cat(heard)
+        model, audio = self.model, [one.sound for one in self.clips if one.sound is not None]
+        if audio:
+            sound = torch.cat(audio)
             sound = audio_channels(sound[None], ChannelSettings())[0] if model.settings.sound == "rows" else sound[:, None]
             model.sound_mean.copy_(sound.mean(0))
             model.sound_scale.copy_(sound.std(0).clamp(min=1e-3))
@@ -178,8 +178,8 @@ class HeadMotionTask:
         if self.settings.model.tones:
             source = ToneSource(generator=batch.generator, batch=count, rows=own_rows(count), device=batch.drawn.real.device)
 
-        def paths(motion: Tensor, heard: Tensor, lengths: Tensor, sound: Tensor) -> Trajectories:
-            return trajectories(self.model, Reference(motion, heard, lengths), sound, source)
+        def paths(motion: Tensor, audio: Tensor, lengths: Tensor, sound: Tensor) -> Trajectories:
+            return trajectories(self.model, Reference(motion, audio, lengths), sound, source)
 
         return Trajectories(*compute_together(paths, *batch.drawn.reference, batch.drawn.sound))
 

@@ -32,14 +32,14 @@ def explain_motion(audio: str | Path | np.ndarray, start: LandmarkSequence, *, g
     control, dims = control or MotionControl(), generator.settings.dims
     sound = open_sound(audio)
     rows = torch.from_numpy(np.concatenate(list(sound.rows())))
-    heard = generator.audio(with_margins(rows[None]))                                           # (1, K, T, C)
+    features = generator.audio(with_margins(rows[None]))                                           # (1, K, T, C)
     noise = control.noise_source(generator)
     observed = torch.from_numpy(start.flat(dims)[:1])[None].expand(1, OBSERVED, -1)    # (1, 3, D * L)
     frame = generator.frame(observed[:, -1])
     state = generator.begin(observed, noise.draw(OBSERVED - 1)[None], frame)
     masks, speeds = [], []
-    for t in range(1, heard.shape[2]):
-        state, blend = generator.advance(state, heard[:, :, t], noise.draw(1), frame)
+    for t in range(1, features.shape[2]):
+        state, blend = generator.advance(state, features[:, :, t], noise.draw(1), frame)
         masks.append(blend.masks[:, 0])
         speeds.append(frame.size * blend.branches[:, 0].unflatten(-1, (-1, dims)).norm(dim=-1))
     return Explanation(torch.stack(masks).numpy(), torch.stack(speeds).numpy())

@@ -93,9 +93,9 @@ class MultiScaleModule(nn.Module):
                                               GroupedLinear(K, width, size * LANDMARKS)) for size in (settings.dims, 1))
         nn.init.zeros_(self.leaf[1].bias)
 
-    def forward(self, heard: Tensor, state: Tensor) -> Blend:
+    def forward(self, audio: Tensor, state: Tensor) -> Blend:
         """The blend of the branches for audio features (K, B, C) and what is known of the face (B, C')."""
-        x = self.trunk(torch.cat([state.expand(len(heard), -1, -1), heard], -1))        # (K, B, W)
+        x = self.trunk(torch.cat([state.expand(len(audio), -1, -1), audio], -1))        # (K, B, W)
         branches, masks = STEP * self.leaf(x), self.mask(x).softmax(0)                  # (K, B, D * L), (K, B, L)
         shares = masks.repeat_interleave(self.dims, -1)                                 # (K, B, D * L), x, y and z tied
         return Blend((shares * branches).sum(0), branches, masks)
@@ -193,11 +193,11 @@ class Generator(nn.Module):
             state = State(faces[:, number + 1], hidden, cell, head_noise)
         return state
 
-    def advance(self, state: State, heard: Tensor, noise: Tensor, frame: Frame) -> tuple[State, Blend]:
+    def advance(self, state: State, audio: Tensor, noise: Tensor, frame: Frame) -> tuple[State, Blend]:
         """The next frame's state from its sound (B, K, C) and the noise (B, Z) of the frame that is there."""
         seen = self._seen(state, frame)                                                 # (B, C)
         hidden, cell = self._remembered(seen, noise, state)
-        blend = self.scales(heard.transpose(0, 1), torch.cat([hidden, seen], -1))
+        blend = self.scales(audio.transpose(0, 1), torch.cat([hidden, seen], -1))
         velocity = blend.velocity
         if self.settings.directions:
             velocity = velocity @ self.basis @ self.basis.T                             # (B, D * L)
@@ -219,15 +219,15 @@ class Generator(nn.Module):
         `observed` (B, 3, D * L); `rows` (B, 4 (T + 64), 26) begin 32 frames of margin before frame 0; `noise`
         (B, T + 1, Z) begins at frame -2, zeros for the mean prediction. ValueError when they do not fit.
         """
-        heard = self.audio(rows)                                                        # (B, K, T, C)
-        T, Z = heard.shape[2], self.settings.noise
+        audio = self.audio(rows)                                                        # (B, K, T, C)
+        T, Z = audio.shape[2], self.settings.noise
         if T < 1 or noise.shape[1:] != (T + OBSERVED - 2, Z):
             raise ValueError(f"noise must be (B, {T + OBSERVED - 2}, {Z}) for {T} frames of sound, got {tuple(noise.shape)}")
         frame = self.frame(observed[:, -1])
         state = self.begin(observed, noise, frame)
         faces = [observed[:, -1]]
         for t in range(1, T):
-            state, _ = self.advance(state, heard[:, :, t], noise[:, t + OBSERVED - 2], frame)
+            state, _ = self.advance(state, audio[:, :, t], noise[:, t + OBSERVED - 2], frame)
             faces.append(self.shown(state, frame))
         return torch.stack(faces, 1)                                                    # (B, T, D * L)
 

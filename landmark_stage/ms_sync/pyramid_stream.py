@@ -24,8 +24,8 @@ class PyramidStream:
         width = pyramid.stem[-1].narrow.out_channels                                    # of every level
         self._waiting = [pyramid.row_mean.new_zeros(0, width)] * (1 + len(pyramid.coarse))
         self._first = -MARGIN_FRAMES        # the frame that every level's waiting features (m, C) begin with
-        self._heard = 0                     # frames of sound so far
-        self._hear(_silence(MARGIN_FRAMES))
+        self._frames = 0                     # frames of sound so far
+        self._push_rows(_silence(MARGIN_FRAMES))
 
     def push(self, rows: Tensor) -> Tensor:
         """The features (K, t, C) of the frames up to the newest one but 29, after rows (4n, 26) more.
@@ -34,17 +34,17 @@ class PyramidStream:
         """
         if rows.ndim != 2 or rows.shape[1] != FEATURES or len(rows) % ROWS_PER_FRAME:
             raise ValueError(f"sound comes as rows (4n, {FEATURES}), got {tuple(rows.shape)}")
-        self._heard += len(rows) // ROWS_PER_FRAME
-        self._hear(rows)
-        return self._take(self._heard - LOOK_AHEAD_FRAMES + 1)
+        self._frames += len(rows) // ROWS_PER_FRAME
+        self._push_rows(rows)
+        return self._take(self._frames - LOOK_AHEAD_FRAMES + 1)
 
     def finish(self) -> Tensor:
         """The features (K, t, C) of the last frames: silence follows the sound."""
-        self._hear(_silence(MARGIN_FRAMES))
-        return self._take(self._heard)
+        self._push_rows(_silence(MARGIN_FRAMES))
+        return self._take(self._frames)
 
     @torch.no_grad()
-    def _hear(self, rows: Tensor) -> None:
+    def _push_rows(self, rows: Tensor) -> None:
         x = self._pyramid.standard(rows[None])[0]                                       # (4n, 26)
         for block in self._stem:
             x = block.push(x)                                                           # (n', C)

@@ -42,13 +42,13 @@ class MotionStream:
         return self._made(self._sound.finish())
 
     @torch.no_grad()
-    def _made(self, heard: Tensor) -> Tensor:
+    def _made(self, audio: Tensor) -> Tensor:
         """The next frames, from what is heard (K, t, C) of them."""
         faces = [self._start[:0]]
-        if not self._begun and heard.shape[1]:
-            faces, heard, self._begun = [self._start], heard[:, 1:], True
-        noise = self.noise.draw(heard.shape[1]).to(self._device)                # (t, Z)
-        for t in range(heard.shape[1]):
-            self._state, _ = self.generator.advance(self._state, heard[None, :, t], noise[t : t + 1], self._frame)
+        if not self._begun and audio.shape[1]:
+            faces, audio, self._begun = [self._start], audio[:, 1:], True
+        noise = self.noise.draw(audio.shape[1]).to(self._device)                # (t, Z)
+        for t in range(audio.shape[1]):
+            self._state, _ = self.generator.advance(self._state, audio[None, :, t], noise[t : t + 1], self._frame)
             faces.append(self.generator.shown(self._state, self._frame))
         return torch.cat(faces)                                                 # (t, D * L)
