@@ -1,4 +1,4 @@
-"""The shipped photo moved in the same ways by several renderers, as one picture: what a part is worth to the eye.
+"""The shipped photo moved in the same ways by several renderers, as one picture: to look at an ablation.
 
     .venv/bin/python benchmarks/ablation_sheet.py --model full=RUNS/full/renderer.safetensors ... --out docs/ablations.jpg
 

@@ -1,4 +1,4 @@
-"""How well the face encoders tell people apart that they were not trained on, and how near they place landmarks.
+"""How well the face encoders distinguish people that they were not trained on, and how near they place landmarks.
 
     .venv/bin/python benchmarks/encoder_figures.py --data CORPUS [--encoder identity=second ...] [--frames 12]
 

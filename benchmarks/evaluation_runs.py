@@ -52,14 +52,14 @@ def cut_corpus(corpus: Corpus, clips: list[Clip], folder: Path, *, frames: int, 
     cut = []
     for clip in clips:
         sequence, sound = corpus.landmarks(clip), media.read_audio(corpus.audio_path(clip))
-        seen, heard = max(0, -clip.av_offset), max(0, clip.av_offset)       # the frames that the first piece begins with
+        seen, first_row = max(0, -clip.av_offset), max(0, clip.av_offset)       # the frames that the first piece begins with
         length = len(sequence) - abs(clip.av_offset)
         starts = range(0, length - frames + 1, frames) if whole_pieces else (0,)
         for number, start in enumerate(starts):
             piece, count = f"{clip.clip}_{number}", min(frames, length - start)
             first = seen + start
             sequence.slice(first, first + count).save(folder / "landmarks" / f"{piece}.npz")
-            samples = media.samples_for_frames(heard + start), media.samples_for_frames(heard + start + count)
+            samples = media.samples_for_frames(first_row + start), media.samples_for_frames(first_row + start + count)
             media.write_flac(folder / "audio" / f"{piece}.flac", sound[slice(*samples)])
             if videos:
                 shown = list(itertools.islice(media.read_frames(corpus.video_path(clip)), first, first + count))
@@ -143,9 +143,9 @@ def measure_lips(corpus: Corpus, clips: list[Clip], motions: dict[str, Path]) ->
         for clip in clips:
             real = lip_opening(corpus.landmarks(clip).points)
             made = lip_opening(LandmarkSequence.load(folder / f"{clip.clip}.npz").points)
-            seen, heard = max(0, -clip.av_offset), max(0, clip.av_offset)
-            frames = min(len(real) - seen, len(made) - heard)
-            together.append(np.corrcoef(real[seen : seen + frames], made[heard : heard + frames])[0, 1])
+            seen, first_row = max(0, -clip.av_offset), max(0, clip.av_offset)
+            frames = min(len(real) - seen, len(made) - first_row)
+            together.append(np.corrcoef(real[seen : seen + frames], made[first_row : first_row + frames])[0, 1])
             closed.append([float((one < CLOSED).mean()) for one in (real, made)])
         real, made = np.mean(closed, axis=0)
         print(f"{name}: openings correlate at {np.mean(together):.2f}; lips closed in {made:.0%} of frames, real {real:.0%}")

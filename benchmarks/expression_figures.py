@@ -1,4 +1,4 @@
-"""What the expression learner is worth: the tables of docs/results.md on it.
+"""Figures of the expression learner: the tables of docs/results.md on it.
 
     .venv/bin/python benchmarks/expression_figures.py --data CORPUS [--split val] [--weights FILE] [--frames 80]
 
@@ -34,17 +34,17 @@ CANVAS, REFERENCE = 256, 64
 def nearest_faces(model: Expression, train: Sequence[ExpressionClip]) -> Callable[[ExpressionClip], Tensor]:
     """Faces (T, 204) with the expression of the train frame whose window of sound is nearest to each frame's."""
     chosen = np.random.default_rng(SEED).permutation(sum(len(one.faces) for one in train))[:NEIGHBOURS]
-    windows = torch.cat([heard(model, one) for one in train])[chosen]                           # (N, 28 * 26)
+    windows = torch.cat([windows_of(model, one) for one in train])[chosen]                           # (N, 28 * 26)
     moved = torch.cat([one.faces - one.rest for one in train])[chosen]
 
     def find(clip: ExpressionClip) -> Tensor:
-        return clip.rest + moved[torch.cdist(heard(model, clip), windows).argmin(1)]
+        return clip.rest + moved[torch.cdist(windows_of(model, clip), windows).argmin(1)]
 
     return find
 
 
-def heard(model: Expression, clip: ExpressionClip) -> Tensor:
-    """The windows (T, 28 * 26) that a clip's frames hear; half precision saves memory."""
+def windows_of(model: Expression, clip: ExpressionClip) -> Tensor:
+    """The windows (T, 28 * 26) that a clip's frames take; half precision saves memory."""
     sound = padded(model.standard_sound(clip.sound)[None], model)
     return sound.unfold(1, model.window_steps, model.per_frame)[0].flatten(1)
 
@@ -70,7 +70,7 @@ def measure_mouths(model: Expression, clips: Sequence[ExpressionClip], train: Se
 
 
 def levelled(made: Tensor, real: Tensor) -> Tensor:
-    """Faces (T, 204) with the mean of the real ones: what a prediction is worth beside a mean that knows the answer's."""
+    """Faces (T, 204) with the mean of the real ones: a prediction beside a mean that knows the answer's."""
     return made - made.mean(0) + real.mean(0)
 
 

@@ -35,18 +35,18 @@ def made_up_sound(samples: int) -> np.ndarray:
 
 
 def first_block(model: str) -> float:
-    """Seconds of computing from when the look-ahead of frame 1 has been heard until it is there."""
-    generator, waveform, heard = load_generator(model), made_up_sound(MINUTE // 10), []
+    """Seconds of computing from when the look-ahead of frame 1 has arrived until it is there."""
+    generator, waveform, arrived = load_generator(model), made_up_sound(MINUTE // 10), []
 
     def live():
         for start in range(0, len(waveform), SAMPLES_PER_FRAME):
-            heard.append(time.perf_counter())
+            arrived.append(time.perf_counter())
             yield waveform[start : start + SAMPLES_PER_FRAME]
 
     blocks = stream_landmarks(live(), start_face(), generator=generator, level=measure_level([waveform]), block_frames=1)
     next(blocks)        # frame 0 is the start
     next(blocks)
-    return time.perf_counter() - heard[1 + LOOK_AHEAD_FRAMES]
+    return time.perf_counter() - arrived[1 + LOOK_AHEAD_FRAMES]
 
 
 def real_time_factors(model: str, *, seconds: int = 10, rounds: int = 3) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What each part of the generator is worth: one short training per variant, evaluated on val people.
+"""Ablation of the generator: one short training per variant, evaluated on val people.
 
     .venv/bin/python benchmarks/generator_ablations.py --data CORPUS --out RUNS [--steps 150] [VARIANT ...]
 

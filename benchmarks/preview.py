@@ -36,7 +36,7 @@ def sound_strip(waveform: np.ndarray, width: int) -> np.ndarray:
     return np.where((rows[:, None] <= half)[..., None], np.uint8(GONE), np.uint8(PAPER))
 
 
-def heard(strip: np.ndarray, share: float) -> np.ndarray:
+def played(strip: np.ndarray, share: float) -> np.ndarray:
     """The strip with what was heard so far in ink."""
     told, upto = strip.copy(), round(share * strip.shape[1])
     told[:, :upto][(strip[:, :upto] == GONE).all(-1)] = INK
@@ -76,7 +76,7 @@ def main() -> None:
     strip = sound_strip(waveform, 3 * SIDE)
     seconds = len(waveform) / SAMPLE_RATE_HZ
     frames = [np.concatenate([
-        np.concatenate([photo, smaller(lines[frame]), smaller(face)], axis=1), heard(strip, frame / FPS / seconds),
+        np.concatenate([photo, smaller(lines[frame]), smaller(face)], axis=1), played(strip, frame / FPS / seconds),
     ]) for frame, face in zip(kept, faces)]
 
     options.out.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What each part of the renderer is worth, after the paper's table 3: one short training per variant, for `render_figures.py`.
+"""Ablation of the renderer, after the paper's table 3: one short training per variant, for `render_figures.py`.
 
     .venv/bin/python benchmarks/renderer_ablations.py --data CORPUS --out RUNS [--steps 200] [VARIANT ...]
     .venv/bin/python benchmarks/render_figures.py --data CORPUS --references 1 8 --model full=RUNS/full/renderer.safetensors ...

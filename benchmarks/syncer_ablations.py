@@ -1,4 +1,4 @@
-"""What each choice of the syncers is worth: one training per variant, evaluated on people that none of them was trained on.
+"""Ablation of the syncers: one training per variant, evaluated on people that none of them was trained on.
 
     .venv/bin/python benchmarks/syncer_ablations.py --data CORPUS --out RUNS [--mfcc CORPUS_WITH_MFCC] [VARIANT ...]
 

@@ -86,7 +86,7 @@ class MotionChoice:
                 frames: int | None) -> Iterator[np.ndarray]:
         """Blocks (t, 68, 3) of a motion that begins with `start` (68, 3), changed as was asked for; see `compose_motion`.
 
-        `audio` is what the face says: learned heads hear it. `frames` is their number, where it is known.
+        `audio` is what the face says: learned heads follow it. `frames` is their number, where it is known.
         """
         heads = {"landmarks": lambda: None, "still": lambda: still_head(start), "copied": lambda: looped(
             anchored(head_track(self.pose.points, taps=JITTER_TAPS))), "learned": lambda: self._learned(start, audio)}

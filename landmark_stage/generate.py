@@ -56,7 +56,7 @@ class MotionControl:
             raise ValueError(f"--seed must fit 64 bits, got {self.seed}")
 
     def noise_source(self, generator: Generator) -> NoiseSource:
-        """The noise that the generator hears under this control, from frame -2 on."""
+        """The generator's noise under this control, from frame -2 on."""
         random = torch.Generator().manual_seed(self.seed)
         return NoiseSource(generator.settings.noise, generator=random, scale=self.noise)
 

@@ -25,7 +25,7 @@ class Maker(Protocol):
 
 
 class WholeFrames:
-    """The input of a network that takes samples: the samples themselves, in whole video frames, the last filled up with zeros."""
+    """Input of a network that takes samples: these themselves, in whole video frames, the last filled up with zeros."""
 
     def __init__(self) -> None:
         self._held = np.zeros(0, np.float32)

@@ -1,8 +1,8 @@
-"""What the syncers hear and see: audio rows as cepstra, landmarks as shapes that mean the same on every face.
+"""Input channels of the syncers: audio rows as cepstra, landmarks as shapes that mean the same on every face.
 
 Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, R = 4T feature rows, C channels.
 
-Raw positions of 68 points let an encoder learn people by heart; shapes of the face, with their velocities and the
+Raw positions of 68 points let an encoder overfit to people; shapes of the face, with their velocities and the
 absolute values of these, generalise. Speeds are taken before the time pyramid: blurring positions erases lip motion,
 blurring |velocity| keeps its energy, and that is what follows speech at coarse scales.
 """

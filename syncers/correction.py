@@ -1,4 +1,4 @@
-"""Putting a corpus in sync: each clip's offset by syncers that never heard its speaker, used when it is sure.
+"""Putting a corpus in sync: each clip's offset by syncers not trained on its speaker, used when it is sure.
 
 Shapes: B clips, T frames. Real clips are early or late by up to some frames; a syncer trained on them learns to
 tolerate it, and a generator trained with that syncer speaks late. Source: issue on sync correction; SyncNet does the same.
@@ -26,7 +26,7 @@ LARGEST_OFFSET_FRAMES = 8   # clips claimed to be farther off are not believed
 SURE_SHARE = 0.95           # of mismatched pairs of like length that a sure clip's margin exceeds
 LENGTHS = (0, 36, 60, 100, 200)     # frames; margins of mismatched pairs depend on the length
 ITSELF_MINUTES, ITSELF_PEOPLE = 15, 20      # of train material, from which on a corpus corrects itself by default
-MOST_PASSES, LEAST_STEPS = 30, 60           # of a fold's syncer over its windows: more only learn a small corpus by heart
+MOST_PASSES, LEAST_STEPS = 30, 60           # of a fold's syncer over its windows: more only overfit a small corpus
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def cross_fit_corpus(corpus: Corpus, settings: CorrectionSettings) -> list[dict[
 
 
 def correct_corpus(corpus: Corpus, pyramid: SyncerPyramid) -> dict[str, Estimate]:
-    """Correct a corpus of people whom the pyramid has never met, and record it."""
+    """Correct a corpus of people whom the pyramid was not trained on, and record it."""
     samples = read_samples(corpus, [clip._replace(av_offset=0) for clip in corpus.select(talking=True)])
     with torch.no_grad():
         found = estimate(pyramid, samples)

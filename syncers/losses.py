@@ -59,7 +59,7 @@ def literal_info_nce(positive: Tensor, negative: Tensor, *, logarithm: bool) -> 
     """The paper's equation 2 as printed: no temperature, and without `logarithm` not even a logarithm.
 
     `positive` (n,) and `negative` (n, N) are cosines. A cosine cannot leave [-1, 1], so with N = 48 the loss cannot fall
-    under 2.014 with the logarithm (chance: 3.892) or -0.133 without: it looks stuck and hardly tells pairs apart. That
+    under 2.014 with the logarithm (chance: 3.892) or -0.133 without: it looks stuck and hardly distinguishes pairs. That
     is why training uses `info_nce`.
     """
     logits = torch.cat([positive[:, None], negative], dim=1)        # (n, 1 + N)

@@ -130,7 +130,7 @@ class LevelSyncer(nn.Module):
 
     @property
     def temperature(self) -> Tensor:
-        """The learnt temperature of the cosine, never under 0.01."""
+        """The learned temperature of the cosine, never under 0.01."""
         return self.log_temperature.exp().clamp(min=LEAST_TEMPERATURE)
 
     def standardise_by(self, motion: Tensor, audio: Tensor) -> None:

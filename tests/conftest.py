@@ -39,25 +39,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("training_seed", range(metafunc.config.getoption("--seeds")), scope="session")
 
 
-LEARNT = pytest.StashKey[dict[str, list[float]]]()
+LEARNED = pytest.StashKey[dict[str, list[float]]]()
 
 
 @pytest.fixture
-def learnt(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """`learnt(name, value, above=...)` or `below=...`: fails unless the value is; with --seeds all values are listed."""
+def learned(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """`learned(name, value, above=...)` or `below=...`: fails unless the value is; with --seeds all values are listed."""
     def told(name: str, value: float, *, above: float = float("-inf"), below: float = float("inf")) -> None:
         limit = f"above {above:g}" if below == float("inf") else f"below {below:g}"
         precision = request.node.callspec.params.get("precision", "fp32")
         row = f"{request.node.originalname} {precision}: {name}, {limit}"
-        request.config.stash.setdefault(LEARNT, {}).setdefault(row, []).append(float(value))
+        request.config.stash.setdefault(LEARNED, {}).setdefault(row, []).append(float(value))
         assert above < value < below, f"{name} is {value:.4g}, not {limit}"
     return told
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.getoption("--seeds") > 1:
-        terminalreporter.section("what was learnt, seed by seed")
-        for row, values in config.stash.get(LEARNT, {}).items():
+        terminalreporter.section("what was learned, seed by seed")
+        for row, values in config.stash.get(LEARNED, {}).items():
             terminalreporter.write_line(f"{row}: {' '.join(f'{value:.3g}' for value in values)}")
 
 

@@ -88,9 +88,9 @@ def stand_in() -> None:
     MotionStream._made = still_frames
 
 
-def still_frames(self: MotionStream, heard: torch.Tensor) -> torch.Tensor:
-    """What `MotionStream._made` gives for what is heard (K, t, C), the start again and again."""
-    return self._start.expand(heard.shape[1], -1)
+def still_frames(self: MotionStream, features: torch.Tensor) -> torch.Tensor:
+    """What `MotionStream._made` gives for audio features (K, t, C), the start again and again."""
+    return self._start.expand(features.shape[1], -1)
 
 
 def picture(seed: int = 0) -> np.ndarray:

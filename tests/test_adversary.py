@@ -1,4 +1,4 @@
-"""The discriminators of motion: what they read, what they score, what a step teaches them and what a generator hears."""
+"""The discriminators of motion: what they read and score, what a step teaches them, which gradients a generator gets."""
 
 import copy
 import math
@@ -206,14 +206,14 @@ def test_every_matrix_keeps_to_a_spectral_norm_of_one():
         assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, abs=0.02)
 
 
-def test_steps_tell_sines_from_noise_and_name_their_figures(precision, training_seed, learnt):
+def test_steps_tell_sines_from_noise_and_name_their_figures(precision, training_seed, learned):
     _, first, last = taught(precision, training_seed)
     assert set(last) == {"discriminator_gradient"} | {f"{term}_{name}" for term in ("frame", "sequence", "joint")
                                                for name in ("discriminator", "fake", "real")}
     for term in ("frame", "sequence", "joint"):
-        learnt(f"{term}, hinge at first", first[f"{term}_discriminator"], above=1.5)
-        learnt(f"{term}, hinge at last", last[f"{term}_discriminator"], below=1)
-        learnt(f"{term}, real above fake", last[f"{term}_real"] - last[f"{term}_fake"], above=0.7)
+        learned(f"{term}, hinge at first", first[f"{term}_discriminator"], above=1.5)
+        learned(f"{term}, hinge at last", last[f"{term}_discriminator"], below=1)
+        learned(f"{term}, real above fake", last[f"{term}_real"] - last[f"{term}_fake"], above=0.7)
     assert all(isinstance(value, float) for value in last.values())
 
 
@@ -247,7 +247,7 @@ def test_a_generator_gets_gradients_at_every_frame_and_leaves_the_discriminators
     assert fake.grad is None
 
 
-def test_going_along_the_gradient_fools_the_discriminators(precision, training_seed, learnt):
+def test_going_along_the_gradient_fools_the_discriminators(precision, training_seed, learned):
     adversary, (fake, real) = copy.deepcopy(taught(precision, training_seed)[0]), clips(seed=99 + training_seed)
     moved = fake.clone().requires_grad_()
     told = generator_terms(adversary, moved, real)
@@ -256,7 +256,7 @@ def test_going_along_the_gradient_fools_the_discriminators(precision, training_s
     assert sum(after.values()) < sum(told.values())
     truth = generator_terms(adversary, real, real)
     for term in told:
-        learnt(f"{term}, real above fake", (told[term] - truth[term]).item(), above=1)
+        learned(f"{term}, real above fake", (told[term] - truth[term]).item(), above=1)
 
 
 @pytest.mark.parametrize("terms", [("frame",), ("sequence",), ("joint",), ("joint", "frame")])

@@ -56,7 +56,7 @@ def test_a_signal_leaves_no_half_written_video(tmp_path, name):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="hang-ups of POSIX")
-def test_signals_are_heard_in_commands_only_and_ignored_ones_stay_so():
+def test_signals_are_handled_in_commands_only_and_ignored_ones_stay_so():
     """`nohup` has a hang-up ignored, and means it."""
     before, cleared = (signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGHUP, signal.SIG_IGN)), []
     try:

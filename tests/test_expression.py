@@ -1,4 +1,4 @@
-"""The expression learner: it hears seven frames and no more, streams equal the whole, noise is added, heads stand still."""
+"""The expression learner: it takes seven frames of audio and no more, streams equal the whole, noise is added, heads hold."""
 
 import json
 
@@ -47,7 +47,7 @@ def noisy(**settings):
     return model.eval().requires_grad_(False)
 
 
-def test_a_frame_hears_seven_frames_and_no_more():
+def test_a_frame_takes_seven_frames_and_no_more():
     model = noisy().requires_grad_(True)
     sound = torch.randn(1, 4 * 37, 26, requires_grad=True)
     made = model(sound, torch.zeros(1, 3))
@@ -115,7 +115,7 @@ def test_noise_is_as_loud_as_it_says(decibels):
     assert abs(float(found) - decibels) < 0.6 and (power >= 0).all()
 
 
-def test_stretches_are_of_one_clip_and_hear_their_own_frames():
+def test_stretches_are_of_one_clip_and_take_their_own_frames():
     people, model = clips(4), noisy()
     material = ExpressionMaterialSettings(frames=13, noisy=0.0, loudness=0.0, any_rest=0.0, flip=0.0)
     batch = draw_expressions(people, 7, model, settings=material, generator=torch.Generator().manual_seed(1))

@@ -204,7 +204,7 @@ def test_identity_loss_by_hand_and_nobody_counts_for_nothing():
     assert identity_loss(embeddings, people, torch.full((3,), NOBODY)).item() == 0
 
 
-def test_training_tells_people_apart_and_finds_landmarks(precision, training_seed, learnt):
+def test_training_distinguishes_people_and_finds_landmarks(precision, training_seed, learned):
     overrides = ["run.lr=0.01", "run.batch=12", "run.steps=60", "changes.colours=0.0", "changes.spoiled=0.0",
                  "changes.zoom=[1.0,1.2]", f"run.seed={training_seed}", f"run.precision={precision}"]
     settings = load_config(EncoderTrainSettings, stage="encoder", preset="tiny", overrides=overrides)
@@ -212,9 +212,9 @@ def test_training_tells_people_apart_and_finds_landmarks(precision, training_see
     training = Trainer(EncoderTask(settings, faces, faces))
     told = [training.step() for _ in range(45)]
     assert all(np.isfinite([*told[-1].values(), *training.validate().values()]))
-    learnt("people recognised", np.mean([one["recognised"] for one in told[-10:]]), above=0.8)
+    learned("people recognised", np.mean([one["recognised"] for one in told[-10:]]), above=0.8)
     first, last = (np.mean([one["landmark_px"] for one in part]) for part in (told[:3], told[-10:]))
-    learnt("landmark error, as a share of the first steps'", last / first, below=0.3)
+    learned("landmark error, as a share of the first steps'", last / first, below=0.3)
 
 
 def test_resuming_equals_never_having_stopped():

@@ -62,13 +62,13 @@ def test_streamed_equals_whole(size, dims):
     assert len(whole) == 132 and np.abs(whole - whole[0]).max() > 1
 
 
-def test_live_sound_gives_frames_once_the_look_ahead_is_heard():
+def test_live_sound_gives_frames_once_the_look_ahead_has_arrived():
     generator, waveform = noisy(), sound(640 * 61)
-    heard = []
+    arrived = []
 
     def live():
         for start in range(0, len(waveform), 640):
-            heard.append(start // 640)
+            arrived.append(start // 640)
             yield waveform[start : start + 640]
 
     level = measure_level([waveform])
@@ -77,7 +77,7 @@ def test_live_sound_gives_frames_once_the_look_ahead_is_heard():
     for block in stream:
         frames.append(block)
         if len(frames) == 11:
-            assert len(heard) <= 10 + LOOK_AHEAD_FRAMES + 1     # one more: a row hears 15 ms beyond its frame
+            assert len(arrived) <= 10 + LOOK_AHEAD_FRAMES + 1     # one more: a row covers 15 ms beyond its frame
     np.testing.assert_allclose(np.concatenate(frames), generate_landmarks(waveform, generator=generator).points, atol=1e-4)
     with pytest.raises(ValueError, match="live sound needs its level"):
         stream_landmarks(live(), generator=generator)

@@ -88,11 +88,11 @@ def test_frames_without_a_face_are_reported(caplog):
 
 
 def test_heads_are_learned_by_weights_of_ones_own(monkeypatch):
-    heard = []
-    monkeypatch.setattr(landmark_stage.control, "stream_heads", lambda audio, start, **given: heard.append(given) or iter([]))
+    calls = []
+    monkeypatch.setattr(landmark_stage.control, "stream_heads", lambda audio, start, **given: calls.append(given) or iter([]))
     choice = asked("--head-motion", "learned", "--head-motion-model", "head_motion")
     list(choice.applied([], canonical_face(), audio="a.flac", frames=None))
-    assert heard[0]["model"] is choice.learner is not None and asked("--head-motion", "learned").learner is None
+    assert calls[0]["model"] is choice.learner is not None and asked("--head-motion", "learned").learner is None
     with pytest.raises(ValueError, match="is for --head-motion learned"):
         asked("--head-motion-model", "head_motion")
     with pytest.raises(ValueError, match=r"absent\.safetensors"):

@@ -78,7 +78,7 @@ def test_signals_end_a_training_after_its_step_saved(tmp_path, numbers):
     assert train(tmp_path, 11)[1].step == 11
 
 
-def test_a_training_under_nohup_hears_no_hang_up(tmp_path):
+def test_a_training_under_nohup_ignores_the_hang_up(tmp_path):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert train(tmp_path, 5, trainee=Signalled(signal.SIGHUP))[1].step == 5

@@ -66,13 +66,13 @@ def test_branches_are_separate_networks():
         torch.testing.assert_close(grouped(x)[number], alone(x[number : number + 1])[0])
 
 
-def test_a_branch_hears_its_own_level_only_and_masks_add_up():
+def test_a_branch_takes_its_own_level_only_and_masks_add_up():
     torch.manual_seed(1)
     settings = GeneratorSettings(dims=3, **SMALL)
     module = MultiScaleModule(20, settings)
-    heard, state = torch.randn(4, 3, 7), torch.randn(3, 13)
-    blend = module(heard, state)
-    changed = module(torch.cat([heard[:2], heard[2:3] + 1, heard[3:]]), state)
+    audio, state = torch.randn(4, 3, 7), torch.randn(3, 13)
+    blend = module(audio, state)
+    changed = module(torch.cat([audio[:2], audio[2:3] + 1, audio[3:]]), state)
     same = (blend.branches == changed.branches).flatten(1).all(1)
     assert same.tolist() == [True, True, False, True]
     torch.testing.assert_close(blend.masks.sum(0), torch.ones(3, 68))
@@ -89,9 +89,9 @@ def test_sound_beyond_the_look_ahead_cannot_reach_a_frame():
         rows.requires_grad_()
         motion = generator.rollout(observed, rows, noise)
         gradient, = torch.autograd.grad(motion[0, frame].sum(), rows)
-        heard = gradient[0].abs().sum(1).nonzero()[:, 0] - 4 * MARGIN_FRAMES
-        assert heard.max() < 4 * (frame + LOOK_AHEAD_FRAMES) and heard.min() >= -4 * MARGIN_FRAMES
-        farthest = max(farthest, int(heard.max()) // 4 - frame)
+        audio = gradient[0].abs().sum(1).nonzero()[:, 0] - 4 * MARGIN_FRAMES
+        assert audio.max() < 4 * (frame + LOOK_AHEAD_FRAMES) and audio.min() >= -4 * MARGIN_FRAMES
+        farthest = max(farthest, int(audio.max()) // 4 - frame)
     assert farthest == LOOK_AHEAD_FRAMES - 1
 
 

@@ -108,15 +108,15 @@ def test_syncers_and_validator_are_not_trained(syncers):
 
 def test_discriminators_and_syncers_are_shown_what_belongs_together(syncers, monkeypatch):
     """The real beginning as the condition of both sides, and the sound of the very frames that the face speaks in."""
-    heard = []
-    monkeypatch.setattr(landmark_stage.ms_sync.train, "sync_loss", lambda *shown, **_: heard.append(shown) or torch.zeros(()))
+    calls = []
+    monkeypatch.setattr(landmark_stage.ms_sync.train, "sync_loss", lambda *shown, **_: calls.append(shown) or torch.zeros(()))
     task = training(tiny(syncers, "landmark_jitter=0.01"), syncers).task
     batch = task.batch(0)
     drawn, talking = batch.drawn, batch.drawn.talking
     fake, real, (condition, plan) = task.losses(batch, {"sync", "sequence"}).compared
     assert torch.equal(condition, real[:, :3]) and plan is batch.plan and not torch.equal(fake[:, :3], condition)
     assert (real - task._standard(drawn.real[talking], drawn.real[talking])).std() == pytest.approx(0.01, rel=0.05)
-    (_, motion, rows), = heard
+    (_, motion, rows), = calls
     T = motion.shape[1]
     assert torch.equal(rows, drawn.rows[talking][:, 128 : 128 + 4 * T]) and T == task.settings.material.frames
 
@@ -148,8 +148,8 @@ def test_real_motion_scores_one_and_still_faces_zero(syncers, monkeypatch):
         Validator(tracks(2, 61, 1), load_syncers(syncers))
 
 
-def test_it_learns_what_it_is_shown(syncers, precision, training_seed, learnt):
-    """Lips, head and all of one batch, by heart, in the time of a test; docs/results.md has what it learns of real people."""
+def test_it_learns_what_it_is_shown(syncers, precision, training_seed, learned):
+    """Lips, head and all of one batch, overfitted in the time of a test; docs/results.md has what it learns of real people."""
     settings = tiny(syncers, "weights.lips=10.0", "weights.positions=4.0", "weights.spread=0", "weights.sync=0",
                     "weights.frame=0", "weights.sequence=0", "weights.joint=0", "landmark_jitter=0.0", "material.silence=0.0",
                     "generator.coordinate=32", "generator.hidden=16", "generator.noise=0", "generator.head_noise=0",
@@ -162,7 +162,7 @@ def test_it_learns_what_it_is_shown(syncers, precision, training_seed, learnt):
     for _ in range(50):
         last = one.step()
     for name in ("lips", "positions"):
-        learnt(name, last[name] / first[name], below=0.7)
+        learned(name, last[name] / first[name], below=0.7)
 
 
 def test_head_noise_is_calibrated_to_real_heads(syncers):

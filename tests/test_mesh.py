@@ -1,4 +1,4 @@
-"""Faces keep their colours when posed, bent and projected, and what the key frame does not show is told apart.
+"""Faces keep their colours when posed, bent and projected, and what the key frame does not show is distinguished.
 
 Most colours are made from the average face's own coordinates, so that a pixel tells which place it shows.
 """

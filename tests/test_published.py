@@ -355,16 +355,16 @@ def test_lse_is_syncnets_procedure_written_out(files, networks):
     features = torch.from_numpy(python_speech_features.mfcc(steps, 16000).T.copy()).float()     # (13, R)
     stacked = torch.from_numpy(np.stack([picture[..., ::-1] for picture in pictures])).float().permute(3, 0, 1, 2)[None]
     lips = torch.cat([network.network.lips(stacked[:, :, i : i + 5]) for i in range(4)])
-    heard = torch.cat([network.network.sound(features[None, None, :, 4 * i : 4 * i + 20]) for i in range(4)])
+    audio = torch.cat([network.network.sound(features[None, None, :, 4 * i : 4 * i + 20]) for i in range(4)])
     means = []
     for lag in range(-15, 16):
-        partner = [heard[i + lag] if 0 <= i + lag < 4 else torch.zeros(1024) for i in range(4)]
+        partner = [audio[i + lag] if 0 <= i + lag < 4 else torch.zeros(1024) for i in range(4)]
         means.append(float(np.mean([float((lips[i] - partner[i] + 1e-6).norm()) for i in range(4)])))
     assert found.distance.value == pytest.approx(min(means), rel=1e-4)
     assert found.confidence.value == pytest.approx(sorted(means)[15] - min(means), rel=1e-3, abs=1e-4)
     assert found.av_offset_frames == 15 - int(np.argmin(means))
     assert found.distance.sha256 == (digest(files.syncnet),) and "4 windows" in found.distance.protocol
-    assert lips.std(0).mean() > 1e-3, "the stand-in tells windows apart"
+    assert lips.std(0).mean() > 1e-3, "the stand-in distinguishes windows"
 
 
 def test_frames_in_pieces_are_embedded_as_one(files):
@@ -491,7 +491,7 @@ def test_syncnet_sees_bgr_from_0_to_255():
     assert [shown[0, channel].unique().tolist() for channel in range(3)] == [[250], [20], [10]]
 
 
-def test_syncnet_hears_16_bit_steps():
+def test_syncnet_takes_16_bit_steps():
     tone = (0.5 * np.sin(np.arange(16000) * 0.3)).astype(np.float32)
     rows = syncnet_rows(tone)
     assert rows.shape == (99, 13) and rows.dtype == torch.float32           # 1 + ceil((16000 - 400) / 160) = 99

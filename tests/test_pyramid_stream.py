@@ -43,7 +43,7 @@ def test_short_sounds_are_whole_too(frames):
     torch.testing.assert_close(pushed(PyramidStream(module), sound(frames), 5), module(with_margins(sound(frames)[None]))[0])
 
 
-def test_a_frame_comes_once_its_look_ahead_is_heard():
+def test_a_frame_comes_once_its_look_ahead_has_arrived():
     stream = PyramidStream(pyramid())
     counts = [stream.push(sound()[4 * t : 4 * t + 4]).shape[1] for t in range(FRAMES)]
     assert counts == [0] * (LOOK_AHEAD_FRAMES - 1) + [1] * (FRAMES - LOOK_AHEAD_FRAMES + 1)

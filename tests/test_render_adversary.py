@@ -1,4 +1,4 @@
-"""The discriminators of rendered pictures: what they see, what a step teaches them and what a renderer hears of it."""
+"""The discriminators of rendered pictures: what they see, what a step teaches them and what gradients a renderer gets."""
 
 import copy
 from dataclasses import replace
@@ -40,17 +40,17 @@ def test_matching_is_a_mean_over_layers_and_zero_for_equal_features():
     assert matching_loss(one, other).item() == 1.5 and matching_loss(one, one).item() == 0
 
 
-def test_discriminators_learn_to_tell_noise_from_smooth_pictures(precision, training_seed, learnt):
+def test_discriminators_learn_to_tell_noise_from_smooth_pictures(precision, training_seed, learned):
     adversary = made(seed=training_seed)
     with mixed_precision("cpu", precision):
         first, *_, last = [adversary.step(*pictures(seed=number + 40 * training_seed)) for number in range(40)]
     assert set(first) == {"adversarial_discriminator", "adversarial_fake", "adversarial_real", "discriminator_gradient"}
-    learnt("hinge at first", first["adversarial_discriminator"], above=1.5)
-    learnt("hinge at last", last["adversarial_discriminator"], below=0.7)
-    learnt("real above fake", last["adversarial_real"] - last["adversarial_fake"], above=1)
+    learned("hinge at first", first["adversarial_discriminator"], above=1.5)
+    learned("hinge at last", last["adversarial_discriminator"], below=0.7)
+    learned("real above fake", last["adversarial_real"] - last["adversarial_fake"], above=1)
 
 
-def test_a_renderer_hears_gradients_and_discriminators_hear_none():
+def test_a_renderer_gets_gradients_and_discriminators_get_none():
     adversary = made()
     fake, real, condition = pictures()
     for one in (fake, real, condition):

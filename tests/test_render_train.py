@@ -1,4 +1,4 @@
-"""Training of the renderer: material as promised, terms and weights by name, exact resume, four frames learnt by heart."""
+"""Training of the renderer: material as promised, terms and weights by name, exact resume, four frames overfitted."""
 
 import json
 from dataclasses import replace
@@ -180,7 +180,7 @@ def test_a_corpus_without_meshes_is_refused(tmp_path):
         train_renderer(open_corpus(corpus.folder), tmp_path / "run", settings_with())
 
 
-def test_two_frames_are_learnt_by_heart(clips, precision, training_seed, learnt):
+def test_two_frames_are_overfitted(clips, precision, training_seed, learned):
     """A tiny model overfits: it must be able to draw what it is shown over and over again."""
     settings = settings_with("material.references=[1]", "material.colour=0", "material.open_mouths=0", "run.batch=2",
                              "run.lr=0.008", "flows_until=0", "adversarial_from=1000", "weights.gradient=0", "weights.mask=0",
@@ -197,7 +197,7 @@ def test_two_frames_are_learnt_by_heart(clips, precision, training_seed, learnt)
     before = unlike()
     for _ in range(40):
         training.step()
-    learnt("1 - SSIM, after as a share of before", unlike() / before, below=0.65)
+    learned("1 - SSIM, after as a share of before", unlike() / before, below=0.65)
 
 
 def test_validation_shows_a_later_frame_that_is_turned_as_half_of_them_are(clips):

@@ -60,7 +60,7 @@ def test_the_order_of_references_changes_nothing(renderer, motion):
 
 
 def test_a_reference_shows_itself():
-    """Before anything is learnt: the anchor of a frame that is a reference is that reference."""
+    """Before anything is learned: the anchor of a frame that is a reference is that reference."""
     face = still_face()
     fresh = RhythmicHead(RendererNetwork(load_config(RendererSettings, stage="renderer", preset="tiny").network))
     _, made = fresh.explain(fresh.prepare([moved_face((25, 9)), face]), face.points[None])

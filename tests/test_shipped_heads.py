@@ -67,7 +67,7 @@ def test_heads_are_seeded_and_stream(waveform, heads):
     assert np.array_equal(one, again) and np.degrees(np.abs(one - other)[:, :3]).max() > 1
     blocks = list(stream_heads(np.tile(waveform, 3), canonical_face(), model=heads, reference=person(3), seed=3))
     assert len(blocks) > 1
-    # the longer sound is louder nowhere: what was heard so far decides, up to the look-ahead at the end
+    # the longer sound is louder nowhere: the audio so far decides, up to the look-ahead at the end
     np.testing.assert_allclose(np.concatenate(blocks)[: len(one) - 6], one[:-6], atol=2e-3)
 
 

@@ -40,11 +40,11 @@ def trained(corpus, corrected, tmp_path_factory, training_seed):
     return train_syncers(open_corpus(corpus.folder), out, settings)
 
 
-def test_planted_lateness_is_found_by_people_who_never_heard_the_speaker(corpus, corrected, learnt):
+def test_planted_lateness_is_found_by_syncers_not_trained_on_the_speaker(corpus, corrected, learned):
     names = [f"clip{number}" for number in range(40)]
     right = [corrected[name].frames == (3 if number % 4 == 0 else 0) for number, name in enumerate(names)]
-    learnt("clips of 40 put right", sum(right), above=35)
-    learnt("clips of 48 that are sure", sum(one.sure for one in corrected.values()), above=39)
+    learned("clips of 40 put right", sum(right), above=35)
+    learned("clips of 48 that are sure", sum(one.sure for one in corrected.values()), above=39)
     clips = {clip.clip: clip for clip in open_corpus(corpus.folder).clips}
     assert clips["clip4"].av_offset == corrected["clip4"].frames and clips["clip4"].sync in ("corrected", "unsure")
 
@@ -57,23 +57,23 @@ def test_nobody_is_evaluated_by_his_own_voice_and_pools_are_dealt_out():
     assert sorted(set(fold_of(pool, 4).values())) == [0, 1, 2, 3]
 
 
-def test_it_learns_what_hangs_together(trained, learnt):
-    learnt("first level's accuracy", trained.levels[0].best, above=0.8)
-    learnt("worst level's accuracy", min(level.best for level in trained.levels), above=3 / 49)
+def test_it_learns_what_hangs_together(trained, learned):
+    learned("first level's accuracy", trained.levels[0].best, above=0.8)
+    learned("worst level's accuracy", min(level.best for level in trained.levels), above=3 / 49)
 
 
-def test_offsets_are_found_shifted_and_told_from_strangers(trained, learnt):
+def test_offsets_are_found_shifted_and_told_from_strangers(trained, learned):
     pyramid = load_syncers(trained.weights)
     samples = [made_up_sample(97, seed=50 + number) for number in range(8)]
     for k in (-7, 0, 4):
         offsets = [level_profiles(pyramid, shifted(sample, k))[0].offset for sample in samples]
-        learnt(f"of 8 offsets {k} found", offsets.count(k), above=6)
+        learned(f"of 8 offsets {k} found", offsets.count(k), above=6)
     genuine = [level_profiles(pyramid, sample)[0].confidence for sample in samples]
     strangers = [level_profiles(pyramid, mismatched(sample, other))[0].confidence
                  for sample, other in zip(samples, [*samples[1:], samples[0]])]
     still = [level_profiles(pyramid, static(sample))[0].confidence for sample in samples]
-    learnt("genuine told from strangers", separation(genuine, strangers), above=0.95)
-    learnt("genuine told from still", separation(genuine, still), above=0.95)
+    learned("genuine told from strangers", separation(genuine, strangers), above=0.95)
+    learned("genuine told from still", separation(genuine, still), above=0.95)
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not(corpus, tmp_path):

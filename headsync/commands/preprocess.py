@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def advice(corpus: "Corpus") -> list[str]:
-    """Lines that say which trainings the corpus is enough for, what it lacks for the others, and how people are told apart."""
+    """Lines that say which trainings the corpus is enough for, what it lacks for the others, how it knows people."""
     from headsync.corpus import NEEDS, how_people_are_told_apart, minutes, shortfalls
     from render_stage.identity.data import encoder_shortfalls
 

@@ -67,7 +67,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, in as many processes as torchrun started, and say what the best state is worth on people never trained on."""
+    """Train, in as many processes as torchrun started, and print the best state's validation metric."""
     from headsync.corpus import open_corpus
     from headsync.experiment import check_run, chosen_device, joined_processes, load_config
 

@@ -94,8 +94,8 @@ def how_people_are_told_apart(clips: Sequence[Clip]) -> str:
     videos, people = {clip.source for clip in clips}, {clip.identity for clip in clips}
     if flat and len(videos) > 1:
         return (f"{len({clip.source for clip in flat})} videos lie in the folder itself and count as a person each; people are "
-                "told apart by folders, as in videos/PERSON/x.mp4, or by --manifest")
+                "distinguished by folders, as in videos/PERSON/x.mp4, or by --manifest")
     if len(people) == 1 and len(videos) > 1:
-        return (f"all {len(videos)} videos count as one person, {next(iter(people))!r}; people are told apart by folders, as "
-                "in videos/PERSON/x.mp4, or by --manifest")
+        return (f"all {len(videos)} videos count as one person, {next(iter(people))!r}; people are distinguished by folders, "
+                "as in videos/PERSON/x.mp4, or by --manifest")
     return ""

@@ -24,7 +24,7 @@ Item = TypeVar("Item", bound=OfPerson)
 
 
 def pooled_codes(items: Sequence[OfPerson], folds: int = len(HALVES)) -> set[str]:
-    """Identities that hold more than a fold's share of all items: codes of many people who are not told apart."""
+    """Identities that hold more than a fold's share of all items: codes of many people who are not distinguished."""
     return {name for name, count in Counter(one.identity for one in items).items() if count > len(items) / folds}
 
 

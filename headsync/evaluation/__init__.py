@@ -1,4 +1,4 @@
-"""What a result is worth: pictures, landmarks, behaviour, sets of features, and the figures of published networks."""
+"""Evaluation of results: pictures, landmarks, behaviour, sets of features, and the figures of published networks."""
 
 from headsync.evaluation.catalogue import FIGURES, Figure
 from headsync.evaluation.evaluate import Evaluation, EvaluationSettings, evaluate_videos

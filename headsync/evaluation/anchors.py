@@ -78,7 +78,7 @@ def _against(ours: Side, theirs: Side) -> dict[str, float]:
 
 
 class Likeness(NamedTuple):
-    """How the identity encoder tells people apart: what a CSIM is to be held against."""
+    """How the identity encoder distinguishes people: what a CSIM is to be held against."""
 
     genuine: float          # mean cosine of one person's faces, of two clips where there are two, else far apart in one
     impostor: float         # of two people's

@@ -1,4 +1,4 @@
-"""One run to a folder, one writer to an output: locks that the system lets go of when their holder ends, however it ends.
+"""One run to a folder, one writer to an output: locks that the system releases when their holder ends, however it ends.
 
 `filelock` keeps them, and takes care of processes that the holder forks. The lock's file is removed with the lock; one
 that a killed process leaves means nothing, and the next run in the folder removes it. File systems that know no locks go

@@ -146,7 +146,7 @@ def termination() -> Iterator[threading.Event]:
 
     One that is ignored stays so, as a hang-up under `nohup`.
     Whoever presses Ctrl-C again does not want to wait: a second SIGINT is KeyboardInterrupt, but for several processes, which
-    torchrun tells what they have heard already.
+    torchrun repeats signals that they already got.
     """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""Models in use and in training: from a weight file ready to work, told apart by their weights."""
+"""Models in use and in training: from a weight file ready to work, distinguished by their weights."""
 
 import hashlib
 from collections.abc import Callable, Mapping

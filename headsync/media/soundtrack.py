@@ -42,7 +42,7 @@ class Soundtrack(Protocol):
         """Writes the rest, cut at `end` seconds of the video."""
 
     def close(self) -> None:
-        """Lets go of the source, whether or not all was written."""
+        """Releases the source, whether or not all was written."""
 
 
 def add_soundtrack(output: OutputContainer, path: Path | str) -> Soundtrack:
@@ -178,7 +178,7 @@ def _follows(packet: av.Packet, latest: int | None) -> bool:
 
 
 def _first_sound_time(path: Path | str) -> Fraction:
-    """When the first sample is heard, in seconds on the container's time line: after what the codec has to skip."""
+    """When the first sample plays, in seconds on the container's time line: after what the codec has to skip."""
     with open_media(path) as container:
         stream = required_audio_stream(container, path)
         frame = next((frame for frame in decoded(container, stream, path) if frame.samples), None)

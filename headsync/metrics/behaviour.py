@@ -30,7 +30,7 @@ class Blinks(NamedTuple):
 
 
 class SilentLips(NamedTuple):
-    """What the lips do while nothing is heard, in shares of the distance of the eye corners."""
+    """What the lips do in silence, in shares of the distance of the eye corners."""
 
     frames: int
     opening: float          # mean

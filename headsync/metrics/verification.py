@@ -1,4 +1,4 @@
-"""How well embeddings tell people apart: cosines of the same and of different people, ROC area, equal error rate.
+"""How well embeddings distinguish people: cosines of the same and of different people, ROC area, equal error rate.
 
 Shapes: N faces, E embedding features. Source: method/decisions.md#networks-of-others (calibration printed beside every
 CSIM).

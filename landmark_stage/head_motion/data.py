@@ -129,7 +129,7 @@ def stretch(clip: HeadClip, begin: int, n: int, T: int, model: HeadMotion, *, dr
 
 
 def audio_of(model: HeadMotion, clip: HeadClip, begin: int, frames: int) -> Tensor:
-    """The sound (1, frames, 104 or 640) of a clip's frames as the model hears it, zeros where there is none."""
+    """The sound (1, frames, 104 or 640) of a clip's frames as the model takes it, zeros where there is none."""
     per_frame = 104 if model.settings.sound == "rows" else 640
     if clip.sound is None:
         return torch.zeros(1, frames, per_frame, device=model.motion_scale.device)

@@ -77,7 +77,7 @@ def person_of(model: HeadMotion, reference: HeadReference | None) -> Person:
 
 
 def _reference_sound(model: HeadMotion, waveform: np.ndarray | None, frames: int) -> Tensor:
-    """The sound of a reference's frames as the model hears it (n, 104 or 640), zeros where there is none."""
+    """The sound of a reference's frames as the model takes it (n, 104 or 640), zeros where there is none."""
     rows, device = model.settings.sound == "rows", device_of(model)
     if waveform is None or not len(waveform):
         return torch.zeros(frames, 104 if rows else media.SAMPLES_PER_FRAME, device=device)

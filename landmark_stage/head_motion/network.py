@@ -4,8 +4,8 @@ weights of the output layer; driving sound goes through temporal convolutions an
 Shapes: B people, T frames, n reference frames, C = 6 numbers of a head (`landmarks.head_track`), F sound features, K tones
 in J copies, Q numbers of a code. Motions are in units of train people's deviations, about the reference's mean.
 Source: Rhythmic Head section 3.3 and appendix A.1, method/rhythmic_head.md#head-motion,
-method/decisions.md#expression-and-head-motion. It stands in the landmark stage, not in the render stage: it hears, and the
-render stage knows no sound. Tones, hints and the way from the last pose are headsync's.
+method/decisions.md#expression-and-head-motion. It is in the landmark stage: its input is audio, which the
+render stage does not read. Tones, hints and the way from the last pose are headsync's.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class HeadMotionSettings:
     """The network's form."""
 
     sound: Literal["rows", "wave"] = "rows"     # 28 x 26 log energies, or 7 x 640 samples
-    rows_per_frame: Literal[1, 4] = 4           # 1: the mean of a frame's four rows is heard, 7 x 26
+    rows_per_frame: Literal[1, 4] = 4           # 1: the mean of a frame's four rows is the input, 7 x 26
     planes: tuple[int, int] = (8, 16)           # of the two convolutions over a frame's window of sound
     pooled: int = 4                             # neighbouring bands that are averaged before the planes are flattened
     sound_hidden: int = 128
@@ -164,7 +164,7 @@ class HeadMotion(nn.Module):
             nn.init.zeros_(self.reference.code.bias)
 
     def standard_sound(self, sound: Tensor) -> Tensor:
-        """Rows (..., 4T, 26) or samples (..., 640 T) as the network hears them: (..., T, 104 or 640)."""
+        """Rows (..., 4T, 26) or samples (..., 640 T) as the network takes them: (..., T, 104 or 640)."""
         if self.settings.sound == "wave":
             return ((sound - self.sound_mean) / self.sound_scale).unflatten(-1, (-1, SAMPLES_PER_FRAME))
         channels = audio_channels(sound, ChannelSettings())

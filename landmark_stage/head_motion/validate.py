@@ -1,4 +1,4 @@
-"""What predicted head motion is worth: distances of its statistics to those of what people really did, and the baselines.
+"""Validation of predicted head motion: distances of its statistics to those of what people really did, and the baselines.
 
 Shapes: B stretches, T frames, C = 6 numbers of a head, K bands, D features of a window. All motions are in units of train
 people's deviations about the reference's mean.

@@ -1,4 +1,4 @@
-"""What the generator hears: one feature vector per video frame at each of four time scales, with a bounded look-ahead.
+"""The generator's audio encoder: one feature vector per video frame at each of four time scales, with a bounded look-ahead.
 
 Shapes: B clips, F frames, R = 4F feature rows, C features, K = 4 levels. Source: MS-Sync section 3.2,
 method/ms_sync.md#generator.
@@ -20,7 +20,7 @@ from syncers.channels import ChannelSettings, audio_channels
 COARSE_KERNEL = 7
 GRID_FRAMES = 8             # step of the coarsest level
 MARGIN_FRAMES = 32          # of sound on each side; a multiple of the grid
-LOOK_AHEAD_FRAMES = 30      # rows from frame t + 30 on cannot reach frame t; a row itself hears 15 ms more
+LOOK_AHEAD_FRAMES = 30      # rows from frame t + 30 on cannot reach frame t; a row itself covers 15 ms more
 SILENT_ROW = -20.0          # log energy; everything under the floor of `audio_channels` sounds the same
 
 

@@ -38,7 +38,7 @@ class GeneratorSettings:
     hidden: int = 256                   # of the LSTM
     trunk: tuple[int, ...] = (256, 192, 136)    # of every branch
     expansion: int = 2                  # of a branch's blocks
-    noise: int = 16                     # features of the noise that the LSTM hears; 0: none, always the same motion
+    noise: int = 16                     # features of the noise at the LSTM's input; 0: none, always the same motion
     head_noise: float = 0.6                   # share of real heads' deviation that noise alone makes; 0: all is the networks'
     relative: bool = True               # faces as displacements from the start, in units of its size; False: canvas shares
     head_spring: float = 0.01           # share of the head's displacement from the start that is taken back in every frame

@@ -1,4 +1,4 @@
-"""Rows of one sound in, what the generator hears of each frame out: every layer keeps a few steps and computes each once.
+"""Rows of one sound in, audio features of each frame out: every layer keeps a few steps and computes each once.
 
 Shapes: 4n rows / n frames of a push, t frames that come out, C features, K levels.
 """

@@ -43,7 +43,7 @@ class MotionStream:
 
     @torch.no_grad()
     def _made(self, audio: Tensor) -> Tensor:
-        """The next frames, from what is heard (K, t, C) of them."""
+        """The next frames, from audio features (K, t, C) of them."""
         faces = [self._start[:0]]
         if not self._begun and audio.shape[1]:
             faces, audio, self._begun = [self._start], audio[:, 1:], True

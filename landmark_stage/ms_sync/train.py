@@ -203,7 +203,7 @@ class GeneratorTask:
         return (motion - middle[:, None]) / face_size(start)[:, None] * STANDARD_SIZE + place
 
     def metrics(self, model: Generator, *, step: int) -> dict[str, float]:
-        """What the generator's motion is worth on people never trained on; see `Validator`."""
+        """Validation metrics on people never trained on; see `Validator`."""
         return self.validator.figures(model, seed=self.settings.run.seed)
 
     def finish(self, model: Generator, out: Path) -> Path:

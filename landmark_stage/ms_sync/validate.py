@@ -1,4 +1,4 @@
-"""What a generator's motion is worth for people it never met: synchrony by metric syncers, beside real, still and foreign
+"""Validation of a generator on people it was not trained on: synchrony by metric syncers, beside real, still and foreign
 faces, and distances of motion.
 
 Shapes: B pieces, T frames, D = 2 or 3 coordinates of L = 68 landmarks, Z noise features. Source: MS-Sync section 4.3.

@@ -18,7 +18,7 @@ from headsync.corpus.frames import FrameStore, pack_frames, store_path
 from headsync.landmarks import MIRROR, head_pose, rotation_matrix, rotation_vector
 from render_stage.identity.face_encoder import FaceEncoderSettings, as_pictures, seen_picture, view_matrix
 
-NOBODY = -1                         # the number of who is not told apart
+NOBODY = -1                         # the number of who is not distinguished
 MIRRORED = np.diag([-1.0, 1.0, 1.0])
 TRANSFER, GREYED = 0.4, 0.1         # shares of pictures that get another's colours, or none
 
@@ -48,7 +48,7 @@ class Faces(NamedTuple):
 
     @property
     def people(self) -> int:
-        """How many people are told apart."""
+        """How many people are distinguished."""
         return int(self.person.max(initial=NOBODY)) + 1
 
 
@@ -65,7 +65,7 @@ class Batch(NamedTuple):
 def unseen_clips(corpus: Corpus, people: str) -> list[Clip]:
     """The val clips, and those of the train people left out by `people` who are met in two clips or more.
 
-    Hardly anybody in val has two clips, and within one clip anything tells people apart: coat, lamp, wall.
+    Hardly anybody in val has two clips, and within one clip anything distinguishes people: coat, lamp, wall.
     """
     train = corpus.select("train")
     used = {clip.clip for clip in of_half(train, people)}
@@ -119,7 +119,7 @@ def plain_batch(faces: Faces, chosen: np.ndarray, settings: FaceEncoderSettings)
 
 def draw_batch(faces: Faces, count: int, *, settings: FaceEncoderSettings, changes: AugmentationSettings, unknown: float,
                generator: torch.Generator) -> Batch:
-    """`count` augmented frames: a share `unknown` of people not told apart, of the others each person equally often."""
+    """`count` augmented frames: a share `unknown` of people not distinguished, of the others each person equally often."""
     random = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
     chosen = _drawn_frames(faces, count, unknown, random)
     views = [_moved(view_matrix(faces.points[number], settings), changes, settings, random) for number in chosen]

@@ -77,7 +77,7 @@ class EncoderTrainSettings:
     weights: LossWeights
     people: Literal["all", "first", "second"]   # of the train people: all, or one of two halves by a hash
     stride: int                     # of a clip's frames one in so many is used
-    unknown: float                  # share of a batch that shows people not told apart
+    unknown: float                  # share of a batch that shows people not distinguished
     run: RunSettings
 
     def __post_init__(self):
@@ -158,7 +158,7 @@ class EncoderTask:
         return found.float().mean().item() if len(found) else 0.0
 
     def metrics(self, model: FaceEncoder, *, step: int) -> dict[str, float]:
-        """What the encoder is worth on people never trained on; see `encoder_figures`."""
+        """Validation metrics on people never trained on; see `encoder_figures`."""
         return encoder_figures(model, self.unseen)
 
     def finish(self, model: FaceEncoder, out: Path) -> Path:
@@ -205,7 +205,7 @@ def encoder_figures(encoder: FaceEncoder, faces: Faces) -> dict[str, float]:
 
 @checked
 def train_encoder(corpus: Corpus, out: str | Path, settings: EncoderTrainSettings) -> TrainReport:
-    """A face encoder trained on one half of the corpus's train people, kept by what it is worth on val and the other half.
+    """A face encoder trained on one half of the corpus's train people, kept by its validation metric on val and the other half.
 
     Goes on where an earlier call stopped. The averaged weights of the best validation become `out`/face_encoder.safetensors.
     ValueError, before any work, when the corpus is not enough: two people on either side, one of them seen twice.

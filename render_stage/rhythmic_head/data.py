@@ -34,7 +34,7 @@ class MaterialSettings:
 
     references: tuple[int, ...] = (1, 1, 2, 4, 8)   # K of a batch is one of these
     stride: int = 3             # every so many frames of a clip are kept
-    pool: str = ""              # an identity that stands for several people who are not told apart; "": there is none
+    pool: str = ""              # an identity that stands for several people who are not distinguished; "": there is none
     pooled: int = 24            # people that it counts for
     colour: float = 0.15        # deviation of each channel's gain and of the gamma
     open_mouths: float = 0.5    # share of targets that are the wider open mouth of two

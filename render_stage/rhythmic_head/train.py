@@ -123,7 +123,7 @@ class RendererTask:
         return made.picture, made.placed
 
     def metrics(self, model: RendererNetwork, *, step: int) -> dict[str, float]:
-        """What the networks' pictures are worth on people never trained on; writes a sheet."""
+        """Validation metrics on people never trained on; writes a sheet."""
         return self.validator.figures(model, step=step, precision=self.settings.run.precision)
 
     def finish(self, model: RendererNetwork, out: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What a renderer's pictures are worth on people never trained on, and sheets of them to look at.
+"""Validation of a renderer on people never trained on, and sheets of them to look at.
 
 Shapes: B samples, K references, S = 256 canvas pixels.
 """

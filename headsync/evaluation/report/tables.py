@@ -79,7 +79,7 @@ def set_table(evaluation: Evaluation) -> str:
 
 
 def calibration_tables(evaluation: Evaluation) -> str:
-    """Whether planted shifts are found, and how the encoder tells people apart."""
+    """Whether planted shifts are found, and how the encoder distinguishes people."""
     told, parts = calibration(evaluation), []
     if "shift_found" in told:
         rows = [[f"{window} ms", str(one["clips"]), f"{one['median_frames']:+.1f}", f"{one['within_a_step']:.0%}"]
