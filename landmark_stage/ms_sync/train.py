@@ -228,7 +228,7 @@ def train_landmarks(corpus: Corpus, out: str | Path, settings: TrainSettings) ->
     >>> headsync.train_landmarks(headsync.open_corpus("people"), "runs/generator", settings).weights.name
     'generator.safetensors'
     """
-    require(corpus, NEEDS["landmarks"]._replace(train_frames=settings.material.frames + OBSERVED - 1, adversarial=PIECE_FRAMES))
+    require(corpus, NEEDS["landmarks"]._replace(train_frames=settings.material.frames + OBSERVED - 1, val_frames=PIECE_FRAMES))
     validator = Validator(read_tracks(corpus, "val"), load_syncers(settings.validation_syncers, device="cpu"))
     return train_task(GeneratorTask(settings, read_tracks(corpus, "train"), load_syncers(settings.syncers, device="cpu"),
                                     validator), out)
