@@ -22,7 +22,7 @@ from tests.test_program import leaves
 from tests.test_repository import repository_files
 
 ROOT = Path(__file__).parents[1]
-DATA = {".yaml", ".safetensors", ".npy", ".npz", ".jpg", ".task", ".tflite"}
+DATA = {".yaml", ".safetensors", ".npy", ".npz", ".jpg", ".html", ".task", ".tflite"}
 MOST_BYTES = 80e6
 
 BUILD = "import sys; from setuptools import build_meta; print(getattr(build_meta, sys.argv[1])(sys.argv[2]))"

@@ -1,107 +1,81 @@
-"""The tables of a report as HTML: figures of methods beside the anchors, sets beside their floors, calibration, every clip."""
+"""What the tables of a report hold: figures of methods beside the anchors, sets beside their floors, every clip."""
 
-from collections.abc import Iterable, Sequence
-from html import escape
+from typing import NamedTuple
 
-from headsync.evaluation.anchors import ANCHORS, REAL, SHIFT_FRAMES
+from headsync.evaluation.anchors import ANCHORS, REAL
 from headsync.evaluation.catalogue import FIGURES, badness, groups
 from headsync.evaluation.evaluate import Evaluation
+from headsync.evaluation.motion_sets import SetFigure
 from headsync.evaluation.summary import calibration, scores, summaries
 from headsync.evaluation.worst import ranking_figure, title
 from syncers import Summary
 
-ARROWS = {"higher": "↑", "lower": "↓", "real": "→ real", "": ""}
 CLIP_COLUMNS = ("ssim", "ssim_mouth", "psnr_db", "csim", "lmd", "lmd_mouth_frontal", "rotation_error_deg", "av_off_200_valid",
                 "av_conf_200_valid", "av_conf_800_valid", "jitter_px", "face_rate")
 MOST_CLIP_ROWS = 400
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, style: str = "") -> str:
-    """A table; cells are HTML already, the first of each row is its name."""
-    columns = "".join(f"<th>{cell}</th>" for cell in head)
-    lines = ["<tr><th>" + row[0] + "</th>" + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>" for row in rows]
-    body = f"<thead><tr>{columns}</tr></thead><tbody>{''.join(lines)}</tbody>"
-    return f'<div class="wide"><table class="{style}">{body}</table></div>'
+class FigureRow(NamedTuple):
+    """A figure of several methods and anchors."""
+
+    name: str
+    found: dict[str, Summary | None]
+    best: str | None                    # the method that is best by it
 
 
-def figure_tables(evaluation: Evaluation) -> str:
-    """One table a group: figures down, methods and anchors across; the best method in bold."""
+class SetRow(NamedTuple):
+    """A distance of sets, a column each."""
+
+    name: str
+    meaning: str
+    found: list[SetFigure | None]
+
+
+def figure_tables(evaluation: Evaluation) -> list[tuple[str, list[str], list[FigureRow]]]:
+    """Name, columns (methods and anchors) and rows of each group of figures."""
     columns = [*evaluation.methods, *(one for one in ANCHORS if any(row.method == one for row in evaluation.rows))]
     of = {method: summaries(evaluation, method) for method in columns}
-    parts = []
+    tables = []
     for group, names in groups({name for found in of.values() for name in found}).items():
         used = [method for method in columns if any(name in of[method] for name in names)]
-        rows = []
-        for name in names:
-            best = _best(name, {method: of[method][name].mean for method in evaluation.methods if name in of[method]},
-                         of.get(REAL, {}).get(name))
-            label = f'<abbr title="{escape(FIGURES[name].meaning)}">{escape(title(name))}</abbr> {ARROWS[FIGURES[name].better]}'
-            rows.append([label, *(summary_cell(of[one].get(name), FIGURES[name].digits, bold=one == best) for one in used)])
-        heads = [f'<span class="{"anchor" if one in ANCHORS else ""}">{escape(one)}</span>' for one in used]
-        parts.append(f"<h3>{escape(group)}</h3>{table(['', *heads], rows)}")
-    return "".join(parts)
+        means = {name: {one: of[one][name].mean for one in evaluation.methods if name in of[one]} for name in names}
+        tables.append((group, used, [
+            FigureRow(name, {one: of[one].get(name) for one in used}, _best(name, means[name], of.get(REAL, {}).get(name)))
+            for name in names]))
+    return tables
 
 
-def summary_cell(found: Summary | None, digits: int, *, bold: bool = False) -> str:
-    """Mean, deviation and interval."""
-    if found is None:
-        return '<span class="none">–</span>'
-    mean = f"{found.mean:.{digits}f}"
-    mean = f"<b>{mean}</b>" if bold else mean
-    return (f'{mean}<small> ± {found.deviation:.{digits}f}</small><br><small class="interval">[{found.low:.{digits}f}, '
-            f"{found.high:.{digits}f}] n={found.count}</small>")
-
-
-def score_table(evaluation: Evaluation) -> str:
-    """Normalised synchrony: 0 for the still face, 1 for the real one."""
+def score_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]] | None:
+    """Normalised synchrony, head and rows: 0 for the still face, 1 for the real one. None where there is none."""
     of = {method: scores(evaluation, method) for method in (*evaluation.methods, *ANCHORS)}
     names = [name for name in of[REAL] if name.endswith("_valid")]
-    rows = [[escape(method), *(f"{found[name]:.2f}" if name in found else "–" for name in names)]
+    rows = [[method, *(f"{found[name]:.2f}" if name in found else "–" for name in names)]
             for method, found in of.items() if found]
-    return table(["", *(f"{name.split('_')[1]} ms" for name in names)], rows) if names else ""
+    return (["", *(f"{name.split('_')[1]} ms" for name in names)], rows) if names else None
 
 
-def set_table(evaluation: Evaluation) -> str:
-    """Fréchet distances of sets, with the distance between two halves of the real clips as their floor."""
-    columns = [name for name in (*evaluation.methods, "still face", "floor") if evaluation.sets.get(name)]
-    names = list(dict.fromkeys(name for column in columns for name in evaluation.sets[column]))
-    rows = []
-    for name in names:
-        cells = []
-        for column in columns:
-            one = evaluation.sets[column].get(name)
-            digits = 2 if one is None or one.value >= 0.1 else 4
-            cells.append("–" if one is None else f'{one.value:.{digits}f}<br><small class="interval">[{one.low:.{digits}f}, '
-                                                 f"{one.high:.{digits}f}] n={one.samples}</small>")
-        meaning = next(evaluation.sets[column][name].meaning for column in columns if name in evaluation.sets[column])
-        rows.append([f'<abbr title="{escape(meaning)}">{escape(name.replace("_", " "))}</abbr>', *cells])
-    return table(["", *map(escape, columns)], rows) if rows else ""
+def set_table(evaluation: Evaluation) -> tuple[list[str], list[SetRow]]:
+    """Fréchet distances of sets, columns and rows, with the distance between two halves of the real clips as their floor."""
+    sets = evaluation.sets
+    columns = [name for name in (*evaluation.methods, "still face", "floor") if sets.get(name)]
+    names = dict.fromkeys(name for column in columns for name in sets[column])
+    return columns, [SetRow(name.replace("_", " "), next(sets[one][name].meaning for one in columns if name in sets[one]),
+                            [sets[one].get(name) for one in columns]) for name in names]
 
 
-def calibration_tables(evaluation: Evaluation) -> str:
-    """Whether planted shifts are found, and how the encoder distinguishes people."""
-    told, parts = calibration(evaluation), []
-    if "shift_found" in told:
-        rows = [[f"{window} ms", str(one["clips"]), f"{one['median_frames']:+.1f}", f"{one['within_a_step']:.0%}"]
-                for window, one in told["shift_found"].items()]
-        parts.append(f"<p>Sound made {SHIFT_FRAMES} frames earlier: by how much each level's answer moved.</p>"
-                     + table(["level", "clips", "median, frames", "within one step"], rows, style="narrow"))
-    if evaluation.likeness is not None:
-        one = evaluation.likeness
-        parts.append("<p>Cosines of real faces to the identity encoder: what a CSIM-S is to be held against.</p>" + table(
-            ["", "mean cosine", "pairs"], [["one person", f"{one.genuine:.3f}", str(one.genuine_pairs)],
-                                           ["two people", f"{one.impostor:.3f}", str(one.impostor_pairs)],
-                                           ["ROC area", f"{one.roc_area:.3f}", ""]], style="narrow"))
-    return "".join(parts)
+def shift_rows(evaluation: Evaluation) -> list[list[str]]:
+    """Whether planted shifts are found, a row a level."""
+    return [[f"{window} ms", str(one["clips"]), f"{one['median_frames']:+.1f}", f"{one['within_a_step']:.0%}"]
+            for window, one in calibration(evaluation).get("shift_found", {}).items()]
 
 
-def clip_table(evaluation: Evaluation, method: str, rank_by: str) -> str:
-    """Every clip of a method, the worst first."""
-    rows = [row for row in evaluation.rows if row.method == method]
+def clip_table(evaluation: Evaluation, method: str) -> tuple[list[str], list[list[str]]] | None:
+    """Every clip of a method, head and rows, the worst first; None without a figure to rank by."""
+    rows, rank_by = [row for row in evaluation.rows if row.method == method], evaluation.settings["rank_by"]
     known = {name for row in rows for name in row.figures}
     ranked = rank_by if rank_by in known else ranking_figure(known)
     if ranked is None:
-        return ""
+        return None
     real = {row.clip: row.figures for row in evaluation.rows if row.method == REAL}
 
     def bad(row) -> float:
@@ -110,18 +84,9 @@ def clip_table(evaluation: Evaluation, method: str, rank_by: str) -> str:
         return float("inf") if found is None else found     # what could not be measured is worst of all
 
     names = [ranked, *(name for name in CLIP_COLUMNS if name in known and name != ranked)]
-    lines = [[escape(row.clip), str(row.frames), *(
+    return ["clip", "frames", *map(title, names)], [[row.clip, str(row.frames), *(
         f"{row.figures[name]:.{FIGURES[name].digits}f}" if name in row.figures else "–" for name in names)]
         for row in sorted(rows, key=bad, reverse=True)[:MOST_CLIP_ROWS]]
-    return table(["clip", "frames", *(escape(title(name)) for name in names)], lines)
-
-
-def legend(evaluation: Evaluation) -> str:
-    """What every figure means."""
-    names = {name for row in evaluation.rows for name in row.figures}
-    lines = [f"<dt>{escape(title(name))} {ARROWS[FIGURES[name].better]}</dt><dd>{escape(FIGURES[name].group)}: "
-             f"{escape(FIGURES[name].meaning)} <code>{name}</code></dd>" for name in FIGURES if name in names]
-    return f"<dl>{''.join(lines)}</dl>"
 
 
 def _best(name: str, means: dict[str, float], real: Summary | None) -> str | None:
