@@ -25,6 +25,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 LIST, RESULTS = ROOT / "benchmarks" / "mutations.yaml", Path("mutations.jsonl")
+IMPORTED = ("headsync", "headsync.configs", "syncers", "landmark_stage", "render_stage")
 LIMIT_S = 600           # of the tests of one mutation
 PYTEST = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header"]
 KILLED, SURVIVED, INVALID, STALE, LATE = "killed", "survived", "invalid", "stale", "no end"
@@ -63,12 +64,13 @@ def mutated(text: str, mutation: Mutation) -> str | None:
 
 
 def copy_tree(root: Path, into: Path) -> None:
-    """Copy the files that git tracks, as they are in the working tree."""
+    """Copy the files that git tracks, as they are in the working tree; presets where an installed headsync has them."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=True).stdout
     for name in filter(None, listed.decode().split("\0")):
         if (root / name).is_file():
             (into / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, into / name)
+    shutil.copytree(into / "configs", into / "headsync" / "configs")
 
 
 def environment(tree: Path) -> dict[str, str]:
@@ -106,12 +108,13 @@ def tried(tree: Path, mutation: Mutation) -> Result:
 
 
 def check_tree(tree: Path, mutations: Iterable[Mutation]) -> None:
-    """ValueError unless the tree's own package is the one that is tested, and all tests pass on it."""
-    code = "import headsync; print(headsync.__file__)"
+    """ValueError unless the tree's own packages are those that are tested, and all tests pass on them."""
+    code = f"import {', '.join(IMPORTED)}; print(*({', '.join(f'{name}.__file__' for name in IMPORTED)},), sep='\\n')"
     found = subprocess.run([sys.executable, "-c", code], cwd=tree, env=environment(tree), text=True, capture_output=True,
-                           check=True).stdout
-    if not Path(found.strip()).resolve().is_relative_to(tree.resolve()):
-        raise ValueError(f"the tests would import {found.strip()}, not the copy")
+                           check=True).stdout.splitlines()
+    elsewhere = [place for place in found if not Path(place).resolve().is_relative_to(tree.resolve())]
+    if elsewhere:
+        raise ValueError(f"the tests would import {elsewhere[0]}, not the copy")
     outcome, failed = tested(tree, list(dict.fromkeys(test for one in mutations for test in one.tests)))
     if outcome != 0:
         raise ValueError(f"without any mutation {failed or 'the tests'} did not pass; mend that first")

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from headsync.landmarks import AugmentationRanges
 from landmark_stage.ms_sync.data import MaterialSettings, Track, draw_stretches, read_tracks, rows_around
 from landmark_stage.ms_sync.validate import pieces_of
 from tests.talking import made_up_people, made_up_sample, write_corpus
@@ -37,13 +38,16 @@ def test_the_test_times_start_is_seen_in_training(still):
 
 
 def test_sound_and_face_belong_together():
-    settings = MaterialSettings(frames=23, loudness=0.0, silence=0.0)
+    """Frame 0, the third that is drawn, is the one that row 128 was heard with."""
+    unchanged = AugmentationRanges((1.0, 1.0), shift=False, yaw_degrees=0.0, pitch_degrees=0.0, roll_degrees=0.0, flip=0.0)
+    settings = MaterialSettings(frames=23, loudness=0.0, silence=0.0, ranges=unchanged)
     one = tracks(count=1)[0]
-    drawn = draw_stretches([one], 3, dims=2, settings=settings, generator=seeded())
-    for rows in drawn.rows:
+    drawn = draw_stretches([one], 7, dims=3, settings=settings, generator=seeded())
+    for real, rows in zip(drawn.real, drawn.rows):
         middle = rows[128:-128]
         places = [start for start in range(61 - 22) if torch.equal(one.rows[4 * start : 4 * (start + 23)], middle)]
         assert len(places) == 1 and 2 <= places[0] <= 61 - 23
+        torch.testing.assert_close(real, one.flat[places[0] - 2 : places[0] + 23])
 
 
 def test_margins_are_the_clips_own_sound():

@@ -66,9 +66,13 @@ def test_killed_survived_invalid_and_stale_are_told_apart_and_kept(tree, tmp_pat
     assert lines[-1] == "| new | `sums.py` | not run |  |"
 
 
-def test_tests_that_fail_without_a_mutation_are_an_error(tree):
-    (tree / "headsync.py").write_text("")
+def test_tests_that_fail_without_a_mutation_are_an_error(tree, monkeypatch):
+    monkeypatch.setattr(mutations, "IMPORTED", ("sums",))
     mutations.check_tree(tree, [Mutation("minus", "sums.py", "+", "-", ["tests/test_sums.py"])])
+    monkeypatch.setattr(mutations, "IMPORTED", ("sums", "json"))
+    with pytest.raises(ValueError, match="would import .*json.*, not the copy"):
+        mutations.check_tree(tree, [])
+    monkeypatch.setattr(mutations, "IMPORTED", ("sums",))
     (tree / "sums.py").write_text("def total(one, other):\n    return 7\n")
     with pytest.raises(ValueError, match=r"without any mutation tests/test_sums.py::test_total did not pass"):
         mutations.check_tree(tree, [Mutation("minus", "sums.py", "+", "-", ["tests/test_sums.py"])])
