@@ -2,7 +2,7 @@
 
 from syncers.channels import ChannelSettings, audio_channels, motion_channels
 from syncers.convnext import ConvNextBlock, ConvNextStream
-from syncers.losses import info_nce, literal_info_nce, triplet
+from syncers.losses import info_nce, triplet
 from syncers.measure import Summary, SyncSample, aligned, level_profiles, mismatched, separation, shifted, static, summarise
 from syncers.model import LevelSyncer, SyncerPyramid, SyncerSettings
 from syncers.offset import LagProfile, syncnet_profile, valid_profile
@@ -11,7 +11,7 @@ from syncers.sync import SyncOffset, as_sync_sample, load_syncers, sample_offset
 
 __all__ = [
     "ChannelSettings", "audio_channels", "motion_channels", "ConvNextBlock", "ConvNextStream",
-    "LevelSyncer", "SyncerPyramid", "SyncerSettings", "info_nce", "literal_info_nce", "triplet",
+    "LevelSyncer", "SyncerPyramid", "SyncerSettings", "info_nce", "triplet",
     "LagProfile", "syncnet_profile", "valid_profile",
     "Summary", "SyncSample", "aligned", "mismatched", "level_profiles", "separation", "shifted", "static", "summarise",
     "SyncOffset", "as_sync_sample", "load_syncers", "plot_sync", "similarity_matrix", "sync_offset", "sample_offsets",

@@ -55,19 +55,6 @@ def info_nce(motion: Tensor, audio: Tensor, *, clip: Tensor, step: Tensor, tempe
     return Contrast(loss, _accuracy(scores, weights))
 
 
-def literal_info_nce(positive: Tensor, negative: Tensor, *, logarithm: bool) -> Tensor:
-    """The paper's equation 2 as printed: no temperature, and without `logarithm` not even a logarithm.
-
-    `positive` (n,) and `negative` (n, N) are cosines. A cosine cannot leave [-1, 1], so with N = 48 the loss cannot fall
-    under 2.014 with the logarithm (chance: 3.892) or -0.133 without: it looks stuck and hardly distinguishes pairs. That
-    is why training uses `info_nce`.
-    """
-    logits = torch.cat([positive[:, None], negative], dim=1)        # (n, 1 + N)
-    if logarithm:
-        return -logits.log_softmax(1)[:, 0].mean()
-    return -logits.softmax(1)[:, 0].mean()
-
-
 @in_float32
 def triplet(motion: Tensor, audio: Tensor, *, clip: Tensor, step: Tensor, margin: float) -> Contrast:
     """The triplet loss with semi-hard negatives, from unnormalised embeddings (n, E), in both directions.

@@ -8,7 +8,7 @@ from headsync.commands.command import run_command
 from headsync.corpus import find_sources, open_corpus
 from headsync.evaluation.items import find_items
 from headsync.experiment import load_config, load_weights
-from headsync.landmarks import LandmarkSequence, read_blocks, read_header
+from headsync.landmarks import LandmarkSequence, OpenSequence, read_header
 from headsync.landmarks.detection import extract
 from landmark_stage import load_expression, load_generator, load_head_motion
 from landmark_stage.expression.train import ExpressionTrainSettings
@@ -50,7 +50,7 @@ def read_video(path: Path) -> None:
 
 def read_sequence(path: Path) -> None:
     """By all three readers, whose answers must agree."""
-    header, blocks = read_header(path), sum(map(len, read_blocks(path)))
+    header, blocks = read_header(path), sum(map(len, OpenSequence(path).blocks()))
     assert len(LandmarkSequence.load(path)) == header.frames == blocks
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from headsync.metrics.blur import blur_probability, cpbd, edge_widths, sobel_edges, video_cpbd
+from headsync.metrics.blur import blur_probability, cpbd, edge_widths, sobel_edges
 
 
 def ramp(steps: int, *, low: int = 40, high: int = 200, at: int = 30, size: int = 64) -> np.ndarray:
@@ -116,13 +116,6 @@ def test_colours_are_taken_as_luma():
     assert cpbd(frame) == cpbd(np.ascontiguousarray(frame[..., 0]))
     frame[..., 2] = 40                                  # blue is 11 % of luma, the edges stay
     assert cpbd(frame).edges > 0
-
-
-def test_a_video_scores_the_mean_of_its_frames():
-    found = video_cpbd(iter([ramp(2), ramp(11), ramp(3)]))
-    assert found == (3, pytest.approx(2 / 3))
-    with pytest.raises(ValueError, match="no frames"):
-        video_cpbd([])
 
 
 @pytest.mark.parametrize(("frame", "told"), [

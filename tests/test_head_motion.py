@@ -208,7 +208,7 @@ def test_real_motion_is_at_no_distance():
 
 def test_what_selects_weights_is_the_sum_of_four_gaps():
     """The Fréchet distance and the error of the mean prediction are told beside it."""
-    told = HeadValidator(clips(), seeds=(1,)).figures(lively())
+    told = HeadValidator(clips(), seeds=(1,)).figures(noisy())
     assert told["distance"] == pytest.approx(sum(told[name] for name in ("mean", "deviation", "speed", "spectrum")), rel=1e-6)
     assert min(told.values()) > 0 and {"frechet", "error"} < set(told)
 

@@ -1,12 +1,11 @@
-"""SSIM and PSNR: hand values, torchmetrics as the golden one, one pair of frames in memory at a time."""
+"""SSIM and PSNR: hand values, torchmetrics as the golden one."""
 
 import sys
-import weakref
 
 import numpy as np
 import pytest
 
-from headsync.metrics.image import ImageComparison, compare_videos, psnr_db, squared_error, ssim
+from headsync.metrics.image import psnr_db, squared_error, ssim
 
 
 def picture(*, seed: int = 0, size: tuple[int, int] = (41, 53)) -> np.ndarray:
@@ -67,47 +66,6 @@ def test_more_noise_scores_less():
     assert scores == sorted(scores, reverse=True) and scores[0] > 0.95 and scores[-1] < 0.4
 
 
-def test_a_video_scores_the_mean_of_its_frames():
-    real = [picture(seed=seed) for seed in range(3)]
-    made = [disturbed(frame, deviation) for frame, deviation in zip(real, (2, 7, 31))]
-    scores = compare_videos(iter(made), iter(real))
-    errors = [squared_error(*pair) for pair in zip(made, real)]
-    assert scores.frames == 3
-    assert scores.ssim == pytest.approx(np.mean([ssim(*pair) for pair in zip(made, real)]))
-    assert scores.psnr_db == pytest.approx(np.mean([psnr_db(error) for error in errors]))
-    assert scores.pooled_psnr_db == pytest.approx(psnr_db(np.mean(errors))) and scores.pooled_psnr_db < scores.psnr_db
-    assert scores.mse == pytest.approx(np.mean(errors) / 255**2)
-
-
-def test_one_identical_pair_leaves_the_pooled_psnr_finite():
-    frame = picture()
-    scores = compare_videos([frame, disturbed(frame, 9)], [frame, frame])
-    assert scores.psnr_db == float("inf") and 20 < scores.pooled_psnr_db < 40
-
-
-def test_frames_are_let_go():
-    watched, alive = [], []
-
-    def frames():
-        for seed in range(11):
-            frame = picture(seed=seed, size=(13, 17))
-            watched.append(weakref.ref(frame))
-            alive.append(sum(one() is not None for one in watched))
-            yield frame
-
-    assert compare_videos(frames(), (picture(seed=seed, size=(13, 17)) for seed in range(11))).frames == 11
-    assert max(alive) <= 2
-
-
-@pytest.mark.parametrize(("ours", "theirs", "told"), [
-    (3, 5, "generated video ends after 3"), (5, 3, "reference ends after 3"), (0, 0, "no frames"), (0, 2, "no frames"),
-])
-def test_unequal_lengths_are_told(ours, theirs, told):
-    frame = picture(size=(13, 17))
-    with pytest.raises(ValueError, match=told):
-        compare_videos([frame] * ours, [frame] * theirs)
-
-
 @pytest.mark.parametrize(("one", "other", "told"), [
     (np.zeros((11, 13, 3)), np.zeros((11, 13, 3)), "uint8, got \\(11, 13, 3\\) float64"),
     (np.zeros((11, 13), np.uint8), np.zeros((11, 13), np.uint8), "must be \\(H, W, 3\\)"),
@@ -116,7 +74,7 @@ def test_unequal_lengths_are_told(ours, theirs, told):
 ])
 def test_other_frames_are_refused(one, other, told):
     with pytest.raises(ValueError, match=told):
-        ImageComparison().add(one, other)
+        ssim(one, other)
 
 
 def test_a_missing_library_is_named(monkeypatch):

@@ -131,14 +131,14 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from headsync import media
-from headsync.landmarks import LandmarkSequence, read_blocks, read_header
+from headsync.landmarks import LandmarkSequence, OpenSequence, read_header
 from headsync.experiment import load_weights
 from headsync.commands.command import run_command
 size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + (700 << 20),) * 2)
 readers = {"picture": media.read_image, "video": lambda path: sum(1 for _ in media.read_frames(path)),
            "still": media.is_image, "weights": load_weights, "load": LandmarkSequence.load, "header": read_header,
-           "blocks": lambda path: sum(map(len, read_blocks(path))), "sound": media.count_audio_frames}
+           "blocks": lambda path: sum(map(len, OpenSequence(path).blocks())), "sound": media.count_audio_frames}
 for line in sys.stdin:
     reader, path = line.rstrip("\\n").split(" ", 1)
     print(path, reader, run_command(lambda _: readers[reader](path) and None, []), flush=True)

@@ -30,7 +30,7 @@ from headsync.experiment import (
     output_lock,
 )
 from headsync.experiment.checkpoint import HEADER, MAGIC
-from headsync.landmarks import LandmarkSequence, SequenceWriter, read_blocks, read_header
+from headsync.landmarks import LandmarkSequence, OpenSequence, SequenceWriter, read_header
 from headsync.media.files import partial_path
 from headsync.media.left_behind import process_mark
 from landmark_stage import load_generator
@@ -84,7 +84,7 @@ def test_no_reader_runs_what_a_file_holds(tmp_path):
     clip = write_corpus(tmp_path / "corpus", {"train": made_up_people(1, 31)}).clips[0]._replace(clip="c")
     corpus = open_corpus(tmp_path / "corpus")._replace(folder=tmp_path)
     readers = (lambda: LandmarkSequence.load(tmp_path / "s.npz"), lambda: read_header(tmp_path / "s.npz"),
-               lambda: read_blocks(tmp_path / "s.npz"), lambda: FrameStore(tmp_path / "f.npz"), lambda: corpus.features(clip),
+               lambda: OpenSequence(tmp_path / "s.npz"), lambda: FrameStore(tmp_path / "f.npz"), lambda: corpus.features(clip),
                lambda: load_weights(tmp_path / "w.safetensors"), lambda: load_weights(tmp_path / "w.pth"),
                lambda: load_checkpoint(tmp_path / "step-000000003.ckpt"), lambda: load_checkpoint(tmp_path),
                lambda: read_weights(tmp_path / "w.pth", needed="a file", purpose="a test needs"),

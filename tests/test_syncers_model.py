@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from syncers import ChannelSettings, ConvNextBlock, SyncerPyramid, SyncerSettings, info_nce, literal_info_nce, triplet
+from syncers import ChannelSettings, ConvNextBlock, SyncerPyramid, SyncerSettings, info_nce, triplet
 from syncers.channels import audio_channels, motion_channels, own_motion
 from syncers.losses import lag_contrast, negative_weights
 from syncers.model import EncoderSettings
@@ -118,6 +118,12 @@ def test_wrong_inputs_are_one_line():
         motion_channels(torch.zeros(1, 7, 100), ChannelSettings())
     with pytest.raises(ValueError, match="faces must be"):
         ChannelSettings(faces=("nose",))
+
+
+def literal_info_nce(positive: torch.Tensor, negative: torch.Tensor, *, logarithm: bool) -> torch.Tensor:
+    """The paper's equation 2 as printed, of cosines (n,) and (n, N): no temperature, and perhaps no logarithm."""
+    logits = torch.cat([positive[:, None], negative], dim=1)        # (n, 1 + N)
+    return -(logits.log_softmax(1) if logarithm else logits.softmax(1))[:, 0].mean()
 
 
 @pytest.mark.parametrize("logarithm, floor, chance", [(True, 2.014, math.log(49)), (False, -0.1334, -1 / 49)])

@@ -40,9 +40,6 @@ class Augmentation(NamedTuple):
     flip: bool
 
 
-IDENTITY = Augmentation(1.0, np.eye(3), np.zeros(3), False)
-
-
 def draw_augmentation(generator: torch.Generator, points: np.ndarray,
                       ranges: AugmentationRanges | None = None) -> Augmentation:
     """A random change for points (T, L, 3); the same generator state gives the same change.

@@ -151,7 +151,7 @@ class OpenSequence:
     visible: np.ndarray         # (T,) bool
 
     def __init__(self, path: Path | str):
-        """ValueError, one line naming the file, as `read_blocks`."""
+        """ValueError, one line naming the file, as `LandmarkSequence.load` has it, and for points with the time axis last."""
         with refusing(path), zipfile.ZipFile(path) as archive:
             self.header, self.visible = _checked(archive)
             self._points = Spool((layout_size(self.header.layout), 3))
@@ -170,18 +170,6 @@ def read_header(path: Path | str) -> SequenceHeader:
     """
     with refusing(path), zipfile.ZipFile(path) as archive:
         return _checked(archive)[0]
-
-
-def read_blocks(path: Path | str, *, block_frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
-    """The points of a `landmarks/1` file in blocks (t, L, 3) float32 of `block_frames`, the last one shorter.
-
-    The whole file is inflated and checked before this returns (an hour takes about a second), so that a long job never ends
-    in the middle of a damaged one. ValueError, one line naming the file, as `LandmarkSequence.load` has it, and for points
-    stored with the time axis last, which cannot be read by frames.
-    """
-    if block_frames < 1:
-        raise ValueError(f"a block has at least 1 frame, got block_frames={block_frames}")
-    return OpenSequence(path).blocks(block_frames)
 
 
 def _inflated(archive: zipfile.ZipFile, header: SequenceHeader, block_frames: int) -> Iterator[np.ndarray]:

@@ -9,7 +9,7 @@ from headsync.metrics.behaviour import (
     lips_in_silence,
     silent_frames,
 )
-from headsync.metrics.blur import Sharpness, VideoSharpness, cpbd, video_cpbd
+from headsync.metrics.blur import Sharpness, cpbd
 from headsync.metrics.flicker import Flicker, flicker
 from headsync.metrics.frechet import (
     FrechetScore,
@@ -20,14 +20,12 @@ from headsync.metrics.frechet import (
     frechet_distance,
     shrinkage,
 )
-from headsync.metrics.image import ImageComparison, ImageScores, compare_videos, psnr_db, squared_error, ssim
+from headsync.metrics.image import psnr_db, squared_error, ssim
 from headsync.metrics.landmark_error import (
     Distance,
-    LandmarkErrors,
     aligned_mouth_distance,
     frontal_distance,
     landmark_distance,
-    landmark_errors,
     on_canvas,
     opening_difference,
     pose_distance,
@@ -39,10 +37,10 @@ from headsync.metrics.regions import hull_mask, mean_inside, ssim_map
 
 __all__ = [
     "MotionDistances", "distance_interval", "motion_distances", "Blinks", "SilentLips", "count_blinks", "eye_aspect_ratio",
-    "jitter_px", "lips_in_silence", "silent_frames", "Sharpness", "VideoSharpness", "cpbd", "video_cpbd", "Flicker",
+    "jitter_px", "lips_in_silence", "silent_frames", "Sharpness", "cpbd", "Flicker",
     "flicker", "FrechetScore", "Gaussian", "compare_features", "feature_distance", "fit_gaussian", "frechet_distance",
-    "shrinkage", "ImageComparison", "ImageScores", "compare_videos", "psnr_db", "squared_error", "ssim", "Distance",
-    "LandmarkErrors", "aligned_mouth_distance", "frontal_distance", "landmark_distance", "landmark_errors", "on_canvas",
+    "shrinkage", "psnr_db", "squared_error", "ssim", "Distance",
+    "aligned_mouth_distance", "frontal_distance", "landmark_distance", "on_canvas",
     "opening_difference", "pose_distance", "rotation_error_deg", "turned_mouth_distance", "hull_mask", "mean_inside",
     "ssim_map",
 ]

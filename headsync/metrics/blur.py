@@ -5,7 +5,6 @@ Source: Narvekar and Karam 2011, "A No-Reference Image Blur Metric Based on the 
 edge widths: Marziliano et al. 2002; method/measures.md#pictures.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import cv2
@@ -26,13 +25,6 @@ class Sharpness(NamedTuple):
 
     cpbd: float         # share of edges whose blur is not noticed: 1 sharp, 0 blurred or without edges
     edges: int          # edge pixels it rests on; under some hundred it says little
-
-
-class VideoSharpness(NamedTuple):
-    """CPBD over the frames of a video."""
-
-    frames: int
-    cpbd: float         # mean over frames
 
 
 def cpbd(frame: np.ndarray) -> Sharpness:
@@ -57,17 +49,6 @@ def cpbd(frame: np.ndarray) -> Sharpness:
     if not len(pooled):
         return Sharpness(0.0, 0)
     return Sharpness(float((np.rint(100 * pooled) <= NOTICEABLE_PERCENT).mean()), len(pooled))
-
-
-def video_cpbd(frames: Iterable[np.ndarray]) -> VideoSharpness:
-    """The mean CPBD of a video, in constant memory. ValueError as `cpbd`, and without frames."""
-    total, count = 0.0, 0
-    for frame in frames:
-        total += cpbd(frame).cpbd
-        count += 1
-    if not count:
-        raise ValueError("there are no frames whose sharpness could be measured; give at least one")
-    return VideoSharpness(count, total / count)
 
 
 def blur_probability(widths: np.ndarray, contrast: float) -> np.ndarray:

@@ -5,63 +5,12 @@ Source: Wang et al. 2004 (SSIM, 11x11 Gaussian of sigma 1.5); settings of method
 """
 
 import math
-from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 
 DATA_RANGE = 255.0
 SIGMA = 1.5             # scikit-image cuts the Gaussian at 3.5 sigma, which makes the window 11x11
 LEAST_SIDE_PX = 11
-
-
-class ImageScores(NamedTuple):
-    """Means over the frame pairs of a video."""
-
-    frames: int
-    ssim: float             # mean of R, G and B
-    psnr_db: float          # mean of the frames' PSNR; infinite as soon as one pair is identical
-    pooled_psnr_db: float   # PSNR of the mean squared error of all frames; infinite only when all pairs are identical
-    mse: float              # of values in [0, 1]
-
-
-class ImageComparison:
-    """Scores of frame pairs that arrive one by one; keeps sums only, so memory does not grow with the video."""
-
-    def __init__(self):
-        self._frames = 0
-        self._ssim = self._psnr_db = self._squared_error = 0.0
-
-    def add(self, generated: np.ndarray, reference: np.ndarray) -> None:
-        """Take in one pair of frames (H, W, 3) uint8. ValueError as `ssim` and `squared_error`."""
-        self._ssim += ssim(generated, reference)
-        error = squared_error(generated, reference)
-        self._squared_error += error
-        self._psnr_db += psnr_db(error)
-        self._frames += 1
-
-    def scores(self) -> ImageScores:
-        """The means so far. ValueError before the first pair."""
-        if not self._frames:
-            raise ValueError("there are no frames to score; give at least one pair")
-        error = self._squared_error / self._frames
-        return ImageScores(self._frames, self._ssim / self._frames, self._psnr_db / self._frames, psnr_db(error),
-                           error / DATA_RANGE**2)
-
-
-def compare_videos(generated: Iterable[np.ndarray], reference: Iterable[np.ndarray]) -> ImageScores:
-    """The scores of two videos, frame by frame in constant memory. ValueError when one ends before the other."""
-    comparison = ImageComparison()
-    ours, theirs = iter(generated), iter(reference)
-    for count, frame in enumerate(ours):
-        partner = next(theirs, None)
-        if partner is None:
-            raise ValueError(f"the reference ends after {count} frames, the generated video does not; give equal lengths")
-        comparison.add(frame, partner)
-    scores = comparison.scores()
-    if next(theirs, None) is not None:
-        raise ValueError(f"the generated video ends after {scores.frames} frames, the reference does not; give equal lengths")
-    return scores
 
 
 def ssim(generated: np.ndarray, reference: np.ndarray) -> float:

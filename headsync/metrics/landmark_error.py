@@ -25,42 +25,9 @@ class Distance(NamedTuple):
     share: float        # of the reference's distance of the outer eye corners, its median over the clip in 3-D
 
 
-class LandmarkErrors(NamedTuple):
-    """Every distance of a generated clip from its reference."""
-
-    frames: int                 # in which both show a face; the others do not count
-    all: Distance               # LMD of the 68 landmarks, as they lie on the canvas
-    mouth: Distance             # LMD of landmarks 48 to 67
-    mouth_turned: Distance      # LMD_front: both mouths turned to the front about their own vertical axis
-    all_frontal: Distance       # LMD of the 68 landmarks after both heads' motion is taken out by a rigid fit
-    mouth_frontal: Distance     # the same of the mouth
-    mouth_aligned: Distance     # LMD of the mouth with both centres laid on each other, frame by frame
-    jaw: Distance               # PC-AVS' pose LMD: the jaw's contour as it lies on the canvas
-    pose: Distance              # the same with each face's own shape and motion taken out: the head's alone is left
-    rotation_deg: float         # mean angle between the two heads
-    opening: Distance           # mean absolute difference of the inner lips' openings
-
-
 def on_canvas(sequence: LandmarkSequence) -> np.ndarray:
     """The landmarks (T, 68, 3) float32 in pixels of a 256 canvas, whatever the sequence's canvas."""
     return sequence.in_unit() * np.float32(CANVAS_PX)  # (T, L, 3)
-
-
-def landmark_errors(generated: LandmarkSequence, reference: LandmarkSequence) -> LandmarkErrors:
-    """All distances over the frames in which both show a face. ValueError for unequal lengths or no such frame."""
-    if len(generated) != len(reference):
-        raise ValueError(f"{len(generated)} generated frames against {len(reference)} of the reference; cut one first")
-    both = generated.visible & reference.visible
-    if not both.any():
-        raise ValueError("no frame shows a face in both sequences; there is nothing to compare")
-    ours, theirs = on_canvas(generated)[both], on_canvas(reference)[both]           # (T', L, 3)
-    poses = head_pose(ours), head_pose(theirs)
-    return LandmarkErrors(
-        frames=int(both.sum()), all=landmark_distance(ours, theirs), mouth=landmark_distance(ours, theirs, indices=MOUTH),
-        mouth_turned=turned_mouth_distance(ours, theirs), all_frontal=frontal_distance(ours, theirs),
-        mouth_frontal=frontal_distance(ours, theirs, indices=MOUTH), mouth_aligned=aligned_mouth_distance(ours, theirs),
-        jaw=landmark_distance(ours, theirs, indices=JAW), pose=pose_distance(ours, theirs),
-        rotation_deg=rotation_error_deg(*poses), opening=opening_difference(ours, theirs))
 
 
 def landmark_distance(generated: np.ndarray, reference: np.ndarray, *, indices: tuple[int, ...] = ALL,

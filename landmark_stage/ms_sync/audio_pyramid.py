@@ -18,7 +18,6 @@ from syncers import ConvNextBlock
 from syncers.channels import ChannelSettings, audio_channels
 
 COARSE_KERNEL = 7
-GRID_FRAMES = 8             # step of the coarsest level
 MARGIN_FRAMES = 32          # of sound on each side; a multiple of the grid
 LOOK_AHEAD_FRAMES = 30      # rows from frame t + 30 on cannot reach frame t; a row itself covers 15 ms more
 SILENT_ROW = -20.0          # log energy; everything under the floor of `audio_channels` sounds the same

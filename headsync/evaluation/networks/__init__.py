@@ -13,17 +13,14 @@ from headsync.evaluation.networks.published import (
     PublishedFigure,
     SyncFigures,
     csim,
-    fid,
-    fvd,
     i3d_features,
     inception_features,
     lpips,
     sync_figures,
-    temporal_fid,
 )
 
 __all__ = [
-    "PublishedFigure", "SyncFigures", "csim", "fid", "fvd", "i3d_features", "inception_features", "lpips", "sync_figures",
-    "temporal_fid", "PublishedNetwork", "load_arcface", "load_i3d", "load_inception",
+    "PublishedFigure", "SyncFigures", "csim", "i3d_features", "inception_features", "lpips", "sync_figures",
+    "PublishedNetwork", "load_arcface", "load_i3d", "load_inception",
     "load_lpips", "load_syncnet", "arcface_crop", "syncnet_boxes", "syncnet_crop",
 ]

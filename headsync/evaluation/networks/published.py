@@ -24,12 +24,10 @@ from headsync.evaluation.networks.inputs import (
     sound_windows,
     syncnet_frames,
     syncnet_rows,
-    temporal_picture,
 )
 from headsync.evaluation.networks.nets import WINDOW_FRAMES
 from headsync.experiment.precision import in_float32
 from headsync.media import SAMPLES_PER_FRAME
-from headsync.metrics.frechet import feature_distance
 from syncers import syncnet_profile
 
 BATCH = 16
@@ -76,29 +74,6 @@ def sync_figures(frames: Iterable[np.ndarray], waveform: np.ndarray, network: Pu
                        PublishedFigure("LSE-C", profile.confidence, network.sha256, protocol), -profile.offset)
 
 
-def fid(generated: Iterable[np.ndarray], real: Iterable[np.ndarray], network: PublishedNetwork) -> PublishedFigure:
-    """FID of two sets of frames (uint8, or float from 0 to 1). ValueError when a set holds under two."""
-    features = [inception_features(frames, network) for frames in (generated, real)]
-    return _frechet_figure("FID", features, network, "InceptionV3 pool 2048, frames bilinear to 299x299")
-
-
-def temporal_fid(generated: Iterable[Sequence[np.ndarray]], real: Iterable[Sequence[np.ndarray]],
-                 network: PublishedNetwork) -> PublishedFigure:
-    """t-FID of two sets of clips: FID of one picture per clip, the weighted mean of its frames (`temporal_picture`)."""
-    features = [inception_features((temporal_picture(clip) for clip in clips), network) for clips in (generated, real)]
-    return _frechet_figure("t-FID", features, network, "InceptionV3 pool 2048, clips averaged with weights 0.2 to 0.8")
-
-
-def fvd(generated: Iterable[Sequence[np.ndarray]], real: Iterable[Sequence[np.ndarray]], network: PublishedNetwork, *,
-        flat: bool = False) -> PublishedFigure:
-    """FVD of two sets of clips of equal length from I3D's 400 logits, averaged over time or, `flat`, side by side.
-
-    MS-Sync's figures are flat (1600 numbers of 40 frames) and of landmark rasters in {0, 1} (float frames).
-    """
-    features = [i3d_features(clips, network, flat=flat) for clips in (generated, real)]
-    return _frechet_figure("FVD", features, network, f"I3D logits {'side by side' if flat else 'averaged'} over time, 224x224")
-
-
 @in_float32
 def csim(generated: Iterable[np.ndarray], reference: Iterable[np.ndarray], network: PublishedNetwork) -> PublishedFigure:
     """CSIM: mean cosine of ArcFace embeddings of aligned faces (`arcface_crop`), frame by frame. 1 is the same picture."""
@@ -141,11 +116,6 @@ def i3d_features(clips: Iterable[Sequence[np.ndarray]], network: PublishedNetwor
     if len({len(one) for one in found}) > 1:
         raise ValueError("clips of different lengths cannot be compared side by side; cut them to one length")
     return torch.stack(found).numpy() if found else np.zeros((0, 400), np.float32)
-
-
-def _frechet_figure(label: str, features: list[np.ndarray], network: PublishedNetwork, protocol: str) -> PublishedFigure:
-    counts = " and ".join(str(len(part)) for part in features)
-    return PublishedFigure(label, feature_distance(*features), network.sha256, f"{protocol}, {counts} samples, not shrunk")
 
 
 @torch.inference_mode()
