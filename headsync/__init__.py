@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         stream_landmarks,
         write_landmarks,
     )
+    from landmark_stage.articulation.train import train_articulation
     from landmark_stage.expression.train import train_expression
     from landmark_stage.head_motion.train import train_head_motion
     from landmark_stage.ms_sync.train import train_landmarks
@@ -45,6 +46,7 @@ _MODULES = {
                        "MotionChoice", "MotionControl"),
     "render_stage": ("render_video", "read_references", "load_renderer", "Renderer", "Drive", "RenderReport"),
     "landmark_stage.ms_sync.train": ("train_landmarks",),
+    "landmark_stage.articulation.train": ("train_articulation",),
     "landmark_stage.expression.train": ("train_expression",),
     "landmark_stage.head_motion.train": ("train_head_motion",),
     "render_stage.rhythmic_head.train": ("train_renderer",),

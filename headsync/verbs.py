@@ -13,12 +13,14 @@ from headsync.evaluation.report import write_report
 from headsync.experiment import load_config
 from headsync.media import Sound, checked, open_sound, shown_progress
 from landmark_stage import Generator, MotionChoice, MotionControl, load_generator, write_motion
+from landmark_stage.articulation.network import Articulation
 from landmark_stage.expression.network import Expression
 from render_stage import FaceEmbedder, Renderer, load_face_encoder, load_renderer, read_references, render_video
 from render_stage.references import ReferenceSet
 from syncers import SyncerPyramid, load_syncers
 
 SETTINGS = {"syncers": ("syncers.train", "TrainSettings"), "landmarks": ("landmark_stage.ms_sync.train", "TrainSettings"),
+            "articulation": ("landmark_stage.articulation.train", "ArticulationTrainSettings"),
             "expression": ("landmark_stage.expression.train", "ExpressionTrainSettings"),
             "head-motion": ("landmark_stage.head_motion.train", "HeadTrainSettings"),
             "renderer": ("render_stage.rhythmic_head.train", "RendererSettings"),
@@ -37,16 +39,17 @@ class TalkReport(NamedTuple):
 @checked
 def talk(audio: str | Path | Sound, references: ReferenceSet | str | Path | Sequence[str | Path], out: str | Path, *,
          speaker: Generator | Expression | None = None, renderer: Renderer | None = None,
-         control: MotionControl | None = None, motion: MotionChoice | None = None, size: int = 256, paste_back: bool = False,
-         count: int = 8, face: str = "largest", device: str | torch.device = "auto", progress: bool = False) -> TalkReport:
+         control: MotionControl | None = None, motion: MotionChoice | None = None,
+         lips: Articulation | str | Path = "articulation", size: int = 256, paste_back: bool = False, count: int = 8,
+         face: str = "largest", device: str | torch.device = "auto", progress: bool = False) -> TalkReport:
     """The video `out` (.mp4) in which the face of the references says `audio`, and beside it its motion (.npz).
 
     `audio` is any file with sound; `references` are pictures and clips of one person, of which `size`, `count` and `face`
     are told to `read_references`, or what that has read. `speaker` and `renderer` are the shipped `long` and `small` ones on
-    `device` by default; `control` has the motion's seed and noise, `motion` what head, lips and lids do (default, as the
-    command: blinks come naturally, and the generator's lips, which close too seldom, are closed more). Memory does not grow
-    with length; the same arguments give the same motion. ValueError, one line, for input that cannot be used; no file is
-    then left half-written under its final name.
+    `device` by default; `control` has the motion's seed and noise, `motion` what head and lids do (default, as the command:
+    blinks come naturally), `lips` who moves jaw and mouth, as in `generate_landmarks`. Memory does not grow with length;
+    the same arguments give the same motion. ValueError, one line, for input that cannot be used; no file is then left
+    half-written under its final name.
 
     >>> import headsync
     >>> made = headsync.talk("speech.wav", "photo.jpg", "talk.mp4")
@@ -61,10 +64,11 @@ def talk(audio: str | Path | Sound, references: ReferenceSet | str | Path | Sequ
     if not isinstance(references, ReferenceSet):
         references = read_references(references, count=count, face=face, size=size, progress=progress)
     audio = open_sound(audio)       # decoded once, for motion, head and video
-    motion = motion or MotionChoice(blink="natural", lip_closure=float(isinstance(speaker, Generator)))
+    motion = motion or MotionChoice(blink="natural")
     landmarks = out.with_suffix(".npz")
     with shown_progress(progress):
-        write_motion(audio, references.start(), landmarks, speaker=speaker, control=control or MotionControl(), motion=motion)
+        write_motion(audio, references.start(), landmarks, speaker=speaker, control=control or MotionControl(), motion=motion,
+                     lips=lips)
     made = render_video(landmarks, references, out, audio=audio, renderer=renderer, paste_back=paste_back, progress=progress)
     return TalkReport(out, landmarks, made.frames, made.wall_s)
 
@@ -123,7 +127,8 @@ def preprocess(videos: str | Path | Sequence[str | Path], out: str | Path, *, se
 
 @checked
 def load_settings(training: str, preset: str | Path = "base", *overrides: str) -> Any:
-    """The settings of a training: `syncers`, `landmarks`, `expression`, `head-motion`, `renderer` or `encoder`.
+    """The settings of a training: `syncers`, `landmarks`, `articulation`, `expression`, `head-motion`, `renderer` or
+    `encoder`.
 
     `preset` is `tiny`, `small`, `base`, `paper`, or a .yaml file; an override is `key=value`, as on the command line. What
     comes back is the frozen dataclass that `headsync.train_syncers` and the like take. ValueError, one line, that names

@@ -1,5 +1,7 @@
 """Stage one: sound and a first face to head and lip motion, as a landmark sequence."""
 
+from landmark_stage.articulation.generate import load_articulation, load_lips
+from landmark_stage.articulation.network import Articulation, ArticulationSettings
 from landmark_stage.control import MotionChoice, motion_from
 from landmark_stage.expression.generate import generate_expression, load_expression, stream_expression
 from landmark_stage.generate import (
@@ -19,8 +21,8 @@ from landmark_stage.preview import write_preview
 from landmark_stage.reference import HeadReference
 from landmark_stage.speak import load_speaker, motion_control, rewrite_motion, write_motion
 
-__all__ = ["LOOK_AHEAD_FRAMES", "MODELS", "Explanation", "Generator", "GeneratorSettings", "HeadReference",
-           "MotionChoice", "MotionControl",
+__all__ = ["LOOK_AHEAD_FRAMES", "MODELS", "Articulation", "ArticulationSettings", "Explanation", "Generator",
+           "GeneratorSettings", "HeadReference", "MotionChoice", "MotionControl", "load_articulation", "load_lips",
            "explain_motion", "generate_expression", "generate_landmarks",
            "load_expression", "load_generator", "load_head_motion", "load_speaker", "motion_control", "motion_from",
            "rewrite_motion", "start_face", "stream_expression", "stream_heads", "stream_landmarks",

@@ -19,6 +19,7 @@ from headsync.landmarks.detection import extract
 from headsync.landmarks.motion import anchored, compose_motion, head_track, lid_closures, looped, natural_blinks, still_head
 from headsync.landmarks.motion.blinks import NATURAL_PER_MINUTE
 from headsync.landmarks.motion.compose import JITTER_TAPS
+from landmark_stage.articulation.generate import OWN_LIPS
 from landmark_stage.head_motion.generate import load_head_motion, stream_heads
 from landmark_stage.head_motion.network import HeadMotion
 from landmark_stage.head_motion.statistics import LEAST_FRAMES
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 HEADS = ("landmarks", "learned", "still")
 BLINKS = ("off", "natural", "video")
-MS_SYNC = "ms-sync"             # the generator whose lips are closed without being asked
+MS_SYNC = "ms-sync"             # the generator whose own lips are closed without being asked
 _SECOND_SEED = 1 << 32          # blinks and heads do not share random numbers with the face
 
 
@@ -125,7 +126,7 @@ def motion_from(options: argparse.Namespace) -> MotionChoice:
     """
     closure = options.lip_closure
     if closure is None:
-        closure = float(getattr(options, "generator", "") == MS_SYNC)
+        closure = float(getattr(options, "generator", "") == MS_SYNC and options.lips == OWN_LIPS)
     for option, scale in (("--head-scale", options.head_scale), ("--lip-scale", options.lip_scale), ("--lip-closure", closure)):
         if not (np.isfinite(scale) and scale >= 0):
             raise ValueError(f"{option} must be 0 or more, got {scale:g}")

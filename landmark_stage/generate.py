@@ -7,8 +7,9 @@ method/decisions.md#generator-start-and-noise.
 import hashlib
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
+from itertools import tee
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from headsync.landmarks import IBUG68, LandmarkSequence, SequenceWriter, canonic
 from headsync.landmarks.detection import CANVAS_PX, extract
 from headsync.landmarks.detection.photo import log_notes, start_note
 from headsync.landmarks.motion import scale_motion
+from landmark_stage.articulation.generate import OWN_LIPS, articulated, lip_stream, load_lips
+from landmark_stage.articulation.network import Articulation
 from landmark_stage.ms_sync.generator import Generator, GeneratorSettings
 from landmark_stage.ms_sync.noise import NoiseSource
 from landmark_stage.ms_sync.stream import MotionStream
@@ -65,8 +68,7 @@ class MotionControl:
 def load_generator(source: str | Path = "long", *, device: str | torch.device = "auto") -> Generator:
     """A frozen generator in evaluation mode: the shipped `short` or `long` one, or a weight file.
 
-    `device` is auto (a GPU where there is one), cpu, cuda or cuda:N; motions are made where their generator is. ValueError,
-    one line, for a file that holds none and a device that is not there.
+    `device` is auto (a GPU where there is one), cpu, cuda or cuda:N; motions are made there. ValueError for other files.
 
     >>> import headsync
     >>> generator = headsync.load_generator("short")
@@ -108,13 +110,14 @@ def start_face(source: str | Path | LandmarkSequence | None = None) -> LandmarkS
 def stream_landmarks(audio: str | Path | np.ndarray | media.Sound | Iterable[np.ndarray],
                      start: LandmarkSequence | None = None, *, generator: Generator | None = None,
                      control: MotionControl | None = None, block_frames: int = BLOCK_FRAMES,
-                     level: media.Level | None = None, device: str | torch.device = "auto") -> Iterator[np.ndarray]:
+                     level: media.Level | None = None, lips: Articulation | str | Path = "articulation",
+                     device: str | torch.device = "auto") -> Iterator[np.ndarray]:
     """Motion as blocks (t, 68, 3) float32, pixels of the start's canvas: `block_frames` each, the last one shorter.
 
     `audio` is a file, a 16 kHz waveform, an open sound (`media.open_sound`), or, for live sound, an iterable of its pieces
-    with the `level` it is expected to have (`media.measure_level` of a sample of it). Frame t comes when frame t + 30 has
-    been heard (`LOOK_AHEAD_FRAMES`), frame 0 is the start; together the blocks equal `generate_landmarks`. ValueError as
-    there.
+    with the `level` it is expected to have (`media.measure_level` of a sample of it). Frame t comes when frame t + 46 has
+    been heard, with the generator's own lips t + 30 (`LOOK_AHEAD_FRAMES`); frame 0 is the start; together the blocks equal
+    `generate_landmarks`. ValueError as there.
 
     >>> import headsync
     >>> blocks = headsync.stream_landmarks("speech.wav", headsync.start_face("photo.jpg"), block_frames=4)
@@ -140,12 +143,24 @@ def stream_landmarks(audio: str | Path | np.ndarray | media.Sound | Iterable[np.
     else:
         sound = media.open_sound(audio)
         blocks, level = sound.blocks(block_frames), sound.level
-    return _blocks(blocks, level, start or start_face(), generator or load_generator(device=device), control or MotionControl(),
-                   block_frames)
+    generator = generator or load_generator(device=device)
+    return _blocks(blocks, level, start or start_face(), generator, control or MotionControl(), block_frames,
+                   load_lips(lips, device=device_of(generator)))
 
 
 def _blocks(blocks: Iterable[np.ndarray], level: media.Level, start: LandmarkSequence, generator: Generator,
-            control: MotionControl, block_frames: int) -> Iterator[np.ndarray]:
+            control: MotionControl, block_frames: int, lips: Articulation | None) -> Iterator[np.ndarray]:
+    if lips is None:
+        return media.recut(_moving(blocks, level, start, generator, control), block_frames)
+    blocks, again = tee(blocks)
+    moving = _moving(blocks, level, start, generator, replace(control, lip_scale=1.0))
+    ways = (made.numpy() for made in pushed(lip_stream(lips, level=level), again))
+    return media.recut(articulated(moving, ways, start.points[0], lips, lip_scale=control.lip_scale), block_frames)
+
+
+def _moving(blocks: Iterable[np.ndarray], level: media.Level, start: LandmarkSequence, generator: Generator,
+            control: MotionControl) -> Iterator[np.ndarray]:
+    """The generator's motion (t, 68, 3), cut as it comes."""
     dims = generator.settings.dims
     stream = motion_stream(generator, start, control, level=level)
     depth = start.points[0, :, 2]
@@ -154,32 +169,31 @@ def _blocks(blocks: Iterable[np.ndarray], level: media.Level, start: LandmarkSeq
         points = points_from_flat(made.numpy(), start.size, dims=dims, depth=depth)                 # (t, L, 3)
         return scale_motion(points, start.points[0], head=control.head_scale, lips=control.lip_scale)
 
-    def pieces() -> Iterator[np.ndarray]:
-        yield start.points                      # frame 0, bit for bit
-        made = 0
-        for motion in pushed(stream, blocks):
-            yield shown(motion[1:] if not made else motion)
-            made += len(motion)
-
-    return media.recut(pieces(), block_frames)
+    yield start.points                          # frame 0, bit for bit
+    made = 0
+    for motion in pushed(stream, blocks):
+        yield shown(motion[1:] if not made else motion)
+        made += len(motion)
 
 
 def motion_stream(generator: Generator, start: LandmarkSequence, control: MotionControl, *, level: media.Level) -> PushStream:
     """Samples in, motion (t, D * L) in canvas shares out, that begins with the start; `level` is the sound's."""
     first = torch.from_numpy(start.flat(generator.settings.dims)[0])
     maker = MotionStream(generator, first, noise=control.noise_source(generator))
-    return PushStream(maker, level=level, device=device_of(generator))
+    return PushStream(maker, media.FeatureStream(level), device=device_of(generator))
 
 
 @media.checked
-def generate_landmarks(audio: str | Path | np.ndarray | media.Sound, start: LandmarkSequence | None = None, *,
-                       generator: Generator | None = None, control: MotionControl | None = None,
-                       device: str | torch.device = "auto") -> LandmarkSequence:
+def generate_landmarks(
+    audio: str | Path | np.ndarray | media.Sound, start: LandmarkSequence | None = None, *, generator: Generator | None = None,
+    control: MotionControl | None = None, lips: Articulation | str | Path = "articulation",
+    device: str | torch.device = "auto") -> LandmarkSequence:
     """The motion (T, 68, 3) of a face while it says `audio`, a file, waveform (16 kHz) or open sound: T = ceil(25 x seconds).
 
     Frame 0 is `start` (default: the canonical face), bit for bit; `generator` is the shipped `long` one on `device` by
-    default. The same arguments give the same arrays. ValueError, one line, for sound without samples or with none that is
-    finite.
+    default. `lips` is who moves jaw and mouth: the articulation learner (shipped, loaded, or a weight file), which finds
+    absolute shapes about the neutral mouth of the start, or `generator`, whose lips add to the start's as MS-Sync's do. The
+    same arguments give the same arrays. ValueError, one line, for sound without samples or with none that is finite.
 
     >>> import headsync
     >>> motion = headsync.generate_landmarks("speech.wav", headsync.start_face("photo.jpg"))
@@ -188,15 +202,16 @@ def generate_landmarks(audio: str | Path | np.ndarray | media.Sound, start: Land
     (10, (10, 68, 3))
     """
     start, control, generator = start or start_face(), control or MotionControl(), generator or load_generator(device=device)
-    points = np.concatenate(list(stream_landmarks(audio, start, generator=generator, control=control)))
+    lips = load_lips(lips, device=device_of(generator))
+    points = np.concatenate(list(stream_landmarks(audio, start, generator=generator, control=control, lips=lips or OWN_LIPS)))
     return LandmarkSequence(points=points, visible=np.ones(len(points), bool), fps=float(media.FPS), size=start.size,
-                            crop=start.crop, producer=_producer(audio, generator, control))
+                            crop=start.crop, producer=_producer(audio, generator, control, lips))
 
 
 @media.checked
 def write_landmarks(audio: str | Path | media.Sound, start: LandmarkSequence | None, out: str | Path, *,
                     generator: Generator | None = None, control: MotionControl | None = None,
-                    device: str | torch.device = "auto") -> int:
+                    lips: Articulation | str | Path = "articulation", device: str | torch.device = "auto") -> int:
     """The number of frames of the motion now in `out` (.npz): as `generate_landmarks`, in constant memory.
 
     >>> import headsync
@@ -204,21 +219,22 @@ def write_landmarks(audio: str | Path | media.Sound, start: LandmarkSequence | N
     10
     """
     start, control, generator = start or start_face(), control or MotionControl(), generator or load_generator(device=device)
-    sound = media.open_sound(audio)
+    sound, lips = media.open_sound(audio), load_lips(lips, device=device_of(generator))
     with SequenceWriter(out, frames=sound.frames, fps=float(media.FPS), size=start.size, crop=start.crop,
-                        producer=_producer(audio, generator, control)) as writer:
+                        producer=_producer(audio, generator, control, lips)) as writer:
         with media.stage("motion", total=sound.frames, unit="frame") as step:
-            for block in _blocks(sound.blocks(BLOCK_FRAMES), sound.level, start, generator, control, BLOCK_FRAMES):
+            for block in _blocks(sound.blocks(BLOCK_FRAMES), sound.level, start, generator, control, BLOCK_FRAMES, lips):
                 writer.write(block)
                 step(len(block))
     return sound.frames
 
 
-def _producer(audio: str | Path | np.ndarray | media.Sound, generator: Generator, control: MotionControl) -> str:
+def _producer(audio: str | Path | np.ndarray | media.Sound, generator: Generator, control: MotionControl,
+              lips: Articulation | None) -> str:
     """What made a motion: program, weights, sound, controls."""
     return producer_json(program="gen_landmarks", version=metadata.version("headsync"), weights=fingerprint(generator),
-                         seed=control.seed, noise=control.noise, head_scale=control.head_scale, lip_scale=control.lip_scale,
-                         **told_of(audio))
+                         lips=OWN_LIPS if lips is None else fingerprint(lips), seed=control.seed, noise=control.noise,
+                         head_scale=control.head_scale, lip_scale=control.lip_scale, **told_of(audio))
 
 
 def told_of(audio: str | Path | np.ndarray | media.Sound) -> dict[str, str]:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from headsync import media
-from headsync.media import FeatureStream
 
 
 class Maker(Protocol):
@@ -22,6 +21,16 @@ class Maker(Protocol):
 
     def finish(self) -> Tensor:
         """The last frames (t, ...): silence follows the sound."""
+
+
+class AudioInput(Protocol):
+    """How samples become the input of a network."""
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """The input (rows or samples) that can be made after samples (n,) more."""
+
+    def finish(self) -> np.ndarray:
+        """The last of it: silence follows."""
 
 
 class WholeFrames:
@@ -56,10 +65,9 @@ class PushStream:
     What comes out does not depend on how the samples are cut, and memory does not grow.
     """
 
-    def __init__(self, maker: Maker, *, level: media.Level | None, device: torch.device):
-        """`level` is the sound's, by which its rows are made; None for makers that take samples."""
-        self.maker, self.device = maker, device
-        self._input = WholeFrames() if level is None else FeatureStream(level)
+    def __init__(self, maker: Maker, features: AudioInput, *, device: torch.device):
+        """`features` is the input of the maker's network: `FeatureStream`, `PhoneticStream`, or `WholeFrames` for samples."""
+        self.maker, self._input, self.device = maker, features, device
 
     def push(self, samples: np.ndarray) -> Tensor:
         """The frames (t, ...), on the CPU, that can be made after samples (n,) of 16 kHz more."""

@@ -15,6 +15,8 @@ import torch
 from headsync import media
 from headsync.experiment import fingerprint
 from headsync.landmarks import IBUG68, LandmarkSequence, OpenSequence, SequenceWriter, producer_json
+from landmark_stage.articulation.generate import OWN_LIPS, load_lips
+from landmark_stage.articulation.network import Articulation
 from landmark_stage.control import MS_SYNC, MotionChoice
 from landmark_stage.expression.generate import load_expression, stream_expression
 from landmark_stage.expression.network import Expression
@@ -47,23 +49,29 @@ def load_speaker(generator: str = "ms-sync", model: str | Path | None = None, *,
 
 
 def write_motion(audio: str | Path | media.Sound, start: LandmarkSequence | None, out: str | Path, *,
-                 speaker: Generator | Expression, control: MotionControl, motion: MotionChoice) -> int:
+                 speaker: Generator | Expression, control: MotionControl, motion: MotionChoice,
+                 lips: Articulation | str | Path = "articulation") -> int:
     """The number of frames of the motion now in `out` (.npz), made in constant memory: a face speaks, its head does as chosen.
 
-    Scales are those of `motion`; seed and noise those of `control`. ValueError, one line, as the parts have it.
+    Scales are those of `motion`; seed and noise those of `control`; `lips` as in `generate_landmarks`, the expression learner
+    has its own. ValueError, one line, as the parts have it.
     """
-    start, audio = start or start_face(), media.open_sound(audio)
+    start, audio, lips = start or start_face(), media.open_sound(audio), load_lips(lips) or OWN_LIPS
     if motion.plain and isinstance(speaker, Generator):
         scaled = replace(control, head_scale=motion.head_scale, lip_scale=motion.lip_scale)
-        return write_landmarks(audio, start, out, generator=speaker, control=scaled)
+        return write_landmarks(audio, start, out, generator=speaker, control=scaled, lips=lips)
+    asked = motion
     if isinstance(speaker, Generator):
-        blocks = stream_landmarks(audio, start, generator=speaker, control=replace(control, head_scale=1.0, lip_scale=1.0))
+        absolute = lips != OWN_LIPS     # shapes about the neutral mouth are scaled about it, others about the start
+        blocks = stream_landmarks(audio, start, generator=speaker, lips=lips, control=replace(
+            control, head_scale=1.0, lip_scale=motion.lip_scale if absolute else 1.0))
+        motion = replace(motion, lip_scale=1.0) if absolute else motion
     else:
         blocks = stream_expression(audio, start, model=speaker, reference=motion.reference)
     frames = audio.frames
     told = producer_json(program="gen_landmarks", version=metadata.version("headsync"), weights=fingerprint(speaker),
                          generator="ms-sync" if isinstance(speaker, Generator) else "expression", seed=control.seed,
-                         noise=control.noise, **told_of(audio), **motion.told())
+                         noise=control.noise, **told_of(audio), **asked.told())
     with SequenceWriter(out, frames=frames, fps=float(media.FPS), size=start.size, crop=start.crop, producer=told) as writer:
         with media.stage("motion", total=frames, unit="frame") as step:
             for block in motion.applied(blocks, start.points[0], audio=audio, frames=frames):

@@ -11,7 +11,10 @@ import render_stage
 from headsync.commands.program import main
 from headsync.landmarks import RIGID17, LandmarkSequence, rotation_matrix, rotation_vector, similarity_fit
 from headsync.landmarks.motion import head_track, lid_closures
+from headsync.landmarks.motion.lower_face import frontal
 from headsync.landmarks.quality import lip_opening
+from headsync.metrics.lips import crossed_share, lip_shapes
+from landmark_stage.articulation.generate import BEGIN_FRAMES
 from render_stage import read_references
 from tests.face_files import PORTRAIT, blank, shaking, write_video
 from tests.head_files import AUDIO_FRAMES, turning, write_head_files
@@ -56,7 +59,7 @@ def folder(tmp_path_factory, references):
     write_video(folder / "gaps.mp4", [*shaking(14, amplitude=15), *blank(8), *shaking(45, amplitude=15)[22:]])
     files = {"--audio": "a.flac", "--start": "start.npz", "--out": "plain.npz", "--model": "generator.safetensors"}
     argv = [word for option, name in files.items() for word in (option, str(folder / name))]
-    assert main(["gen-landmarks", *argv, "--blink", "off", "--lip-closure", "0"]) == 0
+    assert main(["gen-landmarks", *argv, "--blink", "off", "--lip-closure", "0", "--lips", "generator"]) == 0
     return folder
 
 
@@ -73,8 +76,8 @@ def small(folder, references, monkeypatch):
 
 
 def argv_of(command, out, *argv):
-    own = {"gen-landmarks": ["--start", "start.npz", "--model", "generator.safetensors"],
-           "talk": ["--refs", str(PORTRAIT), "--motion-model", "generator.safetensors"],
+    own = {"gen-landmarks": ["--start", "start.npz", "--model", "generator.safetensors", "--lips", "generator"],
+           "talk": ["--refs", str(PORTRAIT), "--motion-model", "generator.safetensors", "--lips", "generator"],
            "render": ["--refs", str(PORTRAIT), "--landmarks", "plain.npz"]}[command]
     out = out.with_suffix(".npz") if command == "gen-landmarks" else out
     return [command, "--audio", "a.flac", "--out", str(out), *own, *argv]
@@ -167,6 +170,21 @@ def test_lips_are_scaled_and_nothing_else(made):
     assert np.abs(opening[1]).max() < 1e-3 < 0.01 < np.abs(opening[0]).max()
     np.testing.assert_allclose(twice[:, 48:] - twice[0, 48:], 2 * (whole[:, 48:] - whole[0, 48:]), atol=0.05)
     assert np.abs(twice[:, 17:48] - whole[:, 17:48]).max() < 1e-3
+
+
+def test_lips_of_the_articulation_learner_are_the_default_and_scaled_about_the_neutral_mouth(small, tmp_path):
+    def made(command, *argv):
+        out = tmp_path / ("s.npz" if command == "gen-landmarks" else "v.mp4")
+        words = [word for word in argv_of(command, out, *argv) if word not in ("--lips", "generator")]
+        assert main(words) == 0
+        return LandmarkSequence.load(out.with_suffix(".npz"))
+
+    for argv in (["--blink", "off"], ["--blink", "off", "--head-motion", "still", "--lip-scale", "0.7"]):
+        ours, spoken = (made(command, *argv) for command in ALL[:2])
+        assert np.array_equal(ours.points, spoken.points) and json.loads(ours.producer)["lip_scale"] in (1, 0.7)
+    none, twice = (made("gen-landmarks", "--head-motion", "still", "--blink", "off", "--lip-scale", scale) for scale in "02")
+    still, moving = (lip_shapes(frontal(one.points)).opening[BEGIN_FRAMES:] for one in (none, twice))
+    assert np.abs(still).max() < 5e-3 and moving.max() > 0.05 and crossed_share(moving) == 0
 
 
 def test_lids_blink_as_often_as_asked(made):

@@ -32,7 +32,8 @@ def small_heads(folder, monkeypatch):
 
 
 def generated(out, *argv, code=0):
-    found = main(["gen-landmarks", "--audio", "a.flac", "--out", str(out), "--model", "generator.safetensors", *argv])
+    own = ["--model", "generator.safetensors", "--lips", "generator"]
+    found = main(["gen-landmarks", "--audio", "a.flac", "--out", str(out), *own, *argv])
     assert found == code
     return LandmarkSequence.load(out) if not code else None
 

@@ -8,6 +8,7 @@ from headsync.commands.program import main
 from headsync.corpus import NEEDS, Clip, Corpus, find_sources, how_people_are_told_apart, open_corpus, require, shortfalls
 from headsync.corpus.preprocess import build_corpus
 from headsync.experiment import load_config
+from landmark_stage.articulation.train import ArticulationTrainSettings, train_articulation
 from landmark_stage.expression.train import ExpressionTrainSettings, train_expression
 from landmark_stage.head_motion.train import HeadTrainSettings, train_head_motion
 from landmark_stage.ms_sync.generator import OBSERVED
@@ -22,6 +23,7 @@ from tests.talking import made_up_people, write_corpus
 
 TRAININGS = {"syncers": (train_syncers, TrainSettings, "syncers"),
              "landmarks": (train_landmarks, LandmarkSettings, "landmarks"),
+             "articulation": (train_articulation, ArticulationTrainSettings, "articulation"),
              "expression": (train_expression, ExpressionTrainSettings, "expression"),
              "head-motion": (train_head_motion, HeadTrainSettings, "head_motion"),
              "renderer": (train_renderer, RendererSettings, "renderer"),
@@ -111,7 +113,7 @@ def test_preprocessing_ends_with_what_the_corpus_is_enough_for(videos, tmp_path,
     call = ["--videos", str(videos / "sorted"), "--out", str(tmp_path / "c")]
     assert main(["preprocess", *call, "--val", "bob"]) == 0
     said = capsys.readouterr().out
-    assert "enough to train: syncers, expression, renderer\n" in said
+    assert "enough to train: syncers, articulation, expression, renderer\n" in said
     assert "not enough to train landmarks: no val clip" in said and "80 frames, the longest has 53" in said
     assert "not enough to train head-motion: no train clip has 96 frames" in said
     assert "not enough to train encoder: its" in said and "PERSON/x.mp4" not in said

@@ -77,7 +77,7 @@ def test_every_training_says_which_file_it_wrote_and_what_to_type_next(said, rec
 
 def test_the_corpus_is_enough_for_the_recipe_and_says_so(said):
     folder, told = said
-    assert "enough to train: syncers, landmarks, expression, renderer, encoder\n" in told[1][1]
+    assert "enough to train: syncers, landmarks, articulation, expression, renderer, encoder\n" in told[1][1]
     assert "by the syncers metric, which are shipped" in told[2][1]
     clips = open_corpus(folder / "corpus").clips
     assert {clip.identity for clip in clips} == set(PEOPLE[:5]) and sum(clip.split == "val" for clip in clips) == 2

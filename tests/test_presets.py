@@ -10,6 +10,7 @@ import yaml
 
 from headsync.experiment import Trainer, build_config, config_dict, load_config
 from headsync.experiment.config import plain
+from landmark_stage.articulation.train import ArticulationTrainSettings
 from landmark_stage.expression.train import ExpressionTrainSettings
 from landmark_stage.head_motion.train import HeadTrainSettings
 from landmark_stage.ms_sync.data import Track
@@ -23,7 +24,8 @@ from syncers.train import LevelTask, TrainSettings
 from tests.talking import made_up_people, made_up_sample
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-SCHEMAS = {"syncers": TrainSettings, "correction": CorrectionSettings, "landmarks": GeneratorTrainSettings,
+SCHEMAS = {"articulation": ArticulationTrainSettings, "syncers": TrainSettings, "correction": CorrectionSettings,
+           "landmarks": GeneratorTrainSettings,
            "expression": ExpressionTrainSettings, "head_motion": HeadTrainSettings, "renderer": RendererSettings,
            "encoder": EncoderTrainSettings}
 PRESETS = [(folder.name, path.stem) for folder in sorted(CONFIGS.iterdir()) if (folder / "base.yaml").is_file()

@@ -38,14 +38,23 @@ def generate_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path, Pa
     from headsync.media import stage
 
     with stage("reading networks and faces"):
-        from landmark_stage import load_speaker, motion_control, motion_from, start_face, write_motion, write_preview
+        from landmark_stage import (
+            load_lips,
+            load_speaker,
+            motion_control,
+            motion_from,
+            start_face,
+            write_motion,
+            write_preview,
+        )
 
         control, motion = motion_control(options), motion_from(options)
+        lips = load_lips(options.lips, device=options.device) or options.lips
         speaker = load_speaker(options.generator, options.model, device=options.device)
         start = start_face(options.refs or options.start)
 
     def generate(audio, out, preview) -> None:
-        print(f"{out}: {write_motion(audio, start, out, speaker=speaker, control=control, motion=motion)} frames")
+        print(f"{out}: {write_motion(audio, start, out, speaker=speaker, control=control, motion=motion, lips=lips)} frames")
         if preview:
             write_preview(out, preview, audio=audio)
             print(f"{preview}: written")

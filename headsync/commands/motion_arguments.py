@@ -17,6 +17,9 @@ def add_generator_arguments(parser: CommandParser, *, model: str) -> None:
     """
     parser.add_argument("--generator", default="ms-sync", help="ms-sync (default), or expression: lips and face, head still")
     parser.add_argument(model, help="long (default), short, or a weight file of the generator")
+    parser.add_argument("--lips", default="articulation", metavar="WHO",
+                        help="who moves jaw and mouth: articulation (default), a weight file of that learner, or generator: "
+                             "the generator's own lips, which add to the start's")
     add_motion_arguments(parser)
 
 
@@ -35,6 +38,6 @@ def add_motion_arguments(parser: CommandParser, *, blink: str = "natural", noise
     parser.add_argument("--head-scale", type=float, default=1.0, help="0: the head stands still (default 1)")
     parser.add_argument("--lip-scale", type=float, default=1.0, help="of the lips' motion (default 1)")
     parser.add_argument("--lip-closure", type=float, metavar="X",
-                        help="how much lips close, 0: as generated (default 1 for ms-sync's, which close too seldom; else 0)")
+                        help="how much lips close, 0: as generated (default 1 for --lips generator, which close too seldom)")
     parser.add_argument("--blink", default=blink, metavar="HOW",
                         help=f"natural, off, video: as in the one of --head-motion, or blinks a minute (default {blink})")

@@ -37,17 +37,18 @@ def speak_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path]]) -> 
     from headsync.media import stage
 
     with stage("reading networks and faces"):
-        from landmark_stage import load_speaker, motion_control, motion_from
+        from landmark_stage import load_lips, load_speaker, motion_control, motion_from
         from render_stage import load_renderer, read_references
 
         control, choice = motion_control(options), motion_from(options)
+        lips = load_lips(options.lips, device=options.device) or options.lips
         speaker = load_speaker(options.generator, options.motion_model, device=options.device)
         renderer = load_renderer(options.model, device=options.device)
         references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
 
     def speak(audio, video) -> None:
         made = headsync.talk(audio, references, video, speaker=speaker, renderer=renderer, control=control, motion=choice,
-                             paste_back=options.paste_back)
+                             lips=lips, paste_back=options.paste_back)
         print(f"{made.landmarks}: {made.frames} frames")
         print(f"{made.video}: {made.frames} frames, {made.frames / max(made.wall_s, 1e-3):.1f} a second")
 

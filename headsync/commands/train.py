@@ -1,4 +1,4 @@
-"""Trains one of the six kinds of networks on a corpus, or goes on with a training that was stopped."""
+"""Trains one of the seven kinds of networks on a corpus, or goes on with a training that was stopped."""
 
 import argparse
 from importlib import import_module
@@ -31,6 +31,9 @@ KINDS = {
     "landmarks": Kind("A corpus and its syncers -> a landmark generator: sound and a first face to head and lip motion.",
                       "landmark_stage.ms_sync.train", "TrainSettings", "train_landmarks", "landmarks",
                       "material.frames=80 run.seed=3"),
+    "articulation": Kind("A corpus -> the articulation learner: sound to lips and jaw about a person's neutral mouth.",
+                         "landmark_stage.articulation.train", "ArticulationTrainSettings", "train_articulation",
+                         "articulation", "model.width=64 run.seed=3", presets="tiny, small, base or a .yaml"),
     "expression": Kind("A corpus -> the expression learner: sound and a face to what lips and face do.",
                        "landmark_stage.expression.train", "ExpressionTrainSettings", "train_expression", "expression",
                        "model.hidden=64 run.seed=3"),
@@ -49,7 +52,8 @@ KINDS = {
 }
 
 
-USED_BY = {"landmarks": "--motion-model {}", "expression": "--generator expression --motion-model {}",
+USED_BY = {"landmarks": "--motion-model {}", "articulation": "--lips {}",
+           "expression": "--generator expression --motion-model {}",
            "head-motion": "--head-motion learned --head-motion-model {}", "renderer": "--model {}"}
 
 

@@ -29,6 +29,7 @@ class Need(NamedTuple):
 NEEDS = {need.training: need for need in (
     Need("syncers", 40, 49),
     Need("landmarks", 42, 80),
+    Need("articulation", 12, 12),
     Need("expression", 24, 12),
     Need("head-motion", 96, 128, sound=False, synced=False),
     Need("renderer", 25, 25, sound=False, synced=False, aligned=False, mesh=True),

@@ -23,6 +23,7 @@ from headsync.media.clock import (
     frames_for_samples,
     pad_waveform,
 )
+from headsync.media.mel import LoudnessMeter
 
 FEATURES = 26
 KINDS = ("logfbank", "mfcc")
@@ -36,11 +37,12 @@ _CHUNK_FRAMES = 250                # frames worked on at once: bounds the memory
 class Level(NamedTuple):
     mean: float   # of all samples
     peak: float   # largest distance of a sample from the mean; 0 for silence and for a constant
+    loudness: float = 0.0   # largest log10 mel energy (`media.mel`); speech at full scale has about 0
 
 
 @checked
 def measure_level(blocks: np.ndarray | Iterable[np.ndarray]) -> Level:
-    """Returns the mean and the peak around it over a waveform (N,), or over all its blocks (n,) in constant memory.
+    """Returns mean, peak around it and loudness of a waveform (N,), or of its blocks (n,), in constant memory.
 
     The peak is 0 when nothing but silence, 16-bit dither or a constant is there. ValueError when there are no samples
     or some are not finite.
@@ -50,18 +52,19 @@ def measure_level(blocks: np.ndarray | Iterable[np.ndarray]) -> Level:
     >>> 0 < level.peak <= 1
     True
     """
-    sums, samples, lowest, highest = [], 0, math.inf, -math.inf
+    sums, samples, lowest, highest, meter = [], 0, math.inf, -math.inf, LoudnessMeter()
     for block in [blocks] if isinstance(blocks, np.ndarray) else blocks:
         block = _checked(block)
         if len(block):
             sums.append(float(block.sum()))
             samples += len(block)
             lowest, highest = min(lowest, float(block.min())), max(highest, float(block.max()))
+            meter.push(block)
     if not samples:
         raise ValueError("there are no samples to measure; give at least one")
     mean = math.fsum(sums) / samples
     peak = max(highest - mean, mean - lowest)
-    return Level(mean, 0.0 if peak <= SILENCE_PEAK else peak)
+    return Level(mean, 0.0 if peak <= SILENCE_PEAK else peak, meter.loudness())
 
 
 def extract_features(waveform: np.ndarray, *, kind: str = "logfbank") -> np.ndarray:

@@ -17,7 +17,7 @@ from headsync.landmarks import RIGID17, LandmarkSequence, frontalise, head_pose,
 from landmark_stage.expression.faces import face_at_rest, frontal_faces
 from landmark_stage.expression.network import LANDMARKS, SIDE_FRAMES, Expression, ExpressionSettings, padded
 from landmark_stage.generate import BLOCK_FRAMES, start_face
-from landmark_stage.push import PushStream, device_of, pushed, whole_frames
+from landmark_stage.push import PushStream, WholeFrames, device_of, pushed, whole_frames
 from landmark_stage.reference import HeadReference
 
 OPENING_FRAMES = 5          # from the given face into speech
@@ -85,7 +85,8 @@ def stream_expression(audio: str | Path | np.ndarray | media.Sound, start: Landm
 def expression_stream(model: Expression, start: LandmarkSequence, *, level: media.Level | None) -> PushStream:
     """Samples in, expressions (t, 3 L) of the start's face out; `level` is the sound's."""
     maker = ExpressionStream(model, torch.from_numpy(_front(start)).flatten())
-    return PushStream(maker, level=level if model.settings.sound == "rows" else None, device=device_of(model))
+    ear = media.FeatureStream(level) if model.settings.sound == "rows" else WholeFrames()
+    return PushStream(maker, ear, device=device_of(model))
 
 
 def _front(start: LandmarkSequence) -> np.ndarray:

@@ -28,7 +28,7 @@ from landmark_stage.head_motion.network import (
 )
 from landmark_stage.head_motion.statistics import LEAST_FRAMES
 from landmark_stage.head_motion.tones import ToneSource
-from landmark_stage.push import PushStream, device_of, pushed, whole_frames
+from landmark_stage.push import PushStream, WholeFrames, device_of, pushed, whole_frames
 from landmark_stage.reference import HeadReference
 
 REFERENCE_STEP = TAU // 2       # between the references that a longer one is cut into
@@ -151,4 +151,5 @@ def stream_heads(audio: str | Path | np.ndarray | media.Sound, start: np.ndarray
 def head_stream(model: HeadMotion, person: Person, *, level: media.Level, seed: int = 0) -> PushStream:
     """Samples in, standard head motion (t, C) out; `level` is the sound's."""
     maker = HeadStream(model, person, generator=torch.Generator().manual_seed(seed))
-    return PushStream(maker, level=level if model.settings.sound == "rows" else None, device=device_of(model))
+    ear = media.FeatureStream(level) if model.settings.sound == "rows" else WholeFrames()
+    return PushStream(maker, ear, device=device_of(model))

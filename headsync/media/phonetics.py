@@ -1,0 +1,156 @@
+"""Phonetic features of sound: what a speech recogniser's first layers hear, 2 rows of 384 numbers for each video frame.
+
+Shapes: N samples, A mel frames (100 a second), P = 2T phonetic rows (50 a second), T video frames.
+
+Source: Whisper tiny.en (Radford et al. 2022, section 2.2), its convolutions and the first two of its four encoder blocks; the
+weights are OpenAI's under the MIT licence (NOTICE). Not the recogniser's own windows of 30 s: windows of one second with 0.3 s
+around them, on a grid tied to frame 0, and the loudest mel energy of the whole sound (`measure_loudness`) in place of the
+window's own. So what a frame hears does not depend on where a block ends, and a stream gives the rows of the whole sound.
+"""
+
+import math
+from functools import cache
+from importlib import resources
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from headsync.media.clock import FPS, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, frames_for_samples
+from headsync.media.features import measure_level
+from headsync.media.mel import FFT_SAMPLES, HOP_SAMPLES, MELS, log_mel
+
+PHONETIC_FEATURES = 384
+PHONETIC_ROWS_PER_FRAME = 2
+LOOK_AHEAD_FRAMES = 33          # of the first frame of a window: the rest of its second and what lies after it, rounded up
+HEADS, BLOCKS = 6, 2
+RANGE = 8.0                     # powers of ten under the loudest that are heard
+WINDOW_FRAMES = FPS             # the core of a window: one second
+CONTEXT_SAMPLES = 3 * SAMPLE_RATE_HZ // 10
+_STEP = WINDOW_FRAMES * SAMPLES_PER_FRAME
+_SIDE = CONTEXT_SAMPLES + FFT_SAMPLES // 2      # samples around a core: its context, and half a mel frame
+_BATCH_WINDOWS = 16             # computed at once: bounds the memory of an hour
+
+
+class PhoneticEncoder(nn.Module):
+    """Log mel energies (B, 80, A), A even, to rows (B, A / 2, 384)."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv1d(MELS, PHONETIC_FEATURES, 3, padding=1)
+        self.conv2 = nn.Conv1d(PHONETIC_FEATURES, PHONETIC_FEATURES, 3, stride=2, padding=1)
+        self.blocks = nn.ModuleList(EncoderBlock(PHONETIC_FEATURES) for _ in range(BLOCKS))
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Rows (B, A / 2, 384)."""
+        x = nn.functional.gelu(self.conv1(mel))
+        x = nn.functional.gelu(self.conv2(x)).transpose(1, 2)       # (B, A / 2, 384)
+        x = x + _positions(x.shape[1]).to(x)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class EncoderBlock(nn.Module):
+    """A pre-norm transformer block, rows (B, P, D) to rows (B, P, D)."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = SelfAttention(width)
+        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp = nn.Module()
+        self.mlp.up = nn.Linear(width, 4 * width)
+        self.mlp.down = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(self.attention_norm(x))
+        return x + self.mlp.down(nn.functional.gelu(self.mlp.up(self.mlp_norm(x))))
+
+
+class SelfAttention(nn.Module):
+    """Every row of a window attends to all of it; query, key and value stacked in that order."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        stacked = self.query_key_value(x).unflatten(2, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)  # (3, B, heads, P, D / heads)
+        mixed = nn.functional.scaled_dot_product_attention(*stacked)
+        return self.out(mixed.transpose(1, 2).flatten(2))           # (B, P, D)
+
+
+def load_phonetic_encoder(device: torch.device | str = "cpu") -> PhoneticEncoder:
+    """The shipped encoder, frozen, float32, in evaluation mode; some 20 ms."""
+    with resources.as_file(resources.files("headsync.media") / "weights" / "whisper_tiny_en_2blocks.safetensors") as path:
+        weights = {name: one.float() for name, one in load_file(path).items()}
+    encoder = PhoneticEncoder()
+    encoder.load_state_dict(weights)
+    return encoder.to(device).eval().requires_grad_(False)
+
+
+def heard(mel: np.ndarray, loudness: float) -> np.ndarray:
+    """Log mel energies as the encoder takes them: clipped at 8 powers of ten under the loudest, (x + 4) / 4."""
+    return (np.maximum(mel, loudness - RANGE) + 4) / 4
+
+
+class PhoneticStream:
+    """Samples in, rows out, each second as soon as the 0.3 s after it are in; what comes out does not depend on the blocks."""
+
+    def __init__(self, loudness: float, encoder: PhoneticEncoder):
+        """`loudness` is `Level.loudness` of the same sound, or of a sample of the speaker where the sound is live."""
+        self._loudness, self._encoder = loudness, encoder
+        self._held = np.zeros(_SIDE, np.float32)
+        self._taken = self._made = 0        # samples, rows
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """The rows (2t, 384) float32 that can be made after samples (n,) more."""
+        self._taken += len(samples)
+        self._held = np.concatenate([self._held, np.asarray(samples, np.float32)])
+        return self._rows((len(self._held) - 2 * _SIDE) // _STEP)
+
+    def finish(self) -> np.ndarray:
+        """The last rows (2t, 384): silence follows. ValueError when there were no samples at all."""
+        if not self._taken:
+            raise ValueError("there are no samples to make features of; give at least one")
+        left = PHONETIC_ROWS_PER_FRAME * frames_for_samples(self._taken) - self._made
+        windows = -(-left // (PHONETIC_ROWS_PER_FRAME * WINDOW_FRAMES))
+        missing = windows * _STEP + 2 * _SIDE - len(self._held)
+        self._held = np.concatenate([self._held, np.zeros(max(missing, 0), np.float32)])
+        return self._rows(windows)[:left]
+
+    @torch.no_grad()
+    def _rows(self, windows: int) -> np.ndarray:
+        """Rows (50 W, 384) of the next W windows' cores."""
+        rows, device = [np.zeros((0, PHONETIC_FEATURES), np.float32)], self._encoder.conv1.weight.device
+        for first in range(0, windows, _BATCH_WINDOWS):
+            count = min(_BATCH_WINDOWS, windows - first)
+            samples = np.stack([self._held[one * _STEP : (one + 1) * _STEP + 2 * _SIDE] for one in range(count)])
+            mel = heard(log_mel(samples)[..., :-1], self._loudness)     # the frame at the very end is the next window's
+            made = self._encoder(torch.from_numpy(mel).to(device)).float()          # (W, 80, 384)
+            context = CONTEXT_SAMPLES // HOP_SAMPLES // 2
+            rows.append(made[:, context:-context].flatten(0, 1).cpu().numpy())
+            self._held = self._held[count * _STEP :]
+        self._made += sum(map(len, rows))
+        return np.concatenate(rows)
+
+
+def phonetic_features(waveform: np.ndarray, encoder: PhoneticEncoder) -> np.ndarray:
+    """Rows (2T, 384) float32 of a 16 kHz waveform (N,), T = ceil(N / 640).
+
+    ValueError when it is empty, not one channel or not finite.
+    """
+    stream = PhoneticStream(measure_level(waveform).loudness, encoder)
+    return np.concatenate([stream.push(waveform), stream.finish()])  # (2T, 384)
+
+
+@cache
+def _positions(rows: int) -> Tensor:
+    """Sinusoidal positions (P, 384): sines, then cosines."""
+    half = PHONETIC_FEATURES // 2
+    scales = torch.exp(-math.log(10000) / (half - 1) * torch.arange(half))
+    phase = torch.arange(rows)[:, None] * scales
+    return torch.cat([phase.sin(), phase.cos()], 1)  # (P, 384)

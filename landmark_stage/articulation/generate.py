@@ -1,0 +1,108 @@
+"""Sound to lips: the articulation learner's shapes about the neutral mouth of a first face, put on a motion of the head.
+
+Shapes: T frames, t frames of a block, L = 68 landmarks, R = 37 landmarks of jaw and mouth, F = 768 phonetic features.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from headsync import media
+from headsync.experiment import Kind, build_config, load_model
+from headsync.landmarks.motion.lower_face import LOWER_FACE, frontal, with_lower_face
+from headsync.media.phonetics import PhoneticStream, load_phonetic_encoder
+from landmark_stage.articulation.network import HEARD, Articulation, ArticulationSettings, uncrossed
+from landmark_stage.push import PushStream, device_of
+
+OWN_LIPS = "generator"  # lips: those of the landmark generator
+BEGIN_FRAMES = 5        # from the mouth of the first face into what is said
+KIND = Kind("landmark_stage", ("articulation",), frozenset(["articulation"]), "articulation", "articulation learner",
+            "headsync train articulation", "a file that headsync train articulation wrote")
+
+
+def load_articulation(source: str | Path = "articulation", *, device: str | torch.device = "auto") -> Articulation:
+    """A frozen articulation learner in evaluation mode: the shipped one, or a weight file's. ValueError for a file without."""
+    return load_model(source, lambda config: Articulation(build_config(ArticulationSettings, config["articulation"])), KIND,
+                      device=device)
+
+
+class ArticulationMaker:
+    """Shapes that grow with their sound: frame t comes out once the phonetic rows of frame t + side are in."""
+
+    def __init__(self, model: Articulation):
+        self.model = model
+        self._sound = model.sound_mean.new_zeros(1, model.settings.side_frames, HEARD)     # that later frames need
+
+    def push(self, heard: Tensor) -> Tensor:
+        """The ways (t, R, 3) from the neutral mouth that can be made after phonetic rows (2n, 384) more."""
+        return self._made(self.model.standard(heard)[None])
+
+    def finish(self) -> Tensor:
+        """The last ways (t, R, 3)."""
+        return self._made(self._sound.new_zeros(1, self.model.settings.side_frames, HEARD))
+
+    @torch.no_grad()
+    def _made(self, sound: Tensor) -> Tensor:
+        self._sound = torch.cat([self._sound, sound], 1)
+        frames = self._sound.shape[1] - 2 * self.model.settings.side_frames
+        if frames < 1:
+            return sound.new_zeros(0, len(LOWER_FACE), 3)
+        made = self.model.said(self._sound)[0]
+        self._sound = self._sound[:, frames:]
+        return made  # (t, R, 3)
+
+
+def load_lips(lips: Articulation | str | Path, *, device: str | torch.device = "auto") -> Articulation | None:
+    """The learner that says what jaw and mouth do: loaded already, the shipped `articulation`, or a weight file's.
+
+    None for `generator`: the landmark generator's own lips. ValueError as `load_articulation`.
+    """
+    if isinstance(lips, Articulation):
+        return lips
+    return None if lips == OWN_LIPS else load_articulation(lips, device=device)
+
+
+def lip_stream(lips: Articulation, *, level: media.Level) -> PushStream:
+    """Samples in, ways (t, R, 3) of jaw and mouth from the neutral mouth out; `level` is the sound's."""
+    device = device_of(lips)
+    return PushStream(ArticulationMaker(lips), PhoneticStream(level.loudness, load_phonetic_encoder(device)), device=device)
+
+
+def articulated(motion: Iterable[np.ndarray], shapes: Iterable[np.ndarray], start: np.ndarray, model: Articulation, *,
+                lip_scale: float = 1.0) -> Iterator[np.ndarray]:
+    """Blocks (t, 68, 3) of a motion that begins with `start` (68, 3), whose jaw and mouth are said anew, cut by what is there.
+
+    `shapes` yields blocks (t, R, 3) of ways from the neutral mouth. Frame 0 stays, bit for bit; within five frames its mouth
+    goes over into neutral and shapes. Lips do not cross (`uncrossed`), before the head's pose is put in. `lip_scale`
+    multiplies the ways.
+    """
+    face = torch.from_numpy(frontal(start[None])[0])
+    neutral, own = model.neutral(face.to(model.basis.device)).cpu(), face[list(LOWER_FACE)]
+    begin = 0
+    for block, ways in paired(motion, shapes):
+        moment = torch.arange(begin, begin + len(block), dtype=torch.float32)
+        share = (moment / BEGIN_FRAMES).clamp(max=1)[:, None, None]
+        said = neutral + lip_scale * torch.from_numpy(np.asarray(ways, np.float32))
+        made = with_lower_face(block, uncrossed(torch.lerp(own.expand_as(said), said, share)).numpy())
+        if not begin and len(made):
+            made[0] = block[0]
+        yield made
+        begin += len(block)
+
+
+def paired(first: Iterable[np.ndarray], second: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pieces of two streams of blocks (t, ...), equally long, as soon as both are there; ends with the shorter one."""
+    ones, others = iter(first), iter(second)
+    one, other = next(ones, None), next(others, None)
+    while one is not None and other is not None:
+        count = min(len(one), len(other))
+        if count:
+            yield one[:count], other[:count]
+        one, other = one[count:], other[count:]
+        if not len(one):
+            one = next(ones, None)
+        if other is not None and not len(other):
+            other = next(others, None)
