@@ -32,7 +32,6 @@ MODELS = ("short", "long")
 KIND = Kind("landmark_stage", MODELS, frozenset(["generator"]), "generator", "landmark generator",
             "headsync train landmarks", "generator weights")
 BLOCK_FRAMES = 250
-_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -163,10 +162,9 @@ def _moving(blocks: Iterable[np.ndarray], level: media.Level, start: LandmarkSeq
     """The generator's motion (t, 68, 3), cut as it comes."""
     dims = generator.settings.dims
     stream = motion_stream(generator, start, control, level=level)
-    depth = start.points[0, :, 2]
 
     def shown(made: torch.Tensor) -> np.ndarray:
-        points = points_from_flat(made.numpy(), start.size, dims=dims, depth=depth)                 # (t, L, 3)
+        points = points_from_flat(made.numpy(), start.size, dims=dims, depth=start.points[0, :, 2])     # (t, L, 3)
         return scale_motion(points, start.points[0], head=control.head_scale, lips=control.lip_scale)
 
     yield start.points                          # frame 0, bit for bit
@@ -247,6 +245,6 @@ def file_digest(path: str | Path) -> str:
     """SHA-256 of a file."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while piece := file.read(_READ_BYTES):
+        while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()

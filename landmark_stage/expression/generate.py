@@ -85,8 +85,8 @@ def stream_expression(audio: str | Path | np.ndarray | media.Sound, start: Landm
 def expression_stream(model: Expression, start: LandmarkSequence, *, level: media.Level | None) -> PushStream:
     """Samples in, expressions (t, 3 L) of the start's face out; `level` is the sound's."""
     maker = ExpressionStream(model, torch.from_numpy(_front(start)).flatten())
-    ear = media.FeatureStream(level) if model.settings.sound == "rows" else WholeFrames()
-    return PushStream(maker, ear, device=device_of(model))
+    features = media.FeatureStream(level) if model.settings.sound == "rows" else WholeFrames()
+    return PushStream(maker, features, device=device_of(model))
 
 
 def _front(start: LandmarkSequence) -> np.ndarray:

@@ -151,5 +151,5 @@ def stream_heads(audio: str | Path | np.ndarray | media.Sound, start: np.ndarray
 def head_stream(model: HeadMotion, person: Person, *, level: media.Level, seed: int = 0) -> PushStream:
     """Samples in, standard head motion (t, C) out; `level` is the sound's."""
     maker = HeadStream(model, person, generator=torch.Generator().manual_seed(seed))
-    ear = media.FeatureStream(level) if model.settings.sound == "rows" else WholeFrames()
-    return PushStream(maker, ear, device=device_of(model))
+    features = media.FeatureStream(level) if model.settings.sound == "rows" else WholeFrames()
+    return PushStream(maker, features, device=device_of(model))
