@@ -61,10 +61,11 @@ def trained(settings, tmp_path_factory) -> tuple[Articulation, dict[str, float]]
 
 
 def test_it_learns_lips_of_people_never_seen(trained):
-    """Over seeds 0 to 4 in both precisions opening_r is .93 or more; untrained it is under .3."""
+    """Over seeds 0 to 4, in fp32 and bf16, opening_r is .979 to .993, closure_recall less chance .18 to .2, deviation 1.44 to 1.49
+    (the gain, on made-up people whose lips follow the sound in full)."""
     _, told = trained
     assert told["opening_r"] > 0.8 and told["closure_recall"] > told["closure_chance"] + 0.1
-    assert told["crossed"] == 0 and 0.6 < told["deviation"] < 1.4
+    assert told["crossed"] == 0 and 1.1 < told["deviation"] < 1.8
 
 
 def test_what_is_random_is_not_learnt(settings):
