@@ -16,7 +16,16 @@ import torch
 from headsync import media
 from headsync.landmarks import IBUG68, LandmarkSequence
 from headsync.landmarks.detection import extract
-from headsync.landmarks.motion import anchored, compose_motion, head_track, lid_closures, looped, natural_blinks, still_head
+from headsync.landmarks.motion import (
+    anchored,
+    check_scales,
+    compose_motion,
+    head_track,
+    lid_closures,
+    looped,
+    natural_blinks,
+    still_head,
+)
 from headsync.landmarks.motion.blinks import NATURAL_PER_MINUTE
 from headsync.landmarks.motion.compose import JITTER_TAPS
 from landmark_stage.articulation.generate import OWN_LIPS
@@ -69,9 +78,7 @@ class MotionChoice:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
         if self.pose is None and (self.head == "copied" or self.blink == "video"):
             raise ValueError(f"head={self.head!r} with blink={self.blink!r} copies a clip; give it as pose=open_pose(FILE)")
-        for name in ("head_scale", "lip_scale", "lip_closure"):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name):g}")
+        check_scales(head_scale=self.head_scale, lip_scale=self.lip_scale, lip_closure=self.lip_closure)
 
     @property
     def plain(self) -> bool:
@@ -127,9 +134,7 @@ def motion_from(options: argparse.Namespace) -> MotionChoice:
     closure = options.lip_closure
     if closure is None:
         closure = float(getattr(options, "generator", "") == MS_SYNC and options.lips == OWN_LIPS)
-    for option, scale in (("--head-scale", options.head_scale), ("--lip-scale", options.lip_scale), ("--lip-closure", closure)):
-        if not (np.isfinite(scale) and scale >= 0):
-            raise ValueError(f"{option} must be 0 or more, got {scale:g}")
+    check_scales(head_scale=options.head_scale, lip_scale=options.lip_scale, lip_closure=closure)
     if not -(1 << 63) <= options.seed < 1 << 63:
         raise ValueError(f"--seed must fit 64 bits, got {options.seed}")
     blink, rate = _blink(options.blink)

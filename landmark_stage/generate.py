@@ -5,7 +5,6 @@ method/decisions.md#generator-start-and-noise.
 """
 
 import hashlib
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -20,7 +19,7 @@ from headsync.experiment import Kind, build_config, fingerprint, load_model
 from headsync.landmarks import IBUG68, LandmarkSequence, SequenceWriter, canonical_face, points_from_flat, producer_json
 from headsync.landmarks.detection import CANVAS_PX, extract
 from headsync.landmarks.detection.photo import log_notes, start_note
-from headsync.landmarks.motion import scale_motion
+from headsync.landmarks.motion import check_scales, scale_motion
 from landmark_stage.articulation.generate import OWN_LIPS, articulated, lip_stream, load_lips
 from landmark_stage.articulation.network import Articulation
 from landmark_stage.ms_sync.generator import Generator, GeneratorSettings
@@ -51,9 +50,7 @@ class MotionControl:
 
     def __post_init__(self):
         media.check_fields(self)
-        for option, value in (("--noise", self.noise), ("--head-scale", self.head_scale), ("--lip-scale", self.lip_scale)):
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{option} must be 0 or more, got {value:g}")
+        check_scales(noise=self.noise, head_scale=self.head_scale, lip_scale=self.lip_scale)
         if not -(1 << 63) <= self.seed < 1 << 63:
             raise ValueError(f"--seed must fit 64 bits, got {self.seed}")
 

@@ -2,9 +2,9 @@
 
 from headsync.landmarks.motion.blinks import lid_closures, natural_blinks
 from headsync.landmarks.motion.compose import anchored, compose_motion, head_track, looped, reposed, still_head
-from headsync.landmarks.motion.control import MotionStatistics, face_shape_error, motion_statistics, scale_motion
+from headsync.landmarks.motion.control import MotionStatistics, check_scales, face_shape_error, motion_statistics, scale_motion
 
 __all__ = [
     "lid_closures", "natural_blinks", "anchored", "compose_motion", "head_track", "looped", "reposed", "still_head",
-    "MotionStatistics", "face_shape_error", "motion_statistics", "scale_motion",
+    "MotionStatistics", "check_scales", "face_shape_error", "motion_statistics", "scale_motion",
 ]

@@ -6,7 +6,6 @@ Source: Rhythmic Head section 3.4 and equation 1: expressions and head motion me
 what detectors give, so what comes nearer is known by its size, the sixth number.
 """
 
-import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -15,7 +14,7 @@ from headsync.landmarks.canonical import canonical_face
 from headsync.landmarks.geometry import rotation_matrix, rotation_vector, similarity_fit
 from headsync.landmarks.layouts import RIGID17
 from headsync.landmarks.motion.blinks import blinked
-from headsync.landmarks.motion.control import scale_motion
+from headsync.landmarks.motion.control import check_scales, scale_motion
 from headsync.landmarks.motion.lips import BEGIN_FRAMES, closed_lips
 from headsync.landmarks.smoothing import smooth
 
@@ -114,9 +113,7 @@ def compose_motion(face: Iterable[np.ndarray], start: np.ndarray, *, head: Itera
     scales what comes in goes out, bit for bit. ValueError, one line, for a wrong scale and for a head or lids that end
     before the face does.
     """
-    for option, scale in (("--head-scale", head_scale), ("--lip-scale", lip_scale), ("--lip-closure", lip_closure)):
-        if not (math.isfinite(scale) and scale >= 0):
-            raise ValueError(f"{option} must be 0 or more, got {scale:g}")
+    check_scales(head_scale=head_scale, lip_scale=lip_scale, lip_closure=lip_closure)
     start = _checked(np.asarray(start)[None])[0]
     return _composed(face, start, None if head is None else _Cut(head, "head motion"),
                      None if lids is None else _Cut(lids, "blinking"), head_scale, lip_scale, lip_closure, frames)

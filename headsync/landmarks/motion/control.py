@@ -28,6 +28,13 @@ class MotionStatistics(NamedTuple):
     jitter_px: float                # root mean square second difference of the landmarks' x and y, per frame squared
 
 
+def check_scales(**scales: float) -> None:
+    """ValueError, one line, that names the first scale below 0 or not finite as the commands call it."""
+    for name, scale in scales.items():
+        if not (math.isfinite(scale) and scale >= 0):
+            raise ValueError(f"--{name.replace('_', '-')} must be 0 or more, got {scale:g}")
+
+
 def scale_motion(points: np.ndarray, start: np.ndarray, *, head: float = 1.0, lips: float = 1.0) -> np.ndarray:
     """Landmarks (T, 68, 3) float32 whose head moves `head` times and whose lips move `lips` times as far from `start`.
 
@@ -39,9 +46,7 @@ def scale_motion(points: np.ndarray, start: np.ndarray, *, head: float = 1.0, li
     depth: where every frame has the start's, turns are taken for own motion and stay.
     ValueError, one line, for a scale below 0 or not finite, other shapes and values that are not finite.
     """
-    for option, scale in (("--head-scale", head), ("--lip-scale", lips)):
-        if not (math.isfinite(scale) and scale >= 0):
-            raise ValueError(f"{option} must be 0 or more, got {scale:g}")
+    check_scales(head_scale=head, lip_scale=lips)
     points, start = _checked(points), _checked(start[None])[0].astype(np.float64)
     if not len(points) or (head == 1 and lips == 1):
         return points.copy()
