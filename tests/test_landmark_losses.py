@@ -55,9 +55,8 @@ def test_mouths_that_stay_open_cost_less_than_lips_that_move_wrongly():
     open_mouth[..., [*range(55, 60), *range(64, 68)], 1] += 0.01
     wrong[:, ::2, [*range(55, 60), *range(64, 68)], 1] += 0.02
     cost, more = (lip_loss(one.flatten(2), real, SIZE).item() for one in (open_mouth, wrong))
-    assert 0.01 < cost < more
     open_mouth[..., [*range(55, 60), *range(64, 68)], 1] += 0.01        # twice as far
-    assert lip_loss(open_mouth.flatten(2), real, SIZE).item() == pytest.approx(4 * cost, rel=0.3)
+    assert 0.15 < cost < more and 0.7 < lip_loss(open_mouth.flatten(2), real, SIZE).item() < 1.6   # 0.38 by motion alone
 
 
 def test_silent_lips_shall_rest():
