@@ -108,7 +108,7 @@ class MotionChoice:
             raise ValueError("--head-motion learned follows the sound; give --audio, or choose still or a video")
         return _held(stream_heads(audio, start, model=self.learner, reference=self.reference, seed=self.seed))
 
-    def told(self) -> dict[str, str | float]:
+    def provenance(self) -> dict[str, str | float]:
         """What a producer field says of it."""
         name = self.pose.name if self.head == "copied" else self.head
         blink = f"{self.blinks_per_minute:g} a minute" if self.blink == "natural" else self.blink

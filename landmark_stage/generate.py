@@ -92,13 +92,13 @@ def start_face(source: str | Path | LandmarkSequence | None = None) -> LandmarkS
         return LandmarkSequence(points=points, visible=np.ones(1, bool), fps=float(media.FPS), size=(CANVAS_PX, CANVAS_PX),
                                 crop=(0.0, 0.0, float(CANVAS_PX), float(CANVAS_PX)),
                                 producer=producer_json(program="canonical face"))
-    told = "the start" if isinstance(source, LandmarkSequence) else source
+    place = "the start" if isinstance(source, LandmarkSequence) else source
     if not isinstance(source, LandmarkSequence):
         source = LandmarkSequence.load(source) if Path(source).suffix == ".npz" else extract(source).sequence
     if source.layout != IBUG68:
         raise ValueError(f"the generator knows {IBUG68} faces, got {source.layout}")
     first = int(source.visible.argmax())        # the first visible frame; 0 where none is
-    log_notes(told, start_note(source.points[first]))
+    log_notes(place, start_note(source.points[first]))
     return source.slice(first, first + 1)
 
 
@@ -229,10 +229,10 @@ def _producer(audio: str | Path | np.ndarray | media.Sound, generator: Generator
     """What made a motion: program, weights, sound, controls."""
     return producer_json(program="gen_landmarks", version=metadata.version("headsync"), weights=fingerprint(generator),
                          lips=OWN_LIPS if lips is None else fingerprint(lips), seed=control.seed, noise=control.noise,
-                         head_scale=control.head_scale, lip_scale=control.lip_scale, **told_of(audio))
+                         head_scale=control.head_scale, lip_scale=control.lip_scale, **audio_provenance(audio))
 
 
-def told_of(audio: str | Path | np.ndarray | media.Sound) -> dict[str, str]:
+def audio_provenance(audio: str | Path | np.ndarray | media.Sound) -> dict[str, str]:
     """What a producer says of a sound: the name and SHA-256 of its file, nothing of a waveform."""
     path = audio.path if isinstance(audio, media.Sound) else None if isinstance(audio, np.ndarray) else audio
     return {} if path is None else {"audio": Path(path).name, "audio_sha256": file_digest(path)}

@@ -22,10 +22,10 @@ from landmark_stage.expression.generate import load_expression, stream_expressio
 from landmark_stage.expression.network import Expression
 from landmark_stage.generate import (
     MotionControl,
+    audio_provenance,
     load_generator,
     start_face,
     stream_landmarks,
-    told_of,
     write_landmarks,
 )
 from landmark_stage.ms_sync.generator import Generator
@@ -69,10 +69,11 @@ def write_motion(audio: str | Path | media.Sound, start: LandmarkSequence | None
     else:
         blocks = stream_expression(audio, start, model=speaker, reference=motion.reference)
     frames = audio.frames
-    told = producer_json(program="gen_landmarks", version=metadata.version("headsync"), weights=fingerprint(speaker),
+    producer = producer_json(program="gen_landmarks", version=metadata.version("headsync"), weights=fingerprint(speaker),
                          generator="ms-sync" if isinstance(speaker, Generator) else "expression", seed=control.seed,
-                         noise=control.noise, **told_of(audio), **asked.told())
-    with SequenceWriter(out, frames=frames, fps=float(media.FPS), size=start.size, crop=start.crop, producer=told) as writer:
+                         noise=control.noise, **audio_provenance(audio), **asked.provenance())
+    with SequenceWriter(out, frames=frames, fps=float(media.FPS), size=start.size, crop=start.crop,
+                        producer=producer) as writer:
         with media.stage("motion", total=frames, unit="frame") as step:
             for block in motion.applied(blocks, start.points[0], audio=audio, frames=frames):
                 writer.write(block)
@@ -92,9 +93,9 @@ def rewrite_motion(landmarks: str | Path, out: str | Path, *, motion: MotionChoi
         raise ValueError(f"{landmarks} has {header.fps:g} frames per second, layout {header.layout} and a canvas of "
                          f"{header.size}; heads are put on {media.FPS}, {IBUG68} and a square: extract or generate it anew")
     first = next(blocks)
-    told = producer_json(**json.loads(header.producer) | motion.told())
+    producer = producer_json(**json.loads(header.producer) | motion.provenance())
     with SequenceWriter(out, frames=header.frames, fps=header.fps, size=header.size, crop=header.crop, layout=header.layout,
-                        producer=told) as writer:
+                        producer=producer) as writer:
         for block in motion.applied(chain([first], blocks), first[0], audio=audio, frames=header.frames):
             writer.write(block, visible[writer.frames : writer.frames + len(block)])
     return header.frames

@@ -62,6 +62,6 @@ def checked_frames(frames: object, *, count: int, pixels: int, renderer: object)
     """The frames that a renderer drew. ValueError, one line, unless they are `count` of (`pixels`, `pixels`, 3) uint8."""
     wanted, name = (count, pixels, pixels, 3), type(renderer).__name__
     if not isinstance(frames, np.ndarray) or frames.shape != wanted or frames.dtype != np.uint8:
-        told = f"{frames.dtype} {frames.shape}" if isinstance(frames, np.ndarray) else type(frames).__name__
-        raise ValueError(f"{name}.frames must return uint8 {wanted}, got {told}")
+        given = f"{frames.dtype} {frames.shape}" if isinstance(frames, np.ndarray) else type(frames).__name__
+        raise ValueError(f"{name}.frames must return uint8 {wanted}, got {given}")
     return frames

@@ -55,8 +55,8 @@ class RenderReport(NamedTuple):
 def open_motion(sequence: str | Path | LandmarkSequence) -> Motion:
     """A sequence, or a `landmarks/1` file read once, in constant memory. ValueError for one that cannot be rendered."""
     if isinstance(sequence, LandmarkSequence):
-        told = (sequence.fps, sequence.size, sequence.crop, sequence.layout, sequence.producer)
-        opened, header, name = None, SequenceHeader(len(sequence), *told), "the sequence"
+        fields = (sequence.fps, sequence.size, sequence.crop, sequence.layout, sequence.producer)
+        opened, header, name = None, SequenceHeader(len(sequence), *fields), "the sequence"
     else:
         opened, name = OpenSequence(sequence), str(sequence)
         header = opened.header

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from headsync.corpus import NEEDS, Corpus, of_half, require
 from headsync.experiment import (
-    Found,
     LoopResult,
     Parts,
     RunSettings,
+    StepLosses,
     batch_generator,
     compute_together,
     config_dict,
@@ -111,13 +111,13 @@ class LevelTask:
             return batch._replace(audio=batch.audio + shift)
         return batch._replace(audio=torch.cat([batch.audio[..., :1] + shift, batch.audio[..., 1:]], dim=-1))
 
-    def losses(self, batch: LevelStep, wanted: Collection[str]) -> Found:
+    def losses(self, batch: LevelStep, wanted: Collection[str]) -> StepLosses:
         """Both contrasts, and how often the right window was nearest beside its chance."""
         contrast = self._contrast(self.syncer, batch.windows)
         losses = {"contrast": contrast.loss}
         if "lag" in wanted:
             losses["lag"] = self._lag_loss(*batch.stretches) if batch.stretches else contrast.loss.new_zeros(())
-        return Found(losses, {"accuracy": contrast.accuracy, "chance": 1 / len(batch.windows.step),
+        return StepLosses(losses, {"accuracy": contrast.accuracy, "chance": 1 / len(batch.windows.step),
                               "temperature": self.syncer.temperature.detach()})
 
     def _contrast(self, syncer: LevelSyncer, batch: Batch) -> Contrast:

@@ -20,12 +20,12 @@ import torch
 import headsync.media.files
 from headsync.experiment import (
     Adversary,
-    Compared,
-    Found,
+    DiscriminatorInput,
     Parts,
     RunLog,
     RunSettings,
     Scores,
+    StepLosses,
     Trainer,
     batch_generator,
     run_loop,
@@ -67,7 +67,7 @@ class Line:
         x, y = batch
         made = self.model(x)
         noise = 0.1 * np.random.randn() + 0.1 * random.gauss(0, 1)  # noqa: NPY002
-        return Found({"square": (made - y + noise).square().mean()}, compared=Compared(made, y, (x,)))
+        return StepLosses({"square": (made - y + noise).square().mean()}, discriminator_input=DiscriminatorInput(made, y, (x,)))
 
     def metrics(self, model, *, step):
         return {"loss": (model(self.x) - self.y).square().mean().item() + random.random()}

@@ -21,9 +21,9 @@ def test_this_machine_has_everything(capsys):
     findings = examine()
     assert not [one for one in findings if one.state == MISSING]
     assert all(one.remedy for one in findings if one.state == OPTIONAL and one.name != "GPU")
-    told = {one.name: one.told for one in findings}
-    assert {"torch", "numpy", "av", "processor", "OpenCV", "encoders", "face detector", "render_stage/small"} <= set(told)
-    assert told["av"].split(".")[0].isdigit() and "core" in told["processor"] and "sha256" in told["render_stage/small"]
+    detail = {one.name: one.detail for one in findings}
+    assert {"torch", "numpy", "av", "processor", "OpenCV", "encoders", "face detector", "render_stage/small"} <= set(detail)
+    assert detail["av"].split(".")[0].isdigit() and "core" in detail["processor"] and "sha256" in detail["render_stage/small"]
     assert capsys.readouterr() == ("", "")
 
 
@@ -33,9 +33,9 @@ def test_a_bare_python_is_told_everything_in_seconds():
               "from headsync.commands.program import main; sys.exit(main(['doctor', '--json']))"
     done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and done.stderr.startswith("headsync: not ready: ")
-    told = json.loads(done.stdout)
-    missing = {one["name"]: one for one in told["findings"] if one["state"] == MISSING}
-    assert not told["ready"] and {"OpenCV", "encoders", "face detector", "landmark_stage/long"} <= set(missing)
+    detail = json.loads(done.stdout)
+    missing = {one["name"]: one for one in detail["findings"] if one["state"] == MISSING}
+    assert not detail["ready"] and {"OpenCV", "encoders", "face detector", "landmark_stage/long"} <= set(missing)
     assert all(one["remedy"] for one in missing.values())
 
 
@@ -48,10 +48,10 @@ def test_only_what_is_needed_decides(monkeypatch, capsys, findings, code, error)
     monkeypatch.setattr(doctor, "examine", lambda: findings)
     assert main(["doctor"]) == code
     said = capsys.readouterr()
-    assert said.err == error and all(f"{one.name}  {one.told}" in said.out for one in findings)
+    assert said.err == error and all(f"{one.name}  {one.detail}" in said.out for one in findings)
     assert main(["doctor", "--json"]) == code
-    told = json.loads(capsys.readouterr().out)
-    assert told["ready"] == (code == 0) and [Finding(**one) for one in told["findings"]] == findings
+    detail = json.loads(capsys.readouterr().out)
+    assert detail["ready"] == (code == 0) and [Finding(**one) for one in detail["findings"]] == findings
 
 
 def test_every_shipped_weight_file_is_looked_at():
@@ -66,7 +66,7 @@ def test_a_damaged_and_a_missing_weight_file(tmp_path):
     damaged.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
     for source, word in ((damaged, "damaged"), (tmp_path / "none", "no head-motion weights")):
         finding = parts.weight_file("landmark_stage", "load_head_motion", str(source))
-        assert finding.state == MISSING and word in finding.told and "again" in finding.remedy
+        assert finding.state == MISSING and word in finding.detail and "again" in finding.remedy
 
 
 @pytest.mark.parametrize(("requirement", "word"), [
@@ -74,7 +74,7 @@ def test_a_damaged_and_a_missing_weight_file(tmp_path):
 ])
 def test_packages_that_do_not_fit(requirement, word):
     finding = machine.package(requirement)
-    assert finding.state == MISSING and word in finding.told and requirement in finding.remedy
+    assert finding.state == MISSING and word in finding.detail and requirement in finding.remedy
     assert machine.package("numpy>=2.0,<3").state == OK
 
 
@@ -112,7 +112,7 @@ def test_without_opencv_or_an_encoder_or_a_place_for_compiled_code(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     assert machine.opencv().state == MISSING and "headsync setup-opencv" in machine.opencv().remedy
     monkeypatch.setattr(av, "codecs_available", {"aac", "png"})
-    assert machine.encoders().state == MISSING and "no encoder libx264" in machine.encoders().told
+    assert machine.encoders().state == MISSING and "no encoder libx264" in machine.encoders().detail
     monkeypatch.setitem(sys.modules, "render_stage.geometry.rasteriser", None)
     assert machine.folders()[0].state == MISSING and "again" in machine.folders()[0].remedy and machine.folders()[1].state == OK
 
@@ -135,7 +135,7 @@ def test_a_detector_that_sees_something_else(monkeypatch, faces):
     detector = SimpleNamespace(faces=lambda picture: found, close=lambda: None)
     monkeypatch.setattr("headsync.landmarks.detection.make_detector", lambda name: detector)
     finding = parts.embedded_detector()
-    assert finding.state == MISSING and f"found {len(faces)} faces" in finding.told
+    assert finding.state == MISSING and f"found {len(faces)} faces" in finding.detail
 
 
 def test_weights_of_the_other_detector(monkeypatch, tmp_path):
@@ -153,4 +153,4 @@ def test_a_gpu_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "A Card")
-    assert machine.gpu().state == OK and machine.gpu().told.startswith("A Card")
+    assert machine.gpu().state == OK and machine.gpu().detail.startswith("A Card")

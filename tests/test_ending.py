@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from headsync.commands.command import run_command, run_each
-from headsync.commands.console import PipeClosed, Told, told_streams
+from headsync.commands.console import PipeClosed, SafeStream, safe_streams
 from headsync.commands.signals import Ended, raised_signals
 
 ROOT = Path(__file__).parents[1]
@@ -171,18 +171,18 @@ def test_no_item_is_blamed_for_the_stream(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", Broken(errno.ENOSPC))
     assert run_command(lambda _: run_each(print, [("a",), ("b",)]), []) == 1
     assert "No space left on device" in capsys.readouterr().err
-    stream = Told(Broken(errno.EIO))
+    stream = SafeStream(Broken(errno.EIO))
     assert stream.write("abc") == 3 and stream.failure.errno == errno.EIO
     with pytest.raises(PipeClosed):
-        Told(Broken(errno.EPIPE)).writelines(["a"])
+        SafeStream(Broken(errno.EPIPE)).writelines(["a"])
 
 
 def test_programs_without_streams_and_streams_that_escape_by_themselves(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
-    with told_streams() as (said, _):
+    with safe_streams() as (said, _):
         assert said is None and sys.stdout is None
     assert run_command(lambda _: print("x"), []) == 0
     own = io.TextIOWrapper(io.BytesIO(), "ascii", errors="replace")
-    Told(own).write("é")
+    SafeStream(own).write("é")
     own.flush()
-    assert own.buffer.getvalue() == b"?" and Told(own).encoding == "ascii"
+    assert own.buffer.getvalue() == b"?" and SafeStream(own).encoding == "ascii"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from headsync.commands.program import main
-from headsync.corpus import NEEDS, Clip, Corpus, find_sources, how_people_are_told_apart, open_corpus, require, shortfalls
+from headsync.corpus import NEEDS, Clip, Corpus, find_sources, how_people_are_distinguished, open_corpus, require, shortfalls
 from headsync.corpus.preprocess import build_corpus
 from headsync.experiment import load_config
 from landmark_stage.articulation.train import ArticulationTrainSettings, train_articulation
@@ -126,10 +126,11 @@ def test_preprocessing_ends_with_what_the_corpus_is_enough_for(videos, tmp_path,
     assert "nobody is called 'cleo'" in capsys.readouterr().err
 
 
-def test_a_flat_folder_is_told_how_people_are_told_apart(videos, tmp_path):
+def test_a_flat_folder_is_told_how_people_are_distinguished(videos, tmp_path):
     flat = build_corpus(find_sources([videos / "flat"]), tmp_path / "c").corpus
-    assert "2 videos lie in the folder itself" in how_people_are_told_apart(flat.clips)
-    assert "PERSON/x.mp4" in how_people_are_told_apart(flat.clips)
+    assert "2 videos lie in the folder itself" in how_people_are_distinguished(flat.clips)
+    assert "PERSON/x.mp4" in how_people_are_distinguished(flat.clips)
     alone = [clip("a", source="p/x.mp4")._replace(identity="p"), clip("b", source="p/y.mp4")._replace(identity="p")]
-    assert "all 2 videos count as one person, 'p'" in how_people_are_told_apart(alone)
-    assert how_people_are_told_apart([clip("a"), clip("b")]) == "" == how_people_are_told_apart([clip("a", source="a.mp4")])
+    assert "all 2 videos count as one person, 'p'" in how_people_are_distinguished(alone)
+    assert how_people_are_distinguished([clip("a"), clip("b")]) == ""
+    assert how_people_are_distinguished([clip("a", source="a.mp4")]) == ""

@@ -40,7 +40,7 @@ for command in sys.argv[1:]:
             code = stop.code
     told["commands"][command] = [code, out.getvalue()]
 from headsync.commands.doctor import parts
-told["findings"] = [[one.name, one.state, one.told] for one in [parts.data(), *parts.weights()]]
+told["findings"] = [[one.name, one.state, one.detail] for one in [parts.data(), *parts.weights()]]
 told["files"] = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
 print(json.dumps(told))
 """

@@ -98,7 +98,7 @@ def test_no_thread_stays_even_after_an_error():
 ])
 def test_lines_tell_step_rate_and_time_left(given, line):
     name, unit, done, total, new, seconds = given
-    assert progress.told(name, unit, done, total, new=new, seconds=seconds) == line
+    assert progress.progress_line(name, unit, done, total, new=new, seconds=seconds) == line
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (7500, "2 h 05 min")])

@@ -78,7 +78,7 @@ def test_every_file_makes_its_figures_and_says_which_it_is(sound):
     assert sets["FID"].samples == 4 * 9 and sets["FVD"].samples == 4
     assert sets["FID"].value == pytest.approx(3 * (2 * 30 / 255) ** 2, rel=0.02) and same["FID"].value < 1e-6
     assert sets["FVD rasters"].value < 1e-9         # the landmarks are the same
-    assert everything().told() == {name: ["abc"] for name in FILES}
+    assert everything().provenance() == {name: ["abc"] for name in FILES}
 
 
 def test_without_files_or_sound_nothing_is_claimed(sound):
@@ -110,6 +110,6 @@ def test_damaged_and_lonely_files_are_told_and_the_others_stay(tmp_path, monkeyp
     network = PublishedNetwork(MeanColour(), ("abc",))
     monkeypatch.setitem(published_figures.LOADERS, "arcface", lambda path: network)
     found = load_published(tmp_path)
-    assert found.arcface is network and found.syncnet is None and found.told() == {"arcface": ["abc"]}
+    assert found.arcface is network and found.syncnet is None and found.provenance() == {"arcface": ["abc"]}
     damaged, lonely = found.refused
     assert "syncnet_v2.model holds no weights" in damaged and "lacks alexnet-owt-7be5be79.pth" in lonely

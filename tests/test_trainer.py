@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from headsync.experiment import Found, Trainer, batch_generator, load_checkpoint, load_weights, lr_share, train_task
+from headsync.experiment import StepLosses, Trainer, batch_generator, load_checkpoint, load_weights, lr_share, train_task
 from headsync.experiment.schedule import exponential_average
 from headsync.experiment.seeds import mixed_seed
 from headsync.experiment.trainer import moved
@@ -132,8 +132,8 @@ def test_going_on_with_other_workers_and_validations_changes_nothing(tmp_path):
 
 
 def test_batches_are_moved_with_their_tuples():
-    found = moved((Found({"a": 1}), [torch.zeros(2), "x"], 3), "meta")
-    assert isinstance(found[0], Found) and found[1][0].device.type == "meta" and found[1][1:] == ["x"] and found[2] == 3
+    found = moved((StepLosses({"a": 1}), [torch.zeros(2), "x"], 3), "meta")
+    assert isinstance(found[0], StepLosses) and found[1][0].device.type == "meta" and found[1][1:] == ["x"] and found[2] == 3
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from headsync.commands.checks import check_ending
-from headsync.commands.console import PipeClosed, Told, told_streams
+from headsync.commands.console import PipeClosed, SafeStream, safe_streams
 from headsync.commands.signals import raised_signals
 
 PACKAGES = ("headsync", "syncers", "landmark_stage", "render_stage")     # whose warnings are shown as notes
@@ -24,15 +24,15 @@ def run_command(main: Callable[[list[str]], int | None], argv: Sequence[str] | N
     there is no memory for; any other exception is our own mistake and keeps its traceback. Where standard output cannot be
     written the work is done all the same: 1 and one line. Where nobody reads it any more, it ends at once: 141.
     """
-    with told_streams() as (told, _):
+    with safe_streams() as (stream, _):
         try:
             with raised_signals():
                 code = ended(main, list(sys.argv[1:] if argv is None else argv))
         except PipeClosed as closed:
             return closed.exit_code
         except SystemExit as end:       # argparse's, which has said why
-            raise SystemExit(after_output(told, end.code)) from None
-        return after_output(told, code)
+            raise SystemExit(after_output(stream, end.code)) from None
+        return after_output(stream, code)
 
 
 def ended(main: Callable[[list[str]], int | None], argv: list[str]) -> int:
@@ -53,15 +53,15 @@ def ended(main: Callable[[list[str]], int | None], argv: list[str]) -> int:
         return BAD_INPUT
 
 
-def after_output(told: Told | None, code: int) -> int:
+def after_output(stream: SafeStream | None, code: int) -> int:
     """The exit code once standard output is flushed: 1 instead of 0, and a line, when it could not be written."""
-    if told is None:
+    if stream is None:
         return code
     with contextlib.suppress(PipeClosed):       # the work is done
-        told.flush()
-    if told.failure is None or isinstance(told.failure, BrokenPipeError):
+        stream.flush()
+    if stream.failure is None or isinstance(stream.failure, BrokenPipeError):
         return code
-    print(f"headsync: standard output could not be written ({told.failure.strerror}); the work itself is not concerned",
+    print(f"headsync: standard output could not be written ({stream.failure.strerror}); the work itself is not concerned",
           file=sys.stderr)
     return code or SOME_FAILED
 

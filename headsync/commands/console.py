@@ -16,7 +16,7 @@ class PipeClosed(BaseException):
     exit_code = 141
 
 
-class Told:
+class SafeStream:
     """A text stream that writes to another one. What cannot be encoded is escaped; what cannot be written is dropped.
 
     `failure` is the error of the first thing dropped. After it the stream's file is the null device, so that nothing fails
@@ -66,10 +66,10 @@ class Told:
 
 
 @contextlib.contextmanager
-def told_streams() -> Iterator[tuple[Told | None, Told | None]]:
-    """`sys.stdout` and `sys.stderr` as `Told` within the block; None where a program has none (pythonw, `>&-`)."""
+def safe_streams() -> Iterator[tuple[SafeStream | None, SafeStream | None]]:
+    """`sys.stdout` and `sys.stderr` as `SafeStream` within the block; None where a program has none (pythonw, `>&-`)."""
     before = sys.stdout, sys.stderr
-    mine = tuple(stream and Told(stream) for stream in before)
+    mine = tuple(stream and SafeStream(stream) for stream in before)
     sys.stdout, sys.stderr = mine
     try:
         yield mine

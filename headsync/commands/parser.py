@@ -26,8 +26,8 @@ class CommandParser(argparse.ArgumentParser):
         """A parser for the sub-command `name`, whose help says `about` (its first line also in this parser's help)."""
         if self._group is None:
             self._group = self.add_subparsers(title="commands", metavar="COMMAND")
-        told = " ".join(about.split("\n\n")[0].split())
-        self.commands[name] = self._group.add_parser(name, help=told, description=told, example=example, run=run)
+        summary = " ".join(about.split("\n\n")[0].split())
+        self.commands[name] = self._group.add_parser(name, help=summary, description=summary, example=example, run=run)
         return self.commands[name]
 
     def understood(self, words: Sequence[str]) -> tuple[Run, argparse.Namespace]:

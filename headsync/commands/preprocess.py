@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
 
 def advice(corpus: "Corpus") -> list[str]:
     """Lines that say which trainings the corpus is enough for, what it lacks for the others, how it knows people."""
-    from headsync.corpus import NEEDS, how_people_are_told_apart, minutes, shortfalls
+    from headsync.corpus import NEEDS, how_people_are_distinguished, minutes, shortfalls
     from render_stage.identity.data import encoder_shortfalls
 
     lacking = {name: shortfalls(corpus, need) for name, need in NEEDS.items()}
@@ -77,5 +77,5 @@ def advice(corpus: "Corpus") -> list[str]:
     if enough and length < FEW_MINUTES:
         lines.append(f"{length:.1f} min of {people} people let every command be tried; the shipped weights learned from "
                      "30 to 60 minutes of more than 100 people")
-    told = how_people_are_told_apart(corpus.clips)
-    return lines + [told] * bool(told)
+    advice_on_people = how_people_are_distinguished(corpus.clips)
+    return lines + [advice_on_people] * bool(advice_on_people)

@@ -32,13 +32,13 @@ def raised_signals() -> Iterator[None]:
         return
     first_s = []
 
-    def told(number: int, _: object) -> None:
+    def on_signal(number: int, _: object) -> None:
         if not first_s or time.monotonic() - first_s[0] > GRACE_S:
             first_s[:] = [time.monotonic()]
             raise Ended(number)
 
     listening = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, told) for number in listening}
+    before = {number: signal.signal(number, on_signal) for number in listening}
     try:
         yield
     finally:

@@ -86,19 +86,19 @@ def run(options: argparse.Namespace) -> None:
         check_run(settings, options.out)
         corpus = open_corpus(options.data)
         report = getattr(module, kind.train)(corpus, options.out, settings)
-        print(told(options, report, settings))
+        print(summary(options, report, settings))
 
 
-def told(options: argparse.Namespace, report: object, settings: object) -> str:
+def summary(options: argparse.Namespace, report: object, settings: object) -> str:
     """The lines about a training that has ended; the last two say which file was written, and what to type next."""
     if options.kind == "syncers":
         levels = [f"level {level}: val retrieval {result.best:.1%} among 49 (chance 2.0%), {result.step} steps"
                   for level, result in enumerate(report.levels, start=1)]
         lines = [*levels, f"{report.weights}: written"]
     elif options.kind == "renderer":
-        lines = [f"samples lie in {options.out}/sheets", report.told(digits=4)]
+        lines = [f"samples lie in {options.out}/sheets", report.summary(digits=4)]
     else:
-        lines = [report.told()]
+        lines = [report.summary()]
     return "\n".join([*lines, f"next: headsync {next_command(options, report.weights, settings)}"])
 
 

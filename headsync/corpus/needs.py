@@ -89,7 +89,7 @@ def usable_frames(clip: Clip, need: Need) -> int:
     return clip.frames - abs(clip.av_offset) if need.aligned else clip.frames
 
 
-def how_people_are_told_apart(clips: Sequence[Clip]) -> str:
+def how_people_are_distinguished(clips: Sequence[Clip]) -> str:
     """A line for whoever did not sort videos by person, or put all of them into one folder; empty where neither is so."""
     flat = [clip for clip in clips if len(Path(clip.source).parts) == 1 and clip.identity == Path(clip.source).stem]
     videos, people = {clip.source for clip in clips}, {clip.identity for clip in clips}

@@ -147,9 +147,9 @@ def _record_path(source: Source, out: Path) -> Path:
 
 def _fingerprint(source: Source, settings: PreprocessSettings) -> str:
     status = source.path.stat()
-    told = [source.relative, source.stem, source.identity, source.split, status.st_size, status.st_mtime_ns,
+    fields = [source.relative, source.stem, source.identity, source.split, status.st_size, status.st_mtime_ns,
             asdict(settings)]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def _remove_outputs(result: SourceResult, out: Path) -> None:

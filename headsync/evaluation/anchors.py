@@ -49,24 +49,24 @@ class Anchors:
         """The anchors of one clip: `real` always, the others where there is sound and they are long enough."""
         side, rows = reference.side, reference.rows
         real = None if rows is None else clip_profiles(side.points, rows, self._pyramid, late_frames=late_frames)
-        told = [AnchorRow(REAL, {**_synchrony(real), **motion_figures(side, rows), **_against(side, side)}, real)]
+        anchor_rows = [AnchorRow(REAL, {**_synchrony(real), **motion_figures(side, rows), **_against(side, side)}, real)]
         still = side.held()
         held = None if rows is None else clip_profiles(still.points, rows, self._pyramid)
-        told.append(AnchorRow(STILL, {**_synchrony(held), **motion_figures(still, rows), **_against(still, side)}, held))
+        anchor_rows.append(AnchorRow(STILL, {**_synchrony(held), **motion_figures(still, rows), **_against(still, side)}, held))
         if rows is None:
-            return told
+            return anchor_rows
         other_audio = next((sound for person, sound in self._sounds if person != identity), None)
         if other_audio is not None:
             frames = min(len(side.points), len(other_audio) // 4)
             found = clip_profiles(side.points[:frames], other_audio[: 4 * frames], self._pyramid)
-            told.append(AnchorRow(MISMATCHED, found.figures(), found))
+            anchor_rows.append(AnchorRow(MISMATCHED, found.figures(), found))
         self._sounds = [(identity, rows), *((person, sound) for person, sound in self._sounds if person != identity)][:2]
         found = clip_profiles(side.points, rows, self._pyramid, late_frames=late_frames + SHIFT_FRAMES)
-        told.append(AnchorRow(SHIFTED, found.figures(), found))
+        anchor_rows.append(AnchorRow(SHIFTED, found.figures(), found))
         pairs = zip(real.of_mode["valid"], found.of_mode["valid"])
         self.shifts += [Shift(WINDOW_MS << level, float((before.offset - after.offset) << level), 1 << level)
                         for level, (before, after) in enumerate(pairs) if len(after.lags) > 2 * LEAST_WINDOWS]
-        return told
+        return anchor_rows
 
 
 def _synchrony(profiles: ClipProfiles | None) -> dict[str, float]:

@@ -24,18 +24,18 @@ class Figure(NamedTuple):
 
 
 def _sync() -> dict[str, Figure]:
-    told = {}
+    result = {}
     for mode in MODES:
         how = "windows that exist on both sides" if mode == "valid" else "31 lags, zeros beyond the ends, n - 5 windows"
         for level in range(LEVELS):
             window = WINDOW_MS << level
-            told[f"av_off_{window}_{mode}"] = Figure(
+            result[f"av_off_{window}_{mode}"] = Figure(
                 f"|AV-Off| {window} ms", "steps", "lower", 2, f"Synchrony, mode {mode}",
                 f"distance from 0 of the lag with the smallest mean embedding distance, in steps of {40 << level} ms; {how}")
-            told[f"av_conf_{window}_{mode}"] = Figure(
+            result[f"av_conf_{window}_{mode}"] = Figure(
                 f"AV-Conf {window} ms", "", "higher", 2, f"Synchrony, mode {mode}",
                 "median minus smallest mean distance over lags; comparable with figures of these very syncers only")
-    return told
+    return result
 
 
 AGAINST, MOTION, PICTURES = "Landmarks against the reference", "Motion of its own", "Pictures"

@@ -50,12 +50,12 @@ class ClipProfiles(NamedTuple):
 
     def figures(self) -> dict[str, float]:
         """|AV-Off| in steps and AV-Conf of every level and mode."""
-        told = {}
+        figures = {}
         for mode, profiles in self.of_mode.items():
             for level, profile in enumerate(profiles):
-                told[f"av_off_{WINDOW_MS << level}_{mode}"] = float(abs(profile.offset))
-                told[f"av_conf_{WINDOW_MS << level}_{mode}"] = profile.confidence
-        return told
+                figures[f"av_off_{WINDOW_MS << level}_{mode}"] = float(abs(profile.offset))
+                figures[f"av_conf_{WINDOW_MS << level}_{mode}"] = profile.confidence
+        return figures
 
 
 @torch.no_grad()
@@ -80,13 +80,13 @@ def motion_figures(side: Side, rows: np.ndarray | None) -> dict[str, float]:
         return {}
     moved = motion_statistics(points)
     nod, turn, tilt = (float(angle) for angle in moved.rotation_deg)
-    told = {"nod_deg": nod, "turn_deg": turn, "tilt_deg": tilt, "shift_px": float(np.hypot(*moved.translation_px[:2])),
+    figures = {"nod_deg": nod, "turn_deg": turn, "tilt_deg": tilt, "shift_px": float(np.hypot(*moved.translation_px[:2])),
             "lip_opening_std": moved.lip_opening, "jitter_px": jitter_px(points),
             "blinks_per_minute": count_blinks(points).per_minute, "face_rate": float(side.visible.mean())}
     lips = None if rows is None else lips_in_silence(points, silent_frames(rows[: 4 * len(points)]))
     if lips is not None:
-        told |= {"silent_open_share": lips.open_share, "silent_restlessness": lips.restlessness}
-    return told
+        figures |= {"silent_open_share": lips.open_share, "silent_restlessness": lips.restlessness}
+    return figures
 
 
 def landmark_figures(generated: Side, reference: Side) -> dict[str, float]:
@@ -134,15 +134,15 @@ def picture_figures(generated: Side, reference: Side, *, crop: tuple[float, floa
         count += known
         faces.add(ours, theirs, generated.points[t], reference.points[t])
     means = np.divide(sums, count, out=np.full(5, np.nan), where=count > 0)
-    told = dict(zip(("ssim", "ssim_face", "ssim_mouth", "psnr_db", "cpbd"), means.tolist()))
-    told["psnr_db"] = psnr_db(told["psnr_db"])
+    figures = dict(zip(("ssim", "ssim_face", "ssim_mouth", "psnr_db", "cpbd"), means.tolist()))
+    figures["psnr_db"] = psnr_db(figures["psnr_db"])
     if flickering.frames >= 3:
         found = flickering.result()
-        told |= {"flicker": found.share, "flicker_error": found.error}
+        figures |= {"flicker": found.share, "flicker_error": found.error}
     embedded = faces.embedded()
     if embedded is not None:
-        told["csim"] = float((embedded.generated * embedded.real).sum(1).mean())
-    return {name: value for name, value in told.items() if np.isfinite(value)}, embedded
+        figures["csim"] = float((embedded.generated * embedded.real).sum(1).mean())
+    return {name: value for name, value in figures.items() if np.isfinite(value)}, embedded
 
 
 def _frame_pairs(generated: Side, reference: Side) -> Iterator[tuple[np.ndarray, np.ndarray]]:

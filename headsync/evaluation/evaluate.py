@@ -20,7 +20,7 @@ from headsync.evaluation.anchors import REAL, STILL, Anchors, FaceCollection, Li
 from headsync.evaluation.catalogue import FIGURES
 from headsync.evaluation.clip import Embed, clip_profiles, landmark_figures, motion_figures, picture_figures
 from headsync.evaluation.curves import Curves
-from headsync.evaluation.items import Found, Item, Problem, find_items
+from headsync.evaluation.items import Item, ItemList, Problem, find_items
 from headsync.evaluation.motion_sets import FeatureSet, MotionSet, SetFigure, embedded_motion, flat_motion
 from headsync.evaluation.published_figures import PublishedEvaluator, PublishedNetworks
 from headsync.evaluation.sides import Reference, Side, open_generated, open_reference, sound_rows
@@ -106,11 +106,11 @@ def evaluate_videos(methods: Mapping[str, Path], reference: Path | None, *, audi
     finally:
         if held is not detector:
             held.close()
-    told = {"methods": {name: str(place) for name, place in methods.items()}, "reference": _said(reference),
+    settings_used = {"methods": {name: str(place) for name, place in methods.items()}, "reference": _said(reference),
             "audio": _said(audio), "split": split, "detector": held.name, "csim_s": embed is not None,
-            "published": published.told() if published else {}, **asdict(settings)}
+            "published": published.provenance() if published else {}, **asdict(settings)}
     took = time.monotonic() - began[0], time.process_time() - began[1]
-    return evaluator.evaluation(tuple(methods), told, *took, peak_memory_mb())
+    return evaluator.evaluation(tuple(methods), settings_used, *took, peak_memory_mb())
 
 
 def _finite(figures: dict[str, float]) -> dict[str, float]:
@@ -142,7 +142,7 @@ class _Tools(NamedTuple):
 class _Evaluator:
     """Sums up clip by clip."""
 
-    def __init__(self, found: Found, settings: EvaluationSettings, tools: _Tools):
+    def __init__(self, found: ItemList, settings: EvaluationSettings, tools: _Tools):
         self.settings, self.pyramid, self.embed, self.detector = settings, tools.pyramid, tools.embed, tools.detector
         self.published = None if tools.published is None else PublishedEvaluator(tools.published)
         self.rows: list[Row] = []
@@ -180,8 +180,8 @@ class _Evaluator:
 
     def _evaluate_anchors(self, item: Item, reference: Reference, *, pictures: bool) -> None:
         identity, side = item.identity, reference.side
-        told = self.anchors.rows(reference, identity=identity, late_frames=item.reference.late_frames)
-        for row in told:
+        settings_used = self.anchors.rows(reference, identity=identity, late_frames=item.reference.late_frames)
+        for row in settings_used:
             figures = dict(row.figures)
             if pictures and side.frames is not None and row.anchor in (REAL, STILL):
                 shown, embedded = self._tried([item], lambda row=row: self._pictures(

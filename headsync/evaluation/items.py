@@ -55,7 +55,7 @@ class Problem(NamedTuple):
     reason: str
 
 
-class Found(NamedTuple):
+class ItemList(NamedTuple):
     """What there is to evaluate."""
 
     items: tuple[Item, ...]         # by clip, then by method
@@ -75,7 +75,7 @@ def named_methods(pairs: Sequence[str], generated: Path | None = None) -> dict[s
 
 
 def find_items(methods: Mapping[str, Path], reference: Path | None, *, audio: Path | None = None,
-               split: str | None = None) -> Found:
+               split: str | None = None) -> ItemList:
     """All clips of all methods (name: file, folder or manifest) with their references (file, folder or corpus).
 
     A manifest is a CSV with columns `generated` and `reference` (and, as wanted, `clip`, `identity`, `audio`), relative to
@@ -102,7 +102,7 @@ def find_items(methods: Mapping[str, Path], reference: Path | None, *, audio: Pa
     order = {clip: number for number, clip in enumerate(dict.fromkeys(item.clip for item in items))}
     notes = [f"{method}: nothing made for {len(names)} clips known to be silent ({', '.join(names)})"
              for method, names in silent.items()]
-    return Found(tuple(sorted(items, key=lambda item: order[item.clip])), tuple(problems), tuple(notes))
+    return ItemList(tuple(sorted(items, key=lambda item: order[item.clip])), tuple(problems), tuple(notes))
 
 
 def _pairs(place: Path, reference: Path | None, split: str | None) -> Iterator[tuple[str, Material | None, Material | None]]:
@@ -175,8 +175,8 @@ def _manifest_pairs(path: Path) -> Iterator[tuple[str, Material | None, Material
         raise ValueError(f"{path} has no {' and no '.join(missing)} column or no rows; give one row per clip")
     for line in lines:
         ours, theirs = (path.parent / line[name] for name in PAIR_COLUMNS)
-        told = {"identity": line.get("identity") or ""}
+        result = {"identity": line.get("identity") or ""}
         if line.get("audio"):
-            told["audio"] = path.parent / line["audio"]
-        pair = [_material([place])._replace(**told) if place.is_file() else None for place in (ours, theirs)]
+            result["audio"] = path.parent / line["audio"]
+        pair = [_material([place])._replace(**result) if place.is_file() else None for place in (ours, theirs)]
         yield line.get("clip") or ours.stem, *pair

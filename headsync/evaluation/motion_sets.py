@@ -61,7 +61,7 @@ class MotionSet:
 
     def figures(self, draws: int = 100) -> dict[str, SetFigure]:
         """Squared distances of generated from real pieces, paired, by length and kind, where there are pieces enough."""
-        told = {}
+        result = {}
         for frames, pairs in self.pairs.items():
             if len(pairs) < LEAST_CLIPS:
                 continue
@@ -72,14 +72,14 @@ class MotionSet:
             except ValueError:      # real clips that stand still have no directions of motion
                 continue
             for kind in KINDS:
-                told[f"{kind}_{frames}"] = SetFigure(
+                result[f"{kind}_{frames}"] = SetFigure(
                     getattr(found, kind), getattr(spread.low, kind), getattr(spread.high, kind), len(pairs),
                     f"squared Fréchet distance of {kind}, pieces of {frames} frames, squared percent of the face's size")
-        return told
+        return result
 
     def floors(self) -> dict[str, SetFigure]:
         """The same between two halves of the real pieces, people apart: mean of five random splits and their extremes."""
-        told = {}
+        result = {}
         for frames, pairs in self.pairs.items():
             people = sorted({identity for _, _, identity in pairs})
             values: dict[str, list[float]] = {kind: [] for kind in KINDS}
@@ -97,9 +97,10 @@ class MotionSet:
                 for kind in KINDS:
                     values[kind].append(getattr(found, kind))
             for kind in KINDS if values[KINDS[0]] else ():
-                told[f"{kind}_{frames}"] = SetFigure(float(np.mean(values[kind])), min(values[kind]), max(values[kind]), count,
-                                                     f"two halves of the real people, {kind}, {frames} frames")
-        return told
+                result[f"{kind}_{frames}"] = SetFigure(
+                    float(np.mean(values[kind])), min(values[kind]), max(values[kind]), count,
+                    f"two halves of the real people, {kind}, {frames} frames")
+        return result
 
 
 class FeatureSet:

@@ -47,7 +47,7 @@ class PublishedNetworks(NamedTuple):
     lpips: PublishedNetwork | None = None
     refused: tuple[str, ...] = ()       # files that are another's, damaged, or lack their partner, and why
 
-    def told(self) -> dict[str, list[str]]:
+    def provenance(self) -> dict[str, list[str]]:
         """SHA-256 of the files, for the settings of a report."""
         return {name: list(getattr(self, name).sha256) for name in FILES if getattr(self, name) is not None}
 
@@ -83,7 +83,7 @@ class PublishedEvaluator:
     def clip(self, method: str, ours: Side, theirs: Side, *, crop: tuple[float, float, float, float], every: int,
              sound: Material | None) -> dict[str, float]:
         """A clip's LSE-D, LSE-C, CSIM and LPIPS, as far as there are files; `sound` None leaves the first two out."""
-        told, networks = {}, self.networks
+        result, networks = {}, self.networks
         scale, corner = (crop[2] - crop[0]) / CANVAS_PX, np.array([crop[0], crop[1], 0])
         places = [side.points * scale + corner for side in (ours, theirs)]              # in the picture's pixels
         self._add(method, ours, theirs, every)
@@ -92,26 +92,26 @@ class PublishedEvaluator:
             crops = (syncnet_crop(frame, box) for frame, box in zip(ours.frames(), boxes))
             waveform = media.read_audio(sound.audio or sound.video)[: media.samples_for_frames(len(boxes))]
             found = sync_figures(crops, waveform, networks.syncnet)
-            told |= {"lse_d": found.distance.value, "lse_c": found.confidence.value}
+            result |= {"lse_d": found.distance.value, "lse_c": found.confidence.value}
         pairs = [[side.frames() for side in (ours, theirs)] for _ in range(2)]
         chosen = slice(0, len(theirs.points), every)
         if networks.arcface is not None:
             crops = [(arcface_crop(frame, points[:, :2]) for frame, points in _every(zip(frames, place), chosen))
                      for frames, place in zip(pairs[0], places)]
-            told["csim_arcface"] = csim(*crops, networks.arcface).value
+            result["csim_arcface"] = csim(*crops, networks.arcface).value
         if networks.lpips is not None:
-            told["lpips"] = lpips(*(_every(frames, chosen) for frames in pairs[1]), networks.lpips).value
-        return told
+            result["lpips"] = lpips(*(_every(frames, chosen) for frames in pairs[1]), networks.lpips).value
+        return result
 
     def sets(self, method: str) -> dict[str, SetFigure]:
         """FID, t-FID and FVD of a method's clips, as far as there are files and clips enough."""
-        told = {}
+        result = {}
         for name in sorted({name for name, known, _ in self._features if known == method}):
             sides = [np.concatenate(self._features[name, method, side]) for side in range(2)]
             if len(sides[0]) >= LEAST_CLIPS:
                 value = feature_distance(*sides)
-                told[name] = SetFigure(value, value, value, len(sides[0]), PROTOCOLS[name])
-        return told
+                result[name] = SetFigure(value, value, value, len(sides[0]), PROTOCOLS[name])
+        return result
 
     def _add(self, method: str, ours: Side, theirs: Side, every: int) -> None:
         chosen = slice(0, len(theirs.points), every)

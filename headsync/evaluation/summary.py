@@ -37,7 +37,7 @@ def means(evaluation: Evaluation, method: str) -> dict[str, float]:
 
 def scores(evaluation: Evaluation, method: str) -> dict[str, float]:
     """AV-Conf between the still face (0) and the real one (1), per level and mode, over the clips that all three have."""
-    told = {}
+    result = {}
     by_clip = {(row.method, row.clip): row.figures for row in evaluation.rows}
     clips = list(dict.fromkeys(row.clip for row in evaluation.rows if row.method == method))
     for mode in MODES:
@@ -47,13 +47,13 @@ def scores(evaluation: Evaluation, method: str) -> dict[str, float]:
             known = np.array([line for line in known if None not in line], np.float64).reshape(-1, 3)
             ours, still, real = known.mean(0) if len(known) else (0, 0, 0)
             if real > still:
-                told[name.replace("av_conf", "score")] = float((ours - still) / (real - still))
-    return told
+                result[name.replace("av_conf", "score")] = float((ours - still) / (real - still))
+    return result
 
 
 def calibration(evaluation: Evaluation) -> dict[str, object]:
     """What says whether the measures themselves can be believed."""
-    told: dict[str, object] = {}
+    result: dict[str, object] = {}
     moved = {}
     for level in range(LEVELS):
         found = [shift for shift in evaluation.shifts if shift.window_ms == WINDOW_MS << level]
@@ -63,13 +63,13 @@ def calibration(evaluation: Evaluation) -> dict[str, object]:
                 "clips": len(found), "median_frames": float(np.median([shift.frames for shift in found])),
                 "within_a_step": float(np.mean(near))}
     if moved:
-        told["sound_shifted_by_frames"] = SHIFT_FRAMES
-        told["shift_found"] = moved
+        result["sound_shifted_by_frames"] = SHIFT_FRAMES
+        result["shift_found"] = moved
     if evaluation.likeness is not None:
-        told["likeness"] = evaluation.likeness._asdict()
+        result["likeness"] = evaluation.likeness._asdict()
     if evaluation.sets.get("floor"):
-        told["frechet_floors"] = _sets(evaluation, "floor")
-    return told
+        result["frechet_floors"] = _sets(evaluation, "floor")
+    return result
 
 
 def as_json(evaluation: Evaluation) -> str:
@@ -80,7 +80,7 @@ def as_json(evaluation: Evaluation) -> str:
                 "scores": scores(evaluation, method), "sets": _sets(evaluation, method)}
 
     names = {name for row in evaluation.rows for name in row.figures}
-    told = {
+    result = {
         "schema": SCHEMA, "settings": evaluation.settings, "environment": environment(),
         "cost": {"wall_s": round(evaluation.wall_s, 2), "processor_s": round(evaluation.processor_s, 2),
                  "peak_mb": round(evaluation.peak_mb, 1)},
@@ -92,18 +92,18 @@ def as_json(evaluation: Evaluation) -> str:
         "clips": [row._asdict() for row in evaluation.rows],
         "problems": [problem._asdict() for problem in evaluation.problems], "notes": evaluation.notes,
     }
-    return json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def environment() -> dict[str, str]:
     """Versions that figures may depend on."""
-    told = {"python": platform.python_version()}
+    result = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            told[package] = metadata.version(package)
+            result[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return told
+    return result
 
 
 def _sets(evaluation: Evaluation, name: str) -> dict[str, dict]:

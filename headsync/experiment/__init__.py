@@ -25,7 +25,7 @@ from headsync.experiment.run_folder import check_run
 from headsync.experiment.schedule import exponential_average, lr_share
 from headsync.experiment.seeds import batch_generator
 from headsync.experiment.settings import RunSettings
-from headsync.experiment.task import Compared, Found, Parts, Task, decayed_matrices
+from headsync.experiment.task import DiscriminatorInput, Parts, StepLosses, Task, decayed_matrices
 from headsync.experiment.trainer import Trained, Trainer, TrainReport, moved, train_task, train_whole
 from headsync.experiment.weights import Weights, load_weights, read_config, save_weights
 
@@ -45,7 +45,7 @@ __all__ = [
     "exponential_average", "lr_share",
     "batch_generator",
     "check_run", "RunSettings",
-    "Compared", "Found", "Parts", "Task", "decayed_matrices",
+    "DiscriminatorInput", "StepLosses", "Parts", "Task", "decayed_matrices",
     "Trained", "TrainReport", "Trainer", "moved", "train_task", "train_whole",
     "Weights", "load_weights", "read_config", "save_weights",
 ]

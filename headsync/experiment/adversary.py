@@ -68,16 +68,16 @@ class Adversary:
         check_alike(fake, real)
         self.discriminator.train().requires_grad_(True)
         scores = self.discriminator(torch.stack([fake, real]).detach(), *detached(condition)).terms
-        told = {f"{name}_discriminator": mean(self.losses.discriminator(*one.float()) for one in scales)
+        scalars = {f"{name}_discriminator": mean(self.losses.discriminator(*one.float()) for one in scales)
                 for name, scales in scores.items()}
         self.optimiser.zero_grad()
-        sum(told.values()).backward()
+        sum(scalars.values()).backward()
         share_gradients(self.discriminator.parameters())
-        told["discriminator_gradient"] = nn.utils.clip_grad_norm_(self.discriminator.parameters(), self.clip)
+        scalars["discriminator_gradient"] = nn.utils.clip_grad_norm_(self.discriminator.parameters(), self.clip)
         self.optimiser.step()
         for side, name in enumerate(("fake", "real")):
-            told |= {f"{term}_{name}": mean(one[side].float().mean() for one in scales) for term, scales in scores.items()}
-        return {name: scalar.item() for name, scalar in told.items()}
+            scalars |= {f"{term}_{name}": mean(one[side].float().mean() for one in scales) for term, scales in scores.items()}
+        return {name: scalar.item() for name, scalar in scalars.items()}
 
     def loss(self, fake: Tensor, real: Tensor, *condition: Any) -> dict[str, Tensor]:
         """The generator's unweighted terms, with gradients to `fake` and not to the discriminator.

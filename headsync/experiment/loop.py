@@ -153,13 +153,13 @@ def termination() -> Iterator[threading.Event]:
         yield asked
         return
 
-    def told(number: int, _: object) -> None:
+    def on_signal(number: int, _: object) -> None:
         if number == signal.SIGINT and asked.is_set() and process_count() == 1:
             raise KeyboardInterrupt
         asked.set()
 
     listening = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, told) for number in listening}
+    before = {number: signal.signal(number, on_signal) for number in listening}
     try:
         yield asked
     finally:

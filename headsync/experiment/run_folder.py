@@ -21,8 +21,8 @@ def check_run(settings: Any, out: str | Path) -> None:
 
     A folder without checkpoints holds no run. The folders of a training in several parts lie in `out`.
     """
-    told = dict(leaves(config_dict(settings)))
-    for key, value in told.items():
+    given = dict(leaves(config_dict(settings)))
+    for key, value in given.items():
         if isinstance(value, str) and value.endswith(WEIGHT_FILES) and not Path(value).is_file():
             raise ValueError(f"{key}={value}: there is no such file; name a weight file that is there, or leave {key} out")
     out = Path(out)
@@ -31,7 +31,7 @@ def check_run(settings: Any, out: str | Path) -> None:
     for folder in [out, *sorted(one for one in out.iterdir() if one.is_dir())]:
         if (folder / CONFIG).is_file() and checkpoints(folder):
             before = dict(leaves(OmegaConf.to_container(yaml_tree(folder / CONFIG))))
-            check_same_settings(before, told, folder)
+            check_same_settings(before, given, folder)
 
 
 def check_same_settings(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:

@@ -26,7 +26,7 @@ class Parts(NamedTuple):
     frozen: Collection[nn.Module] = ()      # that losses are computed with; they only follow to the device
 
 
-class Compared(NamedTuple):
+class DiscriminatorInput(NamedTuple):
     """What the discriminator is shown."""
 
     fake: Tensor            # (B, ...), with gradients
@@ -34,12 +34,12 @@ class Compared(NamedTuple):
     condition: tuple = ()   # what it sees beside both
 
 
-class Found(NamedTuple):
+class StepLosses(NamedTuple):
     """What a batch came to."""
 
     losses: dict[str, Tensor]               # named, unweighted scalars
-    told: Mapping[str, Tensor | float] = {}     # more for the log
-    compared: Compared | None = None        # None: no discriminator in this step
+    scalars: Mapping[str, Tensor | float] = {}     # more for the log
+    discriminator_input: DiscriminatorInput | None = None        # None: no discriminator in this step
 
 
 class Task(Protocol):
@@ -62,7 +62,7 @@ class Task(Protocol):
         """Batch number `step` on the CPU: a tensor or tuples of them; the same in all processes, or each one's rows."""
         ...
 
-    def losses(self, batch: Any, wanted: Collection[str]) -> Found:
+    def losses(self, batch: Any, wanted: Collection[str]) -> StepLosses:
         """The wanted terms, but for those that the adversary gives, of a batch on the run's device."""
         ...
 

@@ -25,7 +25,7 @@ from headsync.experiment.precision import mixed_precision
 from headsync.experiment.run_folder import CONFIG, check_run
 from headsync.experiment.schedule import exponential_average, lr_share
 from headsync.experiment.seeds import METRICS, START, STEPS, seed_everything
-from headsync.experiment.task import Found, Task
+from headsync.experiment.task import StepLosses, Task
 
 # The start of workers that was Linux's own until Python 3.13: they share the corpus that the run holds in memory, where those
 # of the other ways are sent a copy each.
@@ -60,7 +60,7 @@ class Trainer:
         self.model.train()
         with mixed_precision(self.device, self.run.precision):
             found = self.task.losses(batch, weights)
-            losses, told = self._with_adversary(found, weights)
+            losses, more = self._with_adversary(found, weights)
         total = weighted_sum(weights, losses)
         self.optimiser.zero_grad()
         total.backward()
@@ -69,17 +69,17 @@ class Trainer:
         self.optimiser.step()
         self.steps += 1
         self.average.update_parameters(self.model)
-        scalars = {**told, **losses, "total": total, "gradient_norm": norm}
+        scalars = {**more, **losses, "total": total, "gradient_norm": norm}
         return {name: value.item() if isinstance(value, Tensor) else value for name, value in scalars.items()}
 
-    def _with_adversary(self, found: Found, weights: dict[str, float]) -> tuple[dict[str, Tensor], dict]:
+    def _with_adversary(self, found: StepLosses, weights: dict[str, float]) -> tuple[dict[str, Tensor], dict]:
         """All losses that count, and what there is to tell beside them."""
         if found.compared is None:
-            return found.losses, dict(found.told)
+            return found.losses, dict(found.scalars)
         fake, real, condition = found.compared
-        told = self.adversary.step(fake, real, *condition)
+        scores = self.adversary.step(fake, real, *condition)
         adversarial = self.adversary.loss(fake, real, *condition)
-        return found.losses | {name: term for name, term in adversarial.items() if name in weights}, {**found.told, **told}
+        return found.losses | {name: term for name, term in adversarial.items() if name in weights}, {**found.scalars, **scores}
 
     def _next(self) -> Any:
         """The step's batch, drawn by its number: here, or by workers that are some steps ahead."""
@@ -165,10 +165,10 @@ class TrainReport(NamedTuple):
 
     weights: Path
     loop: LoopResult
-    monitor: str        # the metric whose best value the loop tells
+    monitor: str        # the metric whose best value the loop reports
 
-    def told(self, *, digits: int = 3) -> str:
-        """The line about it: the file, what its state is worth, the steps."""
+    def summary(self, *, digits: int = 3) -> str:
+        """The line about it: the file, its validation metric, the steps."""
         best = "never validated" if self.loop.best is None else f"val {self.monitor} {self.loop.best:.{digits}f}"
         return f"{self.weights}: written, {best}, {self.loop.step} steps"
 

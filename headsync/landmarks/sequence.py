@@ -68,10 +68,10 @@ class LandmarkSequence:
         if not (max(map(abs, self.crop)) <= FARTHEST_PX and x0 < x1 and y0 < y1):
             raise ValueError(f"crop must be finite x0 < x1, y0 < y1, none beyond {FARTHEST_PX:g}, got {self.crop}")
         try:
-            told = json.loads(self.producer)
+            fields = json.loads(self.producer)
         except json.JSONDecodeError as error:
             raise ValueError(f"producer must be JSON, got {self.producer[:60]!r}") from error
-        if not isinstance(told, dict):
+        if not isinstance(fields, dict):
             raise ValueError(f"producer must be a JSON object, got {self.producer[:60]!r}")
 
     def __len__(self) -> int:
@@ -130,9 +130,9 @@ def points_from_flat(flat: np.ndarray, size: tuple[int, int], *, dims: int = 2,
     return points  # (T, L, 3)
 
 
-def producer_json(**told) -> str:
+def producer_json(**fields) -> str:
     """The producer field: JSON with sorted keys, so that equal facts give equal bytes."""
-    return json.dumps(told, sort_keys=True, ensure_ascii=False)
+    return json.dumps(fields, sort_keys=True, ensure_ascii=False)
 
 
 @contextlib.contextmanager

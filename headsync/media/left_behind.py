@@ -60,8 +60,8 @@ def _lives(process: int, started: int) -> bool:
 def _started(process: int) -> int | None:
     """When a process started, in ticks since boot; -1 of one that has ended, None where the system does not say."""
     try:
-        told = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
-        words = told.rpartition(")")[2].split()             # the name before the bracket may hold anything
+        status = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
+        words = status.rpartition(")")[2].split()             # the name before the bracket may hold anything
         return -1 if words[0] in "ZX" else int(words[19])   # a zombie has only its number left
     except (OSError, ValueError, IndexError):
         return None

@@ -108,7 +108,7 @@ class Lines:
         wait_s = FIRST_S
         while not ended.wait(wait_s):
             seconds = time.monotonic() - self._began
-            print(told(self._name, self._unit, self._done, self._total, new=self._done - self._first, seconds=seconds),
+            print(progress_line(self._name, self._unit, self._done, self._total, new=self._done - self._first, seconds=seconds),
                   file=self._file, flush=True)
             wait_s = min(LONGEST_S, max(EVERY_S, seconds / LINES))
 
@@ -116,7 +116,7 @@ class Lines:
         """Nothing is left to do."""
 
 
-def told(name: str, unit: str, done: int, total: int | None, *, new: int, seconds: float) -> str:
+def progress_line(name: str, unit: str, done: int, total: int | None, *, new: int, seconds: float) -> str:
     """The line about a stage in which `new` units were done in so many seconds, `done` of `total` with those before."""
     if not total and not done:
         return f"{name}: {duration(seconds)}"

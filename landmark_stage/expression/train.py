@@ -15,9 +15,9 @@ from torch import Tensor
 
 from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
-    Found,
     Parts,
     RunSettings,
+    StepLosses,
     TrainReport,
     batch_generator,
     check_loss_weights,
@@ -108,7 +108,7 @@ class ExpressionTask:
         return draw_expressions(self.clips, run.batch, self.measured, settings=self.settings.material,
                                 generator=batch_generator(run.seed, step))
 
-    def losses(self, batch: ExpressionBatch, wanted: Collection[str]) -> Found:
+    def losses(self, batch: ExpressionBatch, wanted: Collection[str]) -> StepLosses:
         """The terms of components (B, T, P) made and expressions (B, T, 3 L) real."""
         model, made, real = self.model, compute_together(self.model, batch.sound, batch.shape), batch.real
         share = model.spread.square() / model.spread.square().sum()                             # (P,)
@@ -116,7 +116,7 @@ class ExpressionTask:
         terms = {"components": lambda: ((made - model.components(real)).square() * share).sum(-1).mean(),
                  "mouth": lambda: (ours - theirs).abs().mean(),
                  "velocity": lambda: (ours.diff(dim=1) - theirs.diff(dim=1)).abs().mean()}
-        return Found({name: terms[name]() for name in wanted})
+        return StepLosses({name: terms[name]() for name in wanted})
 
     def metrics(self, model: Expression, *, step: int) -> dict[str, float]:
         """The mouth's error on people never trained on, and how large the made motion is as a share of the real one."""

@@ -17,11 +17,11 @@ from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
     LOGISTIC,
     Adversary,
-    Compared,
-    Found,
+    DiscriminatorInput,
     Parts,
     RunSettings,
     Scores,
+    StepLosses,
     TrainReport,
     batch_generator,
     check_loss_weights,
@@ -161,16 +161,16 @@ class HeadMotionTask:
         return HeadStep(draw_heads(self.clips, self.settings.run.batch, self.measured, settings=self.settings.material,
                                    generator=generator), generator)
 
-    def losses(self, batch: HeadStep, wanted: Collection[str]) -> Found:
+    def losses(self, batch: HeadStep, wanted: Collection[str]) -> StepLosses:
         """The learner's terms; the discriminator is shown statistics of its motion with the tones, and of the real one."""
         drawn, made = batch.drawn, self._made(batch)
         terms = {"error": lambda: self._error(made.mean, drawn),
                  "statistics": lambda: self._statistics_gap(made.whole, drawn),
                  "energy": lambda: self._energy_gap(made.whole, drawn)}
-        compared = None
+        inputs = None
         if "adversarial" in wanted:
-            compared = Compared(*(discriminator_statistics(x, drawn.lengths) for x in (made.whole, drawn.real)))
-        return Found({name: term() for name, term in terms.items() if name in wanted}, compared=compared)
+            inputs = DiscriminatorInput(*(discriminator_statistics(x, drawn.lengths) for x in (made.whole, drawn.real)))
+        return StepLosses({name: term() for name, term in terms.items() if name in wanted}, discriminator_input=inputs)
 
     def _made(self, batch: HeadStep) -> Trajectories:
         """Predictions, with tones where the learner has them."""

@@ -16,10 +16,10 @@ from torch import Tensor
 from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
     Adversary,
-    Compared,
-    Found,
+    DiscriminatorInput,
     Parts,
     RunSettings,
+    StepLosses,
     TrainReport,
     batch_generator,
     check_loss_weights,
@@ -170,24 +170,24 @@ class GeneratorTask:
         plan = draw_plan(F, OBSERVED, self.settings.discriminator, generator=random) if adversarial else None
         return GeneratorStep(drawn, noise, jitter, plan)
 
-    def losses(self, batch: GeneratorStep, wanted: Collection[str]) -> Found:
+    def losses(self, batch: GeneratorStep, wanted: Collection[str]) -> StepLosses:
         """The terms that need no discriminator; those are shown what the talking clips of the batch came to."""
         drawn = batch.drawn
         made = compute_together(self.generator.rollout, drawn.observed, drawn.rows, batch.noise)    # (B, T, D * L)
         spoken, silent, real = made[drawn.talking], made[~drawn.talking], drawn.real[drawn.talking]
-        true, compared = real[:, OBSERVED - 1 :], None                                              # (B', T, D * L)
+        true, inputs = real[:, OBSERVED - 1 :], None                                              # (B', T, D * L)
         if set(TERMS) & set(wanted):
             whole = torch.cat([real[:, : OBSERVED - 1], spoken], 1)                                 # (B', T + 2, D * L)
             shown, truth = (self._standard(motion, real) for motion in (whole, real))
             if batch.jitter:
                 shown, truth = shown + batch.jitter[0], truth + batch.jitter[1]
-            compared = Compared(shown, truth, (truth[:, :OBSERVED], batch.plan))
+            inputs = DiscriminatorInput(shown, truth, (truth[:, :OBSERVED], batch.plan))
         size = face_size(true[:, 0])
         terms = {"sync": lambda: self._sync_loss(spoken, batch),
                  "positions": lambda: position_loss(spoken, true), "lips": lambda: lip_loss(spoken, true, size),
                  "rest": lambda: rest_loss(silent, true, size) if len(silent) else made.new_zeros(()),
                  "rigid": lambda: rigid_loss(made), "spread": lambda: spread_loss(spoken, true, size)}
-        return Found({name: term() for name, term in terms.items() if name in wanted}, compared=compared)
+        return StepLosses({name: term() for name, term in terms.items() if name in wanted}, discriminator_input=inputs)
 
     def _sync_loss(self, spoken: Tensor, batch: GeneratorStep) -> Tensor:
         margin = ROWS_PER_FRAME * MARGIN_FRAMES

@@ -91,18 +91,18 @@ class Validator:
         """
         made = generated(generator, self.pieces, seed=seed)                             # (B, T, D * L)
         found = synchrony(self.syncers, [piece.real._replace(flat=motion) for piece, motion in zip(self.pieces, made)])
-        told = {}
+        result = {}
         for level, (offset, confidence) in enumerate(zip(*found), start=1):
             gain = max(self.real.confidence[level - 1] - self.still.confidence[level - 1], LEAST_GAIN)
-            told[f"off{level}"] = offset
-            told[f"score{level}"] = (confidence - self.still.confidence[level - 1]) / gain
+            result[f"off{level}"] = offset
+            result[f"score{level}"] = (confidence - self.still.confidence[level - 1]) / gain
         distances = motion_distances([plane(motion) for motion in made], [plane(piece.real.flat) for piece in self.pieces],
                                      frames=PIECE_FRAMES, seed=seed)
-        told |= distances._asdict()
-        told["lip_level"] = self._lip_level(made)
-        missing = sum(max(0.0, 1 - value) for name, value in told.items() if name.startswith("score"))
+        result |= distances._asdict()
+        result["lip_level"] = self._lip_level(made)
+        missing = sum(max(0.0, 1 - value) for name, value in result.items() if name.startswith("score"))
         logs = sum(float(torch.tensor(value).clamp(min=1e-6).log()) for value in distances)
-        return told | {"distance": logs + 2 * missing + told["lip_level"]}
+        return result | {"distance": logs + 2 * missing + result["lip_level"]}
 
     def _lip_level(self, made: Tensor) -> float:
         """How far mouths are too open or too closed on the whole, in standard deviations of real lips."""

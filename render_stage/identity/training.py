@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from headsync.corpus import Corpus, of_half
 from headsync.experiment import (
-    Found,
     Parts,
     RunSettings,
+    StepLosses,
     TrainReport,
     batch_generator,
     check_loss_weights,
@@ -140,14 +140,14 @@ class EncoderTask:
                            unknown=settings.unknown, generator=generator)
         return EncoderStep(drawn, torch.rand(len(drawn.pictures), settings.encoder.embedding, generator=generator) >= DROPPED)
 
-    def losses(self, batch: EncoderStep, wanted: Collection[str]) -> Found:
+    def losses(self, batch: EncoderStep, wanted: Collection[str]) -> StepLosses:
         """Each term, and how many of the known people are recognised."""
         drawn = batch.drawn
         embeddings, points, turn = compute_together(self.encoder.heads, drawn.pictures)
         kept = F.normalize(embeddings * batch.kept, dim=1)
         terms = {"identity": lambda: identity_loss(kept, self.people.directions, drawn.person),
                  "landmarks": lambda: F.l1_loss(points, drawn.points), "turn": lambda: F.l1_loss(turn, drawn.turn)}
-        return Found({name: terms[name]() for name in wanted},
+        return StepLosses({name: terms[name]() for name in wanted},
                      {"recognised": self._recognised(embeddings.detach(), drawn),
                       "landmark_px": canvas_error(points.detach(), drawn).mean()})
 
@@ -196,10 +196,10 @@ def encoder_figures(encoder: FaceEncoder, faces: Faces) -> dict[str, float]:
     """
     answers = encoder_answers(encoder, faces)
     pairs = pair_cosines(answers.embeddings, faces.person, faces.clip, faces.frame)
-    told = verify(pairs.other_clip if len(pairs.other_clip) else pairs.genuine, pairs.impostor)
+    result = verify(pairs.other_clip if len(pairs.other_clip) else pairs.genuine, pairs.impostor)
     error = float(answers.landmark_px.mean())
-    return {"score": told.roc_area - error / PIXELS_LIKE_AREA, "roc_area": told.roc_area, "equal_error": told.equal_error,
-            "genuine": told.genuine_mean, "impostor": told.impostor_mean, "landmark_px": error,
+    return {"score": result.roc_area - error / PIXELS_LIKE_AREA, "roc_area": result.roc_area, "equal_error": result.equal_error,
+            "genuine": result.genuine_mean, "impostor": result.impostor_mean, "landmark_px": error,
             "turn_deg": float(answers.turn_deg.mean())}
 
 

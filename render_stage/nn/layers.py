@@ -57,9 +57,9 @@ def drawn_patches(layer: nn.Conv2d, x: Tensor, patch: int) -> Tensor:
     order = torch.arange(layer.out_channels, device=x.device).view(colours, -1).T.flatten()     # by row, column, colour
     missing = -layer.out_channels % VECTOR
     weight, bias = F.pad(layer.weight[order], (0, 0) * 3 + (0, missing)), F.pad(layer.bias[order], (0, missing))
-    told = F.conv2d(x, weight.contiguous(memory_format=torch.channels_last), bias, padding=1).permute(0, 2, 3, 1)
-    told = told[..., : len(order)].unflatten(3, (patch, patch * colours)).transpose(2, 3)   # (B, H, patch, W, patch colours)
-    return told.reshape(len(x), patch * x.shape[2], patch * x.shape[3], colours).permute(0, 3, 1, 2)
+    output = F.conv2d(x, weight.contiguous(memory_format=torch.channels_last), bias, padding=1).permute(0, 2, 3, 1)
+    output = output[..., : len(order)].unflatten(3, (patch, patch * colours)).transpose(2, 3) # (B, H, patch, W, patch colours)
+    return output.reshape(len(x), patch * x.shape[2], patch * x.shape[3], colours).permute(0, 3, 1, 2)
 
 
 class Unit(nn.Module):

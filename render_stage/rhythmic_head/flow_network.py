@@ -72,7 +72,7 @@ class FlowNetwork(nn.Module):
         for up in self.up:
             x = resized(x, held[-1].shape[-1])
             x = up(torch.cat([x, held.pop()], 1))                           # (B, C, twice the side)
-        told = resized(self.head(x), prior.shape[-1])                        # (B, 4 or 5, G, G)
-        share = torch.sigmoid(told[:, :1] + TRUST)
-        rest = REST_PX * torch.tanh(told[:, 1:3] * (REST_GAIN / REST_PX))
-        return Moved(prior * share + rest, share, told[:, 3:4], told[:, 4:] if told.shape[1] > 4 else None)
+        output = resized(self.head(x), prior.shape[-1])                        # (B, 4 or 5, G, G)
+        share = torch.sigmoid(output[:, :1] + TRUST)
+        rest = REST_PX * torch.tanh(output[:, 1:3] * (REST_GAIN / REST_PX))
+        return Moved(prior * share + rest, share, output[:, 3:4], output[:, 4:] if output.shape[1] > 4 else None)

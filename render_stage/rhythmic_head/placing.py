@@ -119,7 +119,7 @@ def _channels_last(x: Tensor) -> np.ndarray:
 def _place(layered, matched, person, backdrop, projected, masks, maps, seen_projected, seen_matched, anchor, believed):
     """Fills the last four, each (S, S, C), from pictures and maps of persons (S, S, C) and coarse maps (G, G, N)."""
     S, G, one = matched.shape[0], maps.shape[0], np.float32(1)
-    told, line = np.empty(MAPS, np.float32), np.empty((G, MAPS), np.float32)
+    flow, line = np.empty(MAPS, np.float32), np.empty((G, MAPS), np.float32)
     for y in range(S):
         low, high, share = _between(y, S, G)
         for column in range(G):
@@ -128,19 +128,19 @@ def _place(layered, matched, person, backdrop, projected, masks, maps, seen_proj
         for x in range(S):
             low, high, share = _between(x, S, G)
             for n in range(MAPS):
-                told[n] = line[low, n] + share * (line[high, n] - line[low, n])
-            place = _source(x + told[2], y + told[3], S)
+                flow[n] = line[low, n] + share * (line[high, n] - line[low, n])
+            place = _source(x + flow[2], y + flow[3], S)
             for c in range(3):
                 seen_projected[y, x, c] = _mixed(projected, place, c)
             for c in range(2):
                 seen_projected[y, x, 3 + c] = _mixed(masks, place, c)
             belief = seen_projected[y, x, 3]
             if belief != 0:
-                belief /= one + np.exp(-(told[6] + np.float32(PREFERENCE)))
-            place = _source(x + told[0], y + told[1], S)
-            front = told[4]
+                belief /= one + np.exp(-(flow[6] + np.float32(PREFERENCE)))
+            place = _source(x + flow[0], y + flow[1], S)
+            front = flow[4]
             if layered:
-                front = one / (one + np.exp(-(np.float32(FRONT_GAIN) * (_mixed(person, place, 0) - np.float32(0.5)) + told[4])))
+                front = one / (one + np.exp(-(np.float32(FRONT_GAIN) * (_mixed(person, place, 0) - np.float32(0.5)) + flow[4])))
             for c in range(3):
                 colour = _mixed(matched, place, c)
                 if layered:
@@ -148,7 +148,7 @@ def _place(layered, matched, person, backdrop, projected, masks, maps, seen_proj
                 seen_matched[y, x, c] = colour
                 anchor[y, x, c] = colour + belief * (seen_projected[y, x, c] - colour)
             seen_matched[y, x, 3] = front
-            seen_matched[y, x, 4] = told[5]
+            seen_matched[y, x, 4] = flow[5]
             believed[y, x, 0] = belief
 
 

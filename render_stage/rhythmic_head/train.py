@@ -16,10 +16,10 @@ from torch import Tensor
 from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
     Adversary,
-    Compared,
-    Found,
+    DiscriminatorInput,
     Parts,
     RunSettings,
+    StepLosses,
     TrainReport,
     batch_generator,
     equal_share,
@@ -106,14 +106,14 @@ class RendererTask:
         return self.settings.weights.counting(flows_only=step < self.settings.flows_until,
                                               adversarial=step >= self.settings.adversarial_from)
 
-    def losses(self, batch: RendererStep, wanted: Collection[str]) -> Found:
+    def losses(self, batch: RendererStep, wanted: Collection[str]) -> StepLosses:
         """The terms that need no discriminator; those are shown the window's pictures, where they count."""
         drawn, window = batch
         picture, placed = self._made(drawn, window, drawing=bool(set(wanted) - set(FLOW_TERMS)))
-        compared = None
+        inputs = None
         if set(wanted) & set(ADVERSARIAL_TERMS):
-            compared = Compared(picture, window.of(drawn.target), (window.of(shown_beside(drawn)),))
-        return Found(loss_terms(picture, window, placed, drawn, wanted, self.perceptual), compared=compared)
+            inputs = DiscriminatorInput(picture, window.of(drawn.target), (window.of(shown_beside(drawn)),))
+        return StepLosses(loss_terms(picture, window, placed, drawn, wanted, self.perceptual), discriminator_input=inputs)
 
     def _made(self, batch: Batch, window: Window, *, drawing: bool) -> tuple[Tensor | None, Placed]:
         """The window's pictures (B, 3, side, side), None where only the flow networks are asked, and what flows put there."""

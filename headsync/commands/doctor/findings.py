@@ -16,7 +16,7 @@ class Finding(NamedTuple):
 
     name: str
     state: str          # OK; OPTIONAL: not there, and not needed for making videos; MISSING: needed
-    told: str           # what was seen, one line
+    detail: str           # what was seen, one line
     remedy: str = ""    # what to do, "" where nothing is to be done
 
 
@@ -36,7 +36,7 @@ def verdict(findings: Sequence[Finding]) -> str:
         return ""
     first = missing[0]
     more = f"; also {', '.join(one.name for one in missing[1:])}" if missing[1:] else ""
-    return f"not ready: {first.name}: {first.told}; {first.remedy}{more}"
+    return f"not ready: {first.name}: {first.detail}; {first.remedy}{more}"
 
 
 def as_lines(findings: Sequence[Finding]) -> list[str]:
@@ -44,13 +44,13 @@ def as_lines(findings: Sequence[Finding]) -> list[str]:
     width = max((len(one.name) for one in findings), default=0)
     lines = []
     for one in findings:
-        lines.append(f"{one.state:<8}  {one.name:<{width}}  {one.told}")
+        lines.append(f"{one.state:<8}  {one.name:<{width}}  {one.detail}")
         if one.remedy:
             lines.append(f"{'':<8}  {'':<{width}}  -> {one.remedy}")
     return lines
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """The findings for programs: `ready`, and `findings` with name, state, told and remedy."""
-    told = {"ready": not verdict(findings), "findings": [one._asdict() for one in findings]}
-    return json.dumps(told, indent=1, ensure_ascii=False)
+    """The findings for programs: `ready`, and `findings` with name, state, detail and remedy."""
+    detail = {"ready": not verdict(findings), "findings": [one._asdict() for one in findings]}
+    return json.dumps(detail, indent=1, ensure_ascii=False)

@@ -25,11 +25,11 @@ GIGABYTE = 2**30
 
 def python() -> Finding:
     """This Python, and whether it is one of ours."""
-    told = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {sys.executable}"
+    detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {sys.executable}"
     if PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
-        return Finding("Python", OK, told)
+        return Finding("Python", OK, detail)
     lowest, highest = (".".join(map(str, version)) for version in PYTHONS)
-    return Finding("Python", MISSING, told, f"make an environment with Python {lowest} to {highest}")
+    return Finding("Python", MISSING, detail, f"make an environment with Python {lowest} to {highest}")
 
 
 def packages() -> list[Finding]:
@@ -47,9 +47,9 @@ def packages() -> list[Finding]:
     findings += [package(line) for line in wanted.pop("", [])]
     for extra, lines in wanted.items():
         bad = [line for line in lines if package(line).state != OK]
-        told = f"for {EXTRAS.get(extra, 'more')}: {', '.join(lines)}"
+        detail = f"for {EXTRAS.get(extra, 'more')}: {', '.join(lines)}"
         remedy = " ".join([INSTALL, *(f"'{line}'" for line in bad)]) if bad else ""
-        findings.append(Finding(f"[{extra}]", OPTIONAL if bad else OK, told, remedy))
+        findings.append(Finding(f"[{extra}]", OPTIONAL if bad else OK, detail, remedy))
     return findings
 
 
@@ -118,7 +118,7 @@ def gpu() -> Finding:
         return f"{', '.join(names)}; CUDA {torch.version.cuda}"
 
     finding = found("GPU", look, "", absent=OPTIONAL)
-    return finding._replace(told=finding.told.removeprefix("LookupError: "))
+    return finding._replace(detail=finding.detail.removeprefix("LookupError: "))
 
 
 def opencv() -> Finding:
@@ -163,6 +163,6 @@ def folders() -> list[Finding]:
 
     kept = found("compiled code", compiled, "set NUMBA_CACHE_DIR to a folder that can be written to")
     return [
-        kept._replace(remedy=AGAIN) if kept.told.startswith("ModuleNotFoundError") else kept,
+        kept._replace(remedy=AGAIN) if kept.detail.startswith("ModuleNotFoundError") else kept,
         found("temporary files", room, "set TMPDIR to a folder that can be written to and has room"),
     ]

@@ -47,7 +47,7 @@ def report_page(evaluation: Evaluation) -> str:
     ranked = dict.fromkeys([*(one.clip for found in worst.values() for one in found), *(row.clip for row in evaluation.rows)])
     names = {name for row in evaluation.rows for name in row.figures}
     places = {f"method {name}": place for name, place in evaluation.settings["methods"].items()}
-    told = {name: value for name, value in evaluation.settings.items() if name != "methods"}
+    result = {name: value for name, value in evaluation.settings.items() if name != "methods"}
     return pages.get_template("report.html").render(
         evaluation._asdict() | {
             "clips": len({row.clip for row in evaluation.rows}), "cost": evaluation.cost, "figures": figure_tables(evaluation),
@@ -55,4 +55,4 @@ def report_page(evaluation: Evaluation) -> str:
             "distributions": distributions(evaluation), "lags": lag_plots(evaluation),
             "heads": head_plots(evaluation, list(ranked)), "worst": worst,
             "every": {method: clip_table(evaluation, method) for method in evaluation.methods},
-            "settings": places | told | environment(), "known": [name for name in FIGURES if name in names]})
+            "settings": places | result | environment(), "known": [name for name in FIGURES if name in names]})
