@@ -113,7 +113,7 @@ def test_discriminators_and_syncers_are_shown_what_belongs_together(syncers, mon
     task = training(tiny(syncers, "landmark_jitter=0.01"), syncers).task
     batch = task.batch(0)
     drawn, talking = batch.drawn, batch.drawn.talking
-    fake, real, (condition, plan) = task.losses(batch, {"sync", "sequence"}).compared
+    fake, real, (condition, plan) = task.losses(batch, {"sync", "sequence"}).discriminator_input
     assert torch.equal(condition, real[:, :3]) and plan is batch.plan and not torch.equal(fake[:, :3], condition)
     assert (real - task._standard(drawn.real[talking], drawn.real[talking])).std() == pytest.approx(0.01, rel=0.05)
     (_, motion, rows), = calls

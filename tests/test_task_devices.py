@@ -57,9 +57,9 @@ def test_losses_are_computed_on_the_batch_s_device(name):
     trainer, batch = on_meta(TASKS[name]())
     found = trainer.task.losses(batch, trainer.task.weights(0))
     assert found.losses and {loss.device.type for loss in found.losses.values()} == {"meta"}
-    if found.compared is not None:
-        val_frames = trainer.adversary.loss(found.compared.fake, found.compared.real, *found.compared.condition)
-        assert {loss.device.type for loss in val_frames.values()} == {"meta"}
+    if found.discriminator_input is not None:
+        scores = trainer.adversary.loss(found.discriminator_input.fake, found.discriminator_input.real, *found.discriminator_input.condition)
+        assert {loss.device.type for loss in scores.values()} == {"meta"}
 
 
 def test_a_tensor_of_the_cpu_is_found():

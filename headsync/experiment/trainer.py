@@ -74,9 +74,9 @@ class Trainer:
 
     def _with_adversary(self, found: StepLosses, weights: dict[str, float]) -> tuple[dict[str, Tensor], dict]:
         """All losses that count, and what there is to tell beside them."""
-        if found.compared is None:
+        if found.discriminator_input is None:
             return found.losses, dict(found.scalars)
-        fake, real, condition = found.compared
+        fake, real, condition = found.discriminator_input
         scores = self.adversary.step(fake, real, *condition)
         adversarial = self.adversary.loss(fake, real, *condition)
         return found.losses | {name: term for name, term in adversarial.items() if name in weights}, {**found.scalars, **scores}
