@@ -58,7 +58,8 @@ def test_losses_are_computed_on_the_batch_s_device(name):
     found = trainer.task.losses(batch, trainer.task.weights(0))
     assert found.losses and {loss.device.type for loss in found.losses.values()} == {"meta"}
     if found.discriminator_input is not None:
-        scores = trainer.adversary.loss(found.discriminator_input.fake, found.discriminator_input.real, *found.discriminator_input.condition)
+        fake, real, condition = found.discriminator_input
+        scores = trainer.adversary.loss(fake, real, *condition)
         assert {loss.device.type for loss in scores.values()} == {"meta"}
 
 

@@ -16,7 +16,8 @@ KEYS = {
 }
 # In weight files, by the model's key in the config: names of settings, and beginnings of tensors' names
 SETTINGS = {"generator": {"sway": "head_noise"}}
-TENSORS = {"generator": {"sway": "head_noise"}, "expression": {"hear.": "audio_encoder.", "look.": "shape_encoder."}}
+TENSORS = {"generator": {"sway": "head_noise"}, "articulation": {"heard.": "audio_encoder."},
+           "expression": {"hear.": "audio_encoder.", "look.": "shape_encoder."}}
 INSIDE = "train."       # the settings of a training inside those of another job
 
 

@@ -1,11 +1,11 @@
-"""Phonetic features of sound: what a speech recogniser's first layers hear, 2 rows of 384 numbers for each video frame.
+"""Phonetic features of sound: first layers of a speech recogniser, 2 rows of 384 numbers for each video frame.
 
 Shapes: N samples, A mel frames (100 a second), P = 2T phonetic rows (50 a second), T video frames.
 
 Source: Whisper tiny.en (Radford et al. 2022, section 2.2), its convolutions and the first two of its four encoder blocks; the
 weights are OpenAI's under the MIT licence (NOTICE). Not the recogniser's own windows of 30 s: windows of one second with 0.3 s
 around them, on a grid tied to frame 0, and the loudest mel energy of the whole sound (`measure_loudness`) in place of the
-window's own. So what a frame hears does not depend on where a block ends, and a stream gives the rows of the whole sound.
+window's own. So a frame's features do not depend on where a block ends, and a stream gives the rows of the whole sound.
 """
 
 import math
@@ -25,7 +25,7 @@ PHONETIC_FEATURES = 384
 PHONETIC_ROWS_PER_FRAME = 2
 LOOK_AHEAD_FRAMES = 33          # of the first frame of a window: the rest of its second and what lies after it, rounded up
 HEADS, BLOCKS = 6, 2
-RANGE = 8.0                     # powers of ten under the loudest that are heard
+RANGE = 8.0                     # powers of ten under the loudest that are kept
 WINDOW_FRAMES = FPS             # the core of a window: one second
 CONTEXT_SAMPLES = 3 * SAMPLE_RATE_HZ // 10
 _STEP = WINDOW_FRAMES * SAMPLES_PER_FRAME
@@ -92,7 +92,7 @@ def load_phonetic_encoder(device: torch.device | str = "cpu") -> PhoneticEncoder
     return encoder.to(device).eval().requires_grad_(False)
 
 
-def heard(mel: np.ndarray, loudness: float) -> np.ndarray:
+def log_scaled(mel: np.ndarray, loudness: float) -> np.ndarray:
     """Log mel energies as the encoder takes them: clipped at 8 powers of ten under the loudest, (x + 4) / 4."""
     return (np.maximum(mel, loudness - RANGE) + 4) / 4
 
@@ -129,7 +129,7 @@ class PhoneticStream:
         for first in range(0, windows, _BATCH_WINDOWS):
             count = min(_BATCH_WINDOWS, windows - first)
             samples = np.stack([self._held[one * _STEP : (one + 1) * _STEP + 2 * _SIDE] for one in range(count)])
-            mel = heard(log_mel(samples)[..., :-1], self._loudness)     # the frame at the very end is the next window's
+            mel = log_scaled(log_mel(samples)[..., :-1], self._loudness)     # the frame at the very end is the next window's
             made = self._encoder(torch.from_numpy(mel).to(device)).float()          # (W, 80, 384)
             context = CONTEXT_SAMPLES // HOP_SAMPLES // 2
             rows.append(made[:, context:-context].flatten(0, 1).cpu().numpy())

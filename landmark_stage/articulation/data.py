@@ -151,10 +151,10 @@ def draw_articulation(clips: Sequence[ArticulationClip], sounds: Sequence[Tensor
         shapes = clip.faces[begin : begin + frames, LOWER] - clip.neutral
         if float(torch.rand((), generator=generator)) < settings.flip:
             shapes = mirrored(shapes)
-        heard = sounds[number][begin : begin + frames + 2 * side]
-        heard = heard + settings.noise * torch.randn(heard.shape, generator=generator)
+        audio = sounds[number][begin : begin + frames + 2 * side]
+        audio = audio + settings.noise * torch.randn(audio.shape, generator=generator)
         missing = settings.frames - frames
-        sound.append(torch.nn.functional.pad(heard, (0, 0, 0, missing)))
+        sound.append(torch.nn.functional.pad(audio, (0, 0, 0, missing)))
         real.append(torch.nn.functional.pad(shapes, (0, 0, 0, 0, 0, missing)))
         there.append(torch.nn.functional.pad(torch.ones(frames), (0, missing)))
     return ArticulationBatch(torch.stack(sound), torch.stack(real), torch.stack(there))

@@ -14,7 +14,7 @@ from headsync import media
 from headsync.experiment import Kind, build_config, load_model
 from headsync.landmarks.motion.lower_face import LOWER_FACE, frontal, with_lower_face
 from headsync.media.phonetics import PhoneticStream, load_phonetic_encoder
-from landmark_stage.articulation.network import HEARD, Articulation, ArticulationSettings, uncrossed
+from landmark_stage.articulation.network import AUDIO_FEATURES, Articulation, ArticulationSettings, uncrossed
 from landmark_stage.push import PushStream, device_of
 
 OWN_LIPS = "generator"  # lips: those of the landmark generator
@@ -34,15 +34,15 @@ class ArticulationMaker:
 
     def __init__(self, model: Articulation):
         self.model = model
-        self._sound = model.sound_mean.new_zeros(1, model.settings.side_frames, HEARD)     # that later frames need
+        self._sound = model.sound_mean.new_zeros(1, model.settings.side_frames, AUDIO_FEATURES)     # that later frames need
 
-    def push(self, heard: Tensor) -> Tensor:
+    def push(self, audio: Tensor) -> Tensor:
         """The ways (t, R, 3) from the neutral mouth that can be made after phonetic rows (2n, 384) more."""
-        return self._made(self.model.standard(heard)[None])
+        return self._made(self.model.standard(audio)[None])
 
     def finish(self) -> Tensor:
         """The last ways (t, R, 3)."""
-        return self._made(self._sound.new_zeros(1, self.model.settings.side_frames, HEARD))
+        return self._made(self._sound.new_zeros(1, self.model.settings.side_frames, AUDIO_FEATURES))
 
     @torch.no_grad()
     def _made(self, sound: Tensor) -> Tensor:

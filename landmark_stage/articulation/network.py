@@ -15,7 +15,7 @@ from headsync.landmarks.motion.lower_face import LOWER_FACE
 from headsync.media.phonetics import PHONETIC_FEATURES, PHONETIC_ROWS_PER_FRAME
 
 LANDMARKS = 68
-HEARD = PHONETIC_ROWS_PER_FRAME * PHONETIC_FEATURES
+AUDIO_FEATURES = PHONETIC_ROWS_PER_FRAME * PHONETIC_FEATURES
 GAIN = 1.6          # a mean of what a sound may look like moves less than people do: this much more brings their deviation back
 INNER_PAIRS = ((61, 67), (62, 66), (63, 65))    # upper and lower inner lip
 _UPPER, _LOWER = ([LOWER_FACE.index(pair[side]) for pair in INNER_PAIRS] for side in (0, 1))
@@ -39,7 +39,7 @@ class ArticulationSettings:
 
     @property
     def side_frames(self) -> int:
-        """Frames of sound on either side that a frame's shape hears."""
+        """Frames of audio on either side that a frame's shape depends on."""
         return self.kernel // 2 * sum(self.dilations)
 
 
@@ -50,14 +50,14 @@ class Articulation(nn.Module):
         super().__init__()
         self.settings = settings
         size, width = 3 * len(LOWER_FACE), settings.width
-        self.register_buffer("sound_mean", torch.zeros(HEARD))
-        self.register_buffer("sound_scale", torch.ones(HEARD))
+        self.register_buffer("sound_mean", torch.zeros(AUDIO_FEATURES))
+        self.register_buffer("sound_scale", torch.ones(AUDIO_FEATURES))
         self.register_buffer("middle", torch.zeros(size))                               # mean shape about the neutral mouth
         self.register_buffer("basis", torch.zeros(settings.components, size))
         self.register_buffer("spread", torch.ones(settings.components))
         self.register_buffer("state_weight", torch.zeros(3 * LANDMARKS, size))          # a whole face to its mouth's state
         self.register_buffer("state_bias", torch.zeros(size))
-        self.heard = nn.Linear(HEARD, width)
+        self.audio_encoder = nn.Linear(AUDIO_FEATURES, width)
         self.layers = nn.ModuleList(TimeLayer(width, settings.kernel, dilation, settings.dropout)
                                     for dilation in settings.dilations)
         self.dropout = nn.Dropout(settings.dropout)
@@ -65,7 +65,7 @@ class Articulation(nn.Module):
 
     def forward(self, sound: Tensor) -> Tensor:
         """Components (B, T, P) at deviation 1, of sound (B, T + 2 side, F) as `standard` gives it."""
-        x = nn.functional.gelu(self.heard(self.dropout(sound)))
+        x = nn.functional.gelu(self.audio_encoder(self.dropout(sound)))
         for layer in self.layers:
             x = layer(x)
         return self.out(x)

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
-    Found,
     Parts,
     RunSettings,
+    StepLosses,
     TrainReport,
     batch_generator,
     check_loss_weights,
@@ -122,7 +122,7 @@ class ArticulationTask:
         return draw_articulation(self.clips, self.sounds, run.batch, self.measured, settings=self.settings.material,
                                  generator=batch_generator(run.seed, step))
 
-    def losses(self, batch: ArticulationBatch, wanted: Collection[str]) -> Found:
+    def losses(self, batch: ArticulationBatch, wanted: Collection[str]) -> StepLosses:
         """The terms of shapes (B, T, R, 3) made and real."""
         made = self.model.shapes(compute_together(self.model, batch.sound).float())
         ours, theirs, there = lip_measures(made), lip_measures(batch.real), batch.there[..., None]      # (B, T, M), (B, T, 1)
@@ -132,7 +132,7 @@ class ArticulationTask:
             "lips": lambda: ((ours - theirs).abs() * count * there).mean(),
             "velocity": lambda: ((ours.diff(dim=1) - theirs.diff(dim=1)).abs() * count * there[:, 1:]).mean(),
             "correlation": lambda: 1 - correlations(ours, theirs, there).mean()}
-        return Found({name: terms[name]() for name in wanted})
+        return StepLosses({name: terms[name]() for name in wanted})
 
     def metrics(self, model: Articulation, *, step: int) -> dict[str, float]:
         """What lips are worth on people never trained on; `lips` is the mean correlation of opening, width, thickness.
@@ -143,12 +143,12 @@ class ArticulationTask:
         pairs = [(lip_shapes(articulated_faces(model, clip).numpy()), lip_shapes(clip.faces.numpy())) for clip in self.val]
         agreement = lip_agreement(*map(list, zip(*pairs)))
         made, real = (LipShapes(*map(np.concatenate, zip(*side))) for side in zip(*pairs))
-        told = {**agreement._asdict(), "lips": float(np.mean(agreement[:3])),
+        metrics = {**agreement._asdict(), "lips": float(np.mean(agreement[:3])),
                 "deviation": float(made.opening.std() / real.opening.std()),
                 "p95": float(np.percentile(made.opening, 95) / np.percentile(real.opening, 95)),
                 "closed": closed_share(made.opening), "closed_real": closed_share(real.opening),
                 "crossed": crossed_share(made.opening), "first_r": self._dependence(model)}
-        return {name: value for name, value in told.items() if np.isfinite(value)}
+        return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
     def _dependence(self, model: Articulation) -> float:
         """Correlation over clips of the mean made opening and the first frame's own."""
