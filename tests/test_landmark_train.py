@@ -94,7 +94,7 @@ def test_every_part_can_be_left_out(syncers, overrides):
 
 
 def test_wrong_settings_are_one_line(syncers):
-    with pytest.raises(ValueError, match="weights of losses must be 0 or more"):
+    with pytest.raises(ValueError, match="weights of losses must be 0 or more and one above it"):
         replace(tiny(syncers).weights, sync=-1.0)
 
 

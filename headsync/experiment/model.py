@@ -76,11 +76,12 @@ def fingerprint(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def check_loss_weights(weights: Mapping[str, float]) -> None:
-    """ValueError, naming them, when weights of losses are negative or not finite."""
-    wrong = {name: value for name, value in weights.items() if not 0 <= value < float("inf")}
-    if wrong:
-        raise ValueError(f"weights of losses must be 0 or more, got {wrong}")
+def check_loss_weights(weights: object) -> None:
+    """ValueError, naming them, when weights of losses, a dataclass, are negative, not finite, or all 0."""
+    given = asdict(weights)
+    wrong = {name: value for name, value in given.items() if not 0 <= value < float("inf")}
+    if wrong or not any(given.values()):
+        raise ValueError(f"weights of losses must be 0 or more and one above it, got {wrong or given}")
 
 
 def counting_weights(weights: object) -> dict[str, float]:

@@ -92,17 +92,17 @@ def frontal_mean(points: np.ndarray, fit: Similarity) -> np.ndarray:
     return fit.apply(points)[frontal].mean(0)  # (P, 3)
 
 
-def head_pose(points: np.ndarray, *, canonical: np.ndarray | None = None,
-              indices: tuple[int, ...] = RIGID27) -> HeadPose:
+def head_pose(points: np.ndarray, *, canonical: np.ndarray | None = None, indices: tuple[int, ...] = RIGID27,
+              scale: float | None = None) -> HeadPose:
     """The head's motion in landmarks (T, L, 3): front = R (scale * l) + T, with one scale for the clip.
 
     The fit uses the 27 rigid points (`RIGID17` leaves out the jaw's silhouette). The clip's scale is the median of the
-    frames', since a detector's depth makes the scale of single frames wander. Source: Rhythmic Head 3.1.
+    frames', since a detector's depth makes the scale of single frames wander, unless it is given. Source: Rhythmic Head 3.1.
     """
     canonical = canonical_face() if canonical is None else canonical
     chosen = np.asarray(points, np.float64)[:, list(indices)]                    # (T, P, 3)
     aim = np.asarray(canonical, np.float64)[list(indices)]                       # (P, 3)
-    scale = float(np.median(similarity_fit(chosen, aim).scale))
+    scale = float(np.median(similarity_fit(chosen, aim).scale)) if scale is None else scale
     fit = rigid_fit(scale * chosen, aim)
     return HeadPose(np.concatenate([rotation_vector(fit.rotation), fit.translation], axis=1), scale)  # (T, 6)
 

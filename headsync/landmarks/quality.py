@@ -23,10 +23,14 @@ class LipAudio(NamedTuple):
     lag_frames: int         # where it is reached; positive: the audio is late
 
 
-def lip_opening(points: np.ndarray) -> np.ndarray:
-    """Inner-lip opening (T,) of landmarks (T, 68, 3), as a share of the distance of the outer eye corners."""
-    eyes = np.linalg.norm(points[:, 45, :2] - points[:, 36, :2], axis=1)
-    return np.linalg.norm(points[:, 66, :2] - points[:, 62, :2], axis=1) / np.maximum(eyes, 1e-6)
+def lip_opening(points: np.ndarray, *, dims: int = 2) -> np.ndarray:
+    """Inner-lip opening (T,) of landmarks (T, 68, 3), as a share of the distance of the outer eye corners.
+
+    As it is seen, or with `dims` 3, depth included, in float64.
+    """
+    points = np.asarray(points, None if dims == 2 else np.float64)[..., :dims]
+    eyes = np.linalg.norm(points[:, 45] - points[:, 36], axis=1)
+    return np.linalg.norm(points[:, 66] - points[:, 62], axis=1) / np.maximum(eyes, 1e-6)
 
 
 def level_dbfs(waveform: np.ndarray) -> float:

@@ -5,7 +5,7 @@ Shapes: B stretches, T frames, R = 37 landmarks of jaw and mouth, P components, 
 
 import copy
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -57,9 +57,7 @@ class ArticulationLossWeights:
     correlation: float      # 1 less the correlation over a stretch, of each measure: no shrinking to the mean
 
     def __post_init__(self):
-        check_loss_weights(asdict(self))
-        if not any(asdict(self).values()):
-            raise ValueError(f"weights of losses must be 0 or more and one above it, got {asdict(self)}")
+        check_loss_weights(self)
 
 
 @dataclass(frozen=True)

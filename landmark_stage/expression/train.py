@@ -6,7 +6,7 @@ method/rhythmic_head.md#expression.
 
 import copy
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +54,7 @@ class ExpressionLossWeights:
     velocity: float         # absolute error of their steps from frame to frame
 
     def __post_init__(self):
-        check_loss_weights(asdict(self))
-        if not any(asdict(self).values()):
-            raise ValueError(f"weights of losses must be 0 or more and one above it, got {asdict(self)}")
+        check_loss_weights(self)
 
 
 @dataclass(frozen=True)

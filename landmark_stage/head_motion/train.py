@@ -6,7 +6,7 @@ Source: Rhythmic Head section 3.3, method/rhythmic_head.md#head-motion, method/d
 
 import copy
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,7 +71,7 @@ class HeadLossWeights:
     energy: float           # of a batch as a whole: medians are smaller than means, and this asks for the means
 
     def __post_init__(self):
-        check_loss_weights(asdict(self))
+        check_loss_weights(self)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ method/ms_sync.md#losses-and-optimisation.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,7 +69,7 @@ class LossWeights:
     spread: float
 
     def __post_init__(self):
-        check_loss_weights(asdict(self))
+        check_loss_weights(self)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Source: method/decisions.md#networks-of-others; the cosine softmax with a margin
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -65,7 +65,7 @@ class LossWeights:
     turn: float
 
     def __post_init__(self):
-        check_loss_weights(asdict(self))
+        check_loss_weights(self)
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from headsync.corpus import Clip, Corpus
 from headsync.corpus.frames import FrameStore, last_reference, pack_frames, store_path
-from headsync.landmarks import MIRROR
+from headsync.landmarks import MIRROR, lip_opening
 from render_stage.geometry.motion_matcher import match_hard
 from render_stage.geometry.topology import FaceTopology
-from render_stage.rhythmic_head.guide import CANVAS, GuideSettings, guide_maker, mouth_opening
+from render_stage.rhythmic_head.guide import CANVAS, GuideSettings, guide_maker
 from render_stage.rhythmic_head.inputs import Guides, as_picture, guide_tensors, looks, person_map
 
 LEAST_FRAMES = 25           # of a clip that is trained on
@@ -99,7 +99,7 @@ def _clip_frames(corpus: Corpus, clip: Clip, settings: MaterialSettings, *, of_p
     points = corpus.landmarks(clip).points[store.numbers]
     mesh = np.asarray(corpus.mesh(clip)[store.numbers], np.float32)
     people = settings.pooled if clip.identity == settings.pool else 1
-    return ClipFrames(store, points, mesh, mouth_opening(points), people * clip.frames / of_person)
+    return ClipFrames(store, points, mesh, lip_opening(points, dims=3), people * clip.frames / of_person)
 
 
 def draw_batch(clips: Sequence[ClipFrames], count: int, *, settings: MaterialSettings, guide: GuideSettings,

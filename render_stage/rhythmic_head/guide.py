@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from headsync.landmarks import RIGID27, HeadPose, canonical_face, head_pose, landmark_image, rigid_fit, rotation_vector
+from headsync.landmarks import HeadPose, head_pose, landmark_image, lip_opening
 from headsync.media.caches import compiled
 from render_stage.geometry.mesh import (
     KeyMesh,
@@ -79,7 +79,7 @@ class GuideMaker:
 
     def poses(self, points: np.ndarray) -> Pose:
         """Poses of target frames (t, L, 3), each alone, at the references' scale: blocks give what the whole gives."""
-        return Pose(fixed_scale_pose(points, self.scale).h, mouth_opening(points))
+        return Pose(head_pose(points, scale=self.scale).h, lip_opening(points, dims=3))
 
     def choose(self, pose: Pose) -> np.ndarray:
         """The nearest reference (t,) of each frame, by the head's motion and by how far the mouth is open."""
@@ -89,7 +89,7 @@ class GuideMaker:
         """The guide of one frame's landmarks (L, 3), with the reference that was chosen for it."""
         key, other = self.keys[self.key], self.keys[match]
         vertices = (deformed_vertices(key, points[None]) if self.settings.mesh == "deformed"
-                    else posed_vertices(key, fixed_scale_pose(points[None], self.scale)))[0]    # (V, 3)
+                    else posed_vertices(key, head_pose(points[None], scale=self.scale)))[0]    # (V, 3)
         shown = project(key, vertices)
         flow, teacher = head_flow(shown.raster, vertices, other)
         masks = np.stack([feathered(shown.visible), shown.mouth.view(np.uint8) * np.uint8(255)], axis=-1)   # (S, S, 2)
@@ -103,22 +103,8 @@ def guide_maker(pictures: Sequence[np.ndarray], points: np.ndarray, meshes: np.n
     pose = head_pose(points)
     keys = tuple(key_mesh(picture, mesh, topology=topology, pose=HeadPose(pose.h[k : k + 1], pose.scale))
                  for k, (picture, mesh) in enumerate(zip(pictures, meshes, strict=True)))
-    return GuideMaker(keys, pose.scale, Pose(pose.h, mouth_opening(points)), choose_key_frame(pose.h),
+    return GuideMaker(keys, pose.scale, Pose(pose.h, lip_opening(points, dims=3)), choose_key_frame(pose.h),
                       settings or GuideSettings())
-
-
-def fixed_scale_pose(points: np.ndarray, scale: float) -> HeadPose:
-    """Head poses of landmarks (t, L, 3) with a scale that is known beforehand, and not taken from these frames."""
-    rigid = list(RIGID27)
-    fit = rigid_fit(scale * np.asarray(points, np.float64)[:, rigid], canonical_face()[rigid])
-    return HeadPose(np.concatenate([rotation_vector(fit.rotation), fit.translation], axis=1), scale)
-
-
-def mouth_opening(points: np.ndarray) -> np.ndarray:
-    """Inner-lip opening (t,) of landmarks (t, L, 3), depth included, as a share of the distance of the outer eye corners."""
-    points = np.asarray(points, np.float64)
-    eyes = np.linalg.norm(points[:, 45] - points[:, 36], axis=1)
-    return np.linalg.norm(points[:, 66] - points[:, 62], axis=1) / np.maximum(eyes, 1e-6)
 
 
 def reference_distance(target: Pose, references: Pose, *, mouth: float) -> np.ndarray:

@@ -5,7 +5,7 @@ Source: Rhythmic Head section 4.3, method/rhythmic_head.md#losses-and-optimisati
 """
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -42,7 +42,7 @@ class LossWeights:
     features: float
 
     def __post_init__(self):
-        check_loss_weights(asdict(self))
+        check_loss_weights(self)
 
     def counting(self, *, flows_only: bool, adversarial: bool) -> dict[str, float]:
         """The weights that are not 0, of the flow networks' terms alone or of all, with or without the adversary's."""

@@ -19,7 +19,7 @@ from render_stage.geometry.motion_matcher import pick_references
 from render_stage.geometry.topology import load_topology
 from render_stage.nn.losses import gradient_loss, mouth_weight, reconstruction_loss, ssim_loss
 from render_stage.rhythmic_head.data import Batch, ClipFrames
-from render_stage.rhythmic_head.guide import CANVAS, GuideSettings, fixed_scale_pose, guide_maker
+from render_stage.rhythmic_head.guide import CANVAS, GuideSettings, guide_maker
 from render_stage.rhythmic_head.inputs import Guides, as_picture, guide_tensors, looks, person_map
 from render_stage.rhythmic_head.network import Made, RendererNetwork
 
@@ -41,7 +41,7 @@ class Validator:
         """The clip's first frame or K frames that cover its beginning, and the frame of its rest with the median turn."""
         numbers = clip.store.numbers
         border = max(1, int(np.searchsorted(numbers, last_reference(int(numbers[-1]) + 1))))
-        h = fixed_scale_pose(clip.points, head_pose(clip.points[:1]).scale).h                # (N, 6)
+        h = head_pose(clip.points, scale=head_pose(clip.points[:1]).scale).h                # (N, 6)
         references = [0] if K == 1 else pick_references(h[:border], K).tolist()
         rest = h[border:, :3] if border < len(numbers) else h[-1:, :3]
         target = min(border, len(numbers) - 1) + int(np.abs(rest).sum(1).argsort()[len(rest) // 2])
