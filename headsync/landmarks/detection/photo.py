@@ -75,7 +75,7 @@ def start_note(points: np.ndarray) -> str:
     """What to expect of a motion that starts from a face (L, 3) with its mouth wide open; empty for any other."""
     if lip_opening(points[None])[0] <= WIDE:
         return ""
-    return "the mouth is wide open; generated lips stay about as open and do not shut: start from a picture with a closed mouth"
+    return "the mouth is wide open; where it closes, traces of the open lips stay in the picture: start from a closed mouth"
 
 
 def log_notes(path: str | Path, *notes: str) -> None:

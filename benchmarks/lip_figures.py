@@ -1,0 +1,87 @@
+"""What generated lips are worth, beside real ones: the tables of docs/results.md on lips.
+
+    .venv/bin/python benchmarks/lip_figures.py --data CORPUS [--split val] [--lips NAME_OR_FILE ...]
+
+Every clip of the split is generated anew from its first frame and its own audio, by the shipped landmark generator with each
+of the lips (default: articulation and generator). Printed for all clips and for those whose first frame is shut: share of
+frames closed and crossed, correlation over clips of the mean opening with the first frame's, correlations over time with the
+real lips, closures found, deviation and 95th percentile as shares of the real ones; then |AV-Off| and AV-Conf by the metric
+syncers at four time scales.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from headsync.corpus import Clip, Corpus, open_corpus
+from headsync.landmarks import LandmarkSequence
+from headsync.landmarks.motion.lower_face import frontal
+from headsync.media import SAMPLES_PER_FRAME, extract_features, read_audio
+from headsync.metrics.lips import LipShapes, closed_share, correlation, crossed_share, lip_agreement, lip_shapes
+from landmark_stage import generate_landmarks, load_generator, load_lips
+from landmark_stage.ms_sync.validate import synchrony
+from syncers import SyncSample, load_syncers
+
+SHUT = 0.03
+LEAST_FRAMES = 40
+
+
+def material(corpus: Corpus, clip: Clip) -> tuple[LandmarkSequence, np.ndarray]:
+    """A clip's landmarks and waveform, in sync, equally long."""
+    sequence, sound = corpus.landmarks(clip), read_audio(corpus.audio_path(clip))
+    sound = sound[max(clip.av_offset, 0) * SAMPLES_PER_FRAME :]
+    sequence = sequence.slice(max(-clip.av_offset, 0), len(sequence))
+    frames = min(len(sequence), len(sound) // SAMPLES_PER_FRAME)
+    return sequence.slice(0, frames), sound[: frames * SAMPLES_PER_FRAME]
+
+
+def line(name: str, made: Sequence[LipShapes], real: Sequence[LipShapes]) -> str:
+    """A row of the table on lips."""
+    found = lip_agreement(list(made), list(real))
+    ours, theirs = (np.concatenate([one.opening for one in side]) for side in (made, real))
+    first = correlation(np.array([one.opening.mean() for one in made]), np.array([one.opening[0] for one in real]))
+    cells = [f"{closed_share(ours):.2f}", f"{crossed_share(ours):.3f}", f"{first:.2f}",
+             f"{found.opening_r:.2f} / {found.width_r:.2f} / {found.thickness_r:.2f}",
+             f"{found.closure_recall:.2f} ({found.closure_chance:.2f})",
+             f"{ours.std() / theirs.std():.2f} / {np.percentile(ours, 95) / np.percentile(theirs, 95):.2f}"]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--lips", nargs="+", default=["articulation", "generator"])
+    options = parser.parse_args()
+    corpus, generator, syncers = open_corpus(options.data), load_generator(), load_syncers("metric")
+    clips = [clip for clip in corpus.select(options.split, talking=True)
+             if clip.sync != "unsure" and clip.frames >= LEAST_FRAMES]
+    pairs = [material(corpus, clip) for clip in clips]
+    real = [lip_shapes(frontal(sequence.points)) for sequence, _ in pairs]
+    motions = {"real": [sequence for sequence, _ in pairs]}
+    for lips in options.lips:
+        learner = load_lips(lips) or lips
+        motions[lips] = [generate_landmarks(sound, sequence.slice(0, 1), generator=generator, lips=learner)
+                         for sequence, sound in pairs]
+    shapes = {name: [lip_shapes(frontal(one.points)) for one in made] for name, made in motions.items()}
+    shut = [number for number, one in enumerate(real) if one.opening[0] < SHUT]
+    for title, chosen in ((f"all {len(clips)} clips", range(len(clips))), (f"{len(shut)} clips with a shut start", shut)):
+        print(f"\n| {title} | closed | crossed | r of mean with first | r of opening / width / thickness | "
+              "closures found (chance) | deviation / 95th percentile |")
+        for name, made in shapes.items():
+            print(line(name, [made[number] for number in chosen], [real[number] for number in chosen]))
+    print("\n| | 200 ms: off / conf | 400 ms | 800 ms | 1600 ms |")
+    for name, made in motions.items():
+        samples = [SyncSample(torch.from_numpy(one.flat(3)), torch.from_numpy(extract_features(sound)))
+                   for one, (_, sound) in zip(made, pairs)]
+        found = synchrony(syncers, samples)
+        cells = [f"{off:.2f} / {conf:.2f}" for off, conf in zip(found.offset, found.confidence)]
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
