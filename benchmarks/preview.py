@@ -28,7 +28,7 @@ MOST_BYTES = 2_000_000
 
 
 def sound_strip(waveform: np.ndarray, width: int) -> np.ndarray:
-    """The waveform's envelope as a picture (SOUND_PX, width, 3), not yet heard."""
+    """The waveform's envelope as a picture (SOUND_PX, width, 3), not yet played."""
     pieces = np.array_split(np.abs(waveform), width)
     heights = np.array([piece.max(initial=0) for piece in pieces])
     half = np.maximum(1, heights / heights.max() * (SOUND_PX / 2 - 3)).astype(int)      # (width,)
@@ -37,7 +37,7 @@ def sound_strip(waveform: np.ndarray, width: int) -> np.ndarray:
 
 
 def played(strip: np.ndarray, share: float) -> np.ndarray:
-    """The strip with what was heard so far in ink."""
+    """The strip with what was played so far in ink."""
     told, upto = strip.copy(), round(share * strip.shape[1])
     told[:, :upto][(strip[:, :upto] == GONE).all(-1)] = INK
     return told

@@ -156,8 +156,8 @@ def main(folder: Path) -> None:
     told["odd_batch"] = processes(2, lambda: trainings["odd_batch"](folder / "odd"), folder / "told_odd")
     for how in ("wrong", "ended", "killed"):
         told[how] = processes(2, lambda how=how: failing_run(how, folder / how), folder / f"told_{how}")
-    processes(1, lambda: failing_run("apart", folder / "apart"), folder / "told_apart1")
-    told["apart"] = processes(2, lambda: failing_run("apart", folder / "apart"), folder / "told_apart")
+    processes(1, lambda: failing_run("apart", folder / "apart"), folder / "distinguished1")
+    told["apart"] = processes(2, lambda: failing_run("apart", folder / "apart"), folder / "distinguished")
     (folder / "told.json").write_text(json.dumps(told))
 
 

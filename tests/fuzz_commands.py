@@ -82,6 +82,12 @@ def _speaking() -> list[Slot]:
     ]
 
 
+def _practising() -> list[Slot]:
+    name, few = "headsync practice", "--out {out}/people --people 1 --seconds 1"
+    return [Slot(name, f"--refs {{bad}} --audio {{good}}/a.wav {few}", FACE, weight=0.2),
+            Slot(name, f"--refs {{good}}/a.png --audio {{bad}} {few}", SOUND, weight=0.2)]
+
+
 def _evaluating() -> list[Slot]:
     tools = "--syncers {good}/syncers.safetensors --identity none --report {out}/report"
     made, itself = ("report/metrics.json", "report/report.html"), "--generated {good}/a.npz --reference {good}/a.npz"
@@ -161,7 +167,8 @@ def _reading() -> list[Slot]:
     return found
 
 
-COMMANDS = tuple([*_generation(), *_extraction(), *_rendering(), *_speaking(), *_evaluating(), *_preparing(), *_training()])
+COMMANDS = tuple([*_generation(), *_extraction(), *_rendering(), *_speaking(), *_practising(), *_evaluating(), *_preparing(),
+                  *_training()])
 READINGS = tuple(_reading())
 SLOTS = COMMANDS + READINGS
 

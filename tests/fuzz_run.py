@@ -104,7 +104,7 @@ def lay_out(case: Case, good: Path, out: Path) -> list[str]:
 def fault_of(case: Case, out: Path, code: object, said: str, trace: str) -> str:
     """What is wrong with how a command ended; "" where nothing is."""
     lines = [line for line in said.splitlines() if line.strip()]
-    told = [line for line in lines if line.startswith("headsync: ")]
+    told = [line for line in lines if line.startswith("headsync: ") and not line.startswith("headsync: note: ")]
     left = [str(path.relative_to(out)) for path in out.rglob("*.partial*")]
     whole = [name for name in case.slot.outs if (out / name).exists()]
     if trace:

@@ -68,7 +68,7 @@ def test_it_learns_lips_of_people_never_seen(trained):
     assert metrics["crossed"] == 0 and 1.1 < metrics["deviation"] < 1.8
 
 
-def test_what_is_random_is_not_learnt(settings):
+def test_what_is_random_is_not_learned(settings):
     model = Articulation(settings.model)
     clips = [talker(seed) for seed in range(5)]
     measure(model, clips)
@@ -107,7 +107,7 @@ def test_streamed_it_is_the_same(trained):
         torch.testing.assert_close(made, whole, rtol=1e-4, atol=1e-4)
 
 
-def test_no_sound_further_than_its_sides_is_heard(trained):
+def test_no_sound_further_than_its_sides_is_used(trained):
     model, _ = trained
     sound = padded_sound(talker(3), model)[None].requires_grad_()
     model.shapes(model(sound))[0, 40].sum().backward()

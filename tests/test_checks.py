@@ -188,7 +188,7 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch, material, capsys, wo
     assert told(capsys, *words, "--device", "tpu").startswith("headsync: there is no device 'tpu'; choose auto, cpu, cuda")
 
 
-def test_settings_are_told_apart_by_what_may_change(tmp_path):
+def test_settings_are_distinguished_by_what_may_change(tmp_path):
     @dataclass(frozen=True)
     class Network:
         width: int = 3

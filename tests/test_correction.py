@@ -46,7 +46,7 @@ def test_steps_grow_with_the_windows_up_to_the_settled_number():
     assert fitting_steps(made_up_people(90, 104), settings_with("train.run.steps=7")) == 7
 
 
-def test_every_clip_is_judged_once_a_round_by_syncers_that_never_heard_its_speaker(monkeypatch):
+def test_every_clip_is_evaluated_once_a_round_by_syncers_not_trained_on_its_speaker(monkeypatch):
     """In the second round they have learned from the clips that the first was sure of, put right."""
     people = [one._replace(identity=f"p{number // 2}") for number, one in enumerate(made_up_people(14, 31))]
     others, seen = [one._replace(name=f"o{one.name}") for one in made_up_people(3, 31, seed=50)], []
@@ -59,8 +59,8 @@ def test_every_clip_is_judged_once_a_round_by_syncers_that_never_heard_its_speak
     monkeypatch.setattr(correction, "estimate", estimated)
     rounds = cross_fit(people, others, settings_with("rounds=2", "folds=3"))
     assert [set(found) for found in rounds] == [{one.name for one in (*people, *others)}] * 2
-    judged = [one.name for _, held in seen for one in held]
-    assert len(judged) == 2 * 17 and all(judged.count(name) == 2 for name in judged)
+    evaluated = [one.name for _, held in seen for one in held]
+    assert len(evaluated) == 2 * 17 and all(evaluated.count(name) == 2 for name in evaluated)
     for number, (taught, held) in enumerate(seen):
         assert taught and not {one.identity for one in taught} & {one.identity for one in held}
         assert not {one.name for one in taught} & {one.name for one in others}

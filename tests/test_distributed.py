@@ -53,7 +53,7 @@ def test_two_processes_have_the_curve_of_one(runs, name):
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-def test_the_curve_tells_batches_apart(runs, name):
+def test_the_curve_distinguishes_batches(runs, name):
     """What is compared above does change from step to step, by far more than it may differ."""
     found = sorted(curve(runs[0] / name / "1").items())
     losses = [value for (_, term), value in found if term == "total"]

@@ -14,7 +14,7 @@ def touch(folder, *names):
     return folder
 
 
-def test_folders_are_paired_by_name_and_kinds_are_told_apart(tmp_path):
+def test_folders_are_paired_by_name_and_kinds_are_distinguished(tmp_path):
     made = touch(tmp_path / "made", "a.mp4", "a.npz", "sub/b.npz", "notes.txt")
     real = touch(tmp_path / "real", "a.mkv", "a.wav", "sub/b.mp4", "c.mp4")
     found = find_items({"one": made}, real)

@@ -58,7 +58,7 @@ def test_features_that_are_moved_lie_as_far_apart_as_they_were_moved():
     assert 0 <= found.floor().value < 1 and FeatureSet(seed=7, meaning="").figure() is None
 
 
-def test_people_are_told_apart_by_pairs_of_two_clips_where_there_are_two():
+def test_people_are_distinguished_by_pairs_of_two_clips_where_there_are_two():
     random, faces = np.random.default_rng(5), FaceCollection()
     for person in range(4):
         middle = np.eye(7)[person]

@@ -38,7 +38,7 @@ def test_the_test_times_start_is_seen_in_training(still):
 
 
 def test_sound_and_face_belong_together():
-    """Frame 0, the third that is drawn, is the one that row 128 was heard with."""
+    """Frame 0, the third that is drawn, is the one that row 128 goes with."""
     unchanged = AugmentationRanges((1.0, 1.0), shift=False, yaw_degrees=0.0, pitch_degrees=0.0, roll_degrees=0.0, flip=0.0)
     settings = MaterialSettings(frames=23, loudness=0.0, silence=0.0, ranges=unchanged)
     one = tracks(count=1)[0]

@@ -46,7 +46,7 @@ def tree(tmp_path):
     return folder
 
 
-def test_killed_survived_invalid_and_stale_are_told_apart_and_kept(tree, tmp_path, monkeypatch):
+def test_killed_survived_invalid_and_stale_are_distinguished_and_kept(tree, tmp_path, monkeypatch):
     tests, results = ["tests/test_sums.py"], tmp_path / "results.jsonl"
     listed = [Mutation("minus", "sums.py", "one + other", "one - other", tests),
               Mutation("nothing", "sums.py", "+ 0", "- 0", tests, "zero has no sign"),

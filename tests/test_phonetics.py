@@ -69,7 +69,7 @@ def test_streamed_it_is_the_same(encoder, cuts):
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-4)    # windows are computed in other batches
 
 
-def test_a_row_hears_its_second_and_three_tenths_around_it(encoder):
+def test_a_row_covers_its_second_and_three_tenths_around_it(encoder):
     wave, other = sound(4 * SECOND), sound(4 * SECOND)
     other[2 * SECOND + 4800 + 200 :] = sound(2 * SECOND - 5000, seed=1)
     def rows(waveform):

@@ -383,12 +383,12 @@ def test_too_short_clips_are_refused():
             sync_figures(pictures[:count], sound[:samples], network)
 
 
-def test_inception_tells_frames_apart(networks):
+def test_inception_distinguishes_frames(networks):
     features = inception_features(iter(frames(2)), networks.inception)
     assert features.shape == (2, 2048) and np.abs(features[0] - features[1]).mean() > 1e-3 * np.abs(features).mean()
 
 
-def test_fid_tells_sets_apart_and_carries_its_file(files, monkeypatch, networks):
+def test_fid_distinguishes_sets_and_carries_its_file(files, monkeypatch, networks):
     network, asked = networks.inception, []
 
     def colours(x: torch.Tensor) -> torch.Tensor:

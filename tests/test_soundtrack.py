@@ -96,7 +96,7 @@ def test_sound_taken_from_a_video_keeps_its_place(tmp_path, start_s, audio_codec
 
 
 @pytest.mark.parametrize("audio_codec", ["aac", "pcm_s16le"])
-def test_sound_before_the_first_picture_is_not_heard(tmp_path, audio_codec):
+def test_sound_before_the_first_picture_is_not_played(tmp_path, audio_codec):
     times = [Fraction(7) + Fraction(number, 25) for number in range(50)]
     source = write_video(tmp_path / "a.mkv", (numbered_frame(number, size=SIZE) for number in range(50)), times=times,
                          codec="ffv1", pixel_format="bgr0", audio=clicks(9.5, rate_hz=48000, at_s=[6.5, 7.5, 8.25]),

@@ -67,7 +67,7 @@ class Task(Protocol):
         ...
 
     def metrics(self, model: nn.Module, *, step: int) -> dict[str, float]:
-        """What the model is worth on people never trained on; it lies on the run's device."""
+        """Validation metrics on people never trained on; it lies on the run's device."""
         ...
 
     def finish(self, model: nn.Module, out: Path) -> Path:

@@ -18,7 +18,7 @@ from headsync.media.clock import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, frames_for_s
 from headsync.media.containers import decoded, first_frame_time, open_media, required_audio_stream, shown_name, stream_seconds
 from headsync.media.timeline import TimeLine
 
-_RATES_HZ = (1000, 1_600_000)    # of any sound that is worth hearing; beyond them a header is damaged
+_RATES_HZ = (1000, 1_600_000)    # of any usable sound; beyond them a header is damaged
 _log = logging.getLogger(__name__)
 
 

@@ -133,7 +133,7 @@ class ArticulationTask:
         return StepLosses({name: terms[name]() for name in wanted})
 
     def metrics(self, model: Articulation, *, step: int) -> dict[str, float]:
-        """What lips are worth on people never trained on; `lips` is the mean correlation of opening, width, thickness.
+        """Validation metrics of lips on people never trained on; `lips` is the mean correlation of opening, width, thickness.
 
         `deviation` and `p95` are shares of the real ones, `closed` and `crossed` shares of frames; `first_r` is the
         correlation, over clips, of the mean opening made from a neutral mouth guessed from the first frame with that frame's.

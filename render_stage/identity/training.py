@@ -121,7 +121,7 @@ class EncoderTask:
         self.settings, self.train, self.unseen = settings, train, unseen
 
     def build(self) -> Parts:
-        """The encoder, and the people whom it is to tell apart."""
+        """The encoder, and the people whom it is to distinguish."""
         form, run = self.settings.encoder, self.settings.run
         self.encoder = FaceEncoder(form)
         self.people = People(self.train.people, form.embedding, generator=torch.Generator().manual_seed(run.seed))
