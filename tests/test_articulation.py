@@ -8,6 +8,7 @@ from headsync.experiment import load_config, train_task
 from headsync.landmarks import canonical_face, rotation_matrix
 from headsync.landmarks.motion.lower_face import LOWER_FACE, frontal, with_lower_face
 from headsync.metrics.lips import closed_share, closures_found, crossed_share, lip_agreement, lip_shapes
+from landmark_stage.articulation import data
 from landmark_stage.articulation.data import (
     ArticulationClip,
     ArticulationMaterialSettings,
@@ -20,6 +21,7 @@ from landmark_stage.articulation.data import (
 from landmark_stage.articulation.generate import BEGIN_FRAMES, ArticulationMaker, articulated, load_articulation, paired
 from landmark_stage.articulation.network import Articulation, openings, touching, uncrossed
 from landmark_stage.articulation.train import ArticulationTask, ArticulationTrainSettings, articulated_faces, correlations
+from tests.talking import made_up_people, write_corpus
 
 LOWER = list(LOWER_FACE)
 DOWN = {62: -0.2, 61: -0.2, 63: -0.2, 66: 0.8, 65: 0.8, 67: 0.8, 57: 0.7, 56: 0.6, 58: 0.6, 8: 0.4, 7: 0.3, 9: 0.3}
@@ -65,6 +67,7 @@ def test_it_learns_lips_of_people_never_seen(trained):
     1.49 (the gain, on made-up people whose lips follow the sound in full)."""
     _, metrics = trained
     assert metrics["opening_r"] > 0.8 and metrics["closure_recall"] > metrics["closure_chance"] + 0.1
+    assert metrics["lips"] == pytest.approx(sum(metrics[name] for name in ("opening_r", "width_r", "thickness_r")) / 3)
     assert metrics["crossed"] == 0 and 1.1 < metrics["deviation"] < 1.8
 
 
@@ -159,8 +162,26 @@ def test_stretches_are_drawn_by_their_generator_and_mirrored():
     assert all(torch.equal(a, b) for a, b in zip(one, again)) and not torch.equal(one.sound, other.sound)
     side = model.settings.side_frames
     assert one.sound.shape == (13, 11 + 2 * side, 768) and one.real.shape == (13, 11, 37, 3) and one.there.shape == (13, 11)
+    still = ArticulationMaterialSettings(11, noise=0.0, flip=0.0)
+    plain = draw_articulation(clips[:1], sounds[:1], 5, model, settings=still, generator=torch.Generator().manual_seed(3))
+    for sound, real in zip(plain.sound, plain.real):
+        begin, = (k for k in range(121) if torch.equal(sounds[0][k : k + 11 + 2 * side], sound))
+        torch.testing.assert_close(real, clips[0].faces[begin : begin + 11, LOWER] - clips[0].neutral)
     torch.testing.assert_close(mirrored(mirrored(one.real)), one.real)
     assert float(mirrored(torch.ones(37, 3))[0, 0]) == -1
+
+
+def test_lips_of_a_late_clip_have_their_own_sound(tmp_path, monkeypatch):
+    """Whatever the sound is late by: rows are those of the frames that are left."""
+    whole = write_corpus(tmp_path / "c", {"train": made_up_people(2, 61)})
+    late = whole._replace(clips=(whole.clips[0]._replace(av_offset=3), whole.clips[1]._replace(av_offset=-2)))
+    rows = np.repeat(np.arange(122, dtype=np.float32)[:, None], 384, 1)
+    monkeypatch.setattr(data, "add_phonetics", lambda *_: None)
+    monkeypatch.setattr(data, "read_phonetics", lambda *_: rows)
+    before, after = (data.read_articulation(corpus, "train", least_frames=12) for corpus in (whole, late))
+    assert [len(one.faces) for one in after] == [58, 59] and [len(one.rows) for one in after] == [116, 118]
+    assert after[0].rows[0, 0] == 6 and after[1].rows[0, 0] == 0
+    assert torch.equal(after[0].faces, before[0].faces[:58]) and torch.equal(after[1].faces, before[1].faces[2:])
 
 
 def test_correlation_of_padded_stretches():

@@ -207,3 +207,7 @@ def test_noise_is_slow_and_of_unit_size():
     near = (drawn[:, 1:] * drawn[:, :-1]).mean((0, 1))
     torch.testing.assert_close(near, torch.linspace(0.7, 0.96, 5), atol=0.05, rtol=0)
     assert draw_noise(3, 11, 0, generator=torch.Generator()).shape == (3, 11, 0)
+    alone = NoiseSource(5, generator=torch.Generator().manual_seed(1)).draw(8009)       # at test time: for ever of the same law
+    torch.testing.assert_close(alone.std(0), torch.ones(5), atol=0.2, rtol=0)
+    near = (alone[1:] * alone[:-1]).mean(0) / alone.square().mean(0)
+    torch.testing.assert_close(near, torch.linspace(0.7, 0.96, 5), atol=0.05, rtol=0)

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 LISTED = read_mutations()
 PACKAGES = ("headsync/media", "headsync/experiment", "headsync/landmarks", "headsync/corpus", "headsync/metrics",
             "headsync/evaluation", "headsync/commands", "syncers", "landmark_stage", "landmark_stage/ms_sync",
-            "landmark_stage/expression", "landmark_stage/head_motion", "render_stage", "render_stage/geometry",
-            "render_stage/nn", "render_stage/identity", "render_stage/rhythmic_head")
+            "landmark_stage/articulation", "landmark_stage/expression", "landmark_stage/head_motion", "render_stage",
+            "render_stage/geometry", "render_stage/nn", "render_stage/identity", "render_stage/rhythmic_head")
 
 
 @pytest.mark.parametrize("one", LISTED, ids=lambda one: one.name)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from headsync.landmarks import canonical_face, rotation_matrix
 from render_stage import Drive, load_renderer, load_topology
 from render_stage.geometry.mesh import fit_mesh
 from render_stage.nn.losses import ssim_loss
-from render_stage.rhythmic_head.data import MaterialSettings, draw_batch, read_frames
+from render_stage.rhythmic_head.data import MaterialSettings, _changed, draw_batch, read_frames
 from render_stage.rhythmic_head.guide import CANVAS, COARSE, GuideSettings
 from render_stage.rhythmic_head.inputs import as_picture
 from render_stage.rhythmic_head.objective import ADVERSARIAL_TERMS, FLOW_TERMS, load_perceptual
@@ -89,6 +90,25 @@ def test_batches_have_their_shapes_and_are_reproducible(clips):
     assert batch.guides.masks.shape == (5, 2, CANVAS, CANVAS) and batch.points.shape == (5, 68, 3)
     assert torch.equal(batch.target, again.target) and torch.equal(batch.guides.flow, again.guides.flow)
     assert not torch.equal(batch.target, drawn(clips, seed=4, references=(3,)).target)
+
+
+def test_landmarks_mesh_and_people_stay_where_the_picture_shows_them(clips):
+    """A soft spot on the tip of the nose, under every zoom, shift and mirror; places count from pixels' corners."""
+    nose, rows = np.array([131.3, 117.8]), np.arange(CANVAS) + 0.5
+    spot = np.exp(-((rows[:, None] - nose[1]) ** 2 + (rows[None] - nose[0]) ** 2) / (2 * 4.0**2))
+    person = np.rint(255 * spot).astype(np.uint8)
+    store = SimpleNamespace(picture=lambda _: np.repeat(person[..., None], 3, 2), person=lambda _: person)
+    points, mesh = np.zeros((1, 68, 3), np.float32), np.zeros((1, 468, 3), np.float32)
+    points[0, 30, :2], mesh[0, 4, :2] = nose, nose      # either is its own mirror image
+    mirror, found = load_topology().mirror, set()
+    for seed in range(13):
+        frame, = _changed(clips[0]._replace(store=store, points=points, mesh=mesh), [0], MaterialSettings(colour=0.0), mirror,
+                          torch.Generator().manual_seed(seed))
+        for picture in (frame.picture[..., 1].astype(float), frame.person.astype(float)):
+            seen = np.array([picture.sum(0) @ rows, picture.sum(1) @ rows]) / picture.sum()
+            assert np.abs(seen - frame.points[30, :2]).max() < 0.1 > np.abs(seen - frame.mesh[4, :2]).max()
+        found.add(tuple(seen.round(1)))
+    assert len(found) == 13 and mirror[4] == 4
 
 
 def test_guides_fit_their_targets(clips):
