@@ -32,7 +32,6 @@ LOADERS = {"generator": load_generator, "expression": load_expression, "head_mot
 
 def read_sound(path: Path) -> None:
     """What is asked of a sound before anything is made of it."""
-    media.audio_info(path)
     media.count_audio_frames(path)
 
 

@@ -18,7 +18,7 @@ from media_files import (
     written,
 )
 
-from headsync.media import audio_info, frames_for_samples, read_audio, video_info
+from headsync.media import frames_for_samples, read_audio, video_info
 from headsync.media.soundtrack import copies_sound
 
 SIZE = (31, 47)
@@ -30,6 +30,13 @@ ENCODED = [("8k.wav", "pcm_s16le", 8000, "s16"), ("192k.wav", "pcm_s24le", 19200
            ("float.wav", "pcm_f32le", 44100, "flt"), ("a.flac", "flac", 44100, "s16"),
            ("alac.m4a", "alac", 44100, "s16p"),
            ("a.opus", "libopus", 48000, "flt"), ("a.webm", "libopus", 48000, "flt"), ("a.ac3", "ac3", 48000, "fltp")]
+
+
+def sound_of(path):
+    """Codec, rate in Hz and channels of a file's first sound."""
+    with av.open(f"file:{path}") as container:
+        context = container.streams.audio[0].codec_context
+        return context.codec.canonical_name, context.sample_rate, context.channels
 
 
 def write_dubbed(tmp_path, audio):
@@ -52,7 +59,7 @@ def test_other_sound_becomes_aac_at_48_khz(tmp_path, name, codec, rate_hz, sampl
     sound = clicks(2.517, rate_hz=rate_hz, at_s=AT_S)
     audio = write_audio(tmp_path / name, sound, rate_hz=rate_hz, codec=codec, sample_format=sample_format)
     path = write_dubbed(tmp_path, audio)
-    assert audio_info(path)[:3] == ("aac", 48000, 1)
+    assert sound_of(path) == ("aac", 48000, 1)
     np.testing.assert_allclose(click_times(read_audio(path)), click_times(read_audio(audio)), atol=1e-3)
 
 
@@ -60,7 +67,7 @@ def test_other_sound_becomes_aac_at_48_khz(tmp_path, name, codec, rate_hz, sampl
 def test_channels_survive(tmp_path, layout, channels, kept):
     audio = write_audio(tmp_path / "a.wav", noise(7919, seed=2, channels=channels), rate_hz=48000, codec="pcm_s16le",
                         sample_format="s16", layout=layout)
-    assert audio_info(write_dubbed(tmp_path, audio)).channels == kept
+    assert sound_of(write_dubbed(tmp_path, audio))[2] == kept
 
 
 @pytest.mark.parametrize("suffix, codec, sample_format", [("wav", "pcm_s16le", "s16"), ("m4a", "aac", "fltp"),

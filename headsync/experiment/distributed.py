@@ -164,7 +164,10 @@ def compute_together(network: Callable[..., Any], *inputs: Tensor) -> Any:
 
 
 class _Gathered(torch.autograd.Function):
-    """All rows (B, ...) of each process's own; a row's gradient is the sum of what all processes say of it."""
+    """All rows (B, ...) of each process's own; a row's gradient is the sum of what all processes say of it.
+
+    Ours, as `Summed`: the like of `torch.distributed.nn.functional` fail on their way back without `together`'s one line.
+    """
 
     @staticmethod
     def forward(ctx: Any, own: Tensor, rows: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Files and signals: sound, features, pictures and the clock that ties them together; knows nothing of faces."""
 
 from headsync.media.arguments import check_fields, checked
-from headsync.media.audio import AudioInfo, audio_info, count_audio_frames, read_audio, stream_audio
+from headsync.media.audio import count_audio_frames, read_audio, stream_audio
 from headsync.media.blocks import recut
 from headsync.media.clock import (
     FPS,
@@ -33,7 +33,7 @@ from headsync.media.writer import SYNTHETIC_COMMENT, VideoWriter
 
 __all__ = [
     "check_fields", "checked",
-    "AudioInfo", "audio_info", "count_audio_frames", "read_audio", "stream_audio", "recut", "FPS", "HOP_SAMPLES",
+    "count_audio_frames", "read_audio", "stream_audio", "recut", "FPS", "HOP_SAMPLES",
     "ROW_RATE_HZ", "ROWS_PER_FRAME", "SAMPLE_RATE_HZ", "SAMPLES_PER_FRAME", "WINDOW_SAMPLES", "FrameResampler",
     "frames_for_samples", "frames_for_seconds", "pad_waveform", "rows_for_frames", "samples_for_frames", "shown_frames",
     "Sound", "Spool", "open_sound",

@@ -1,4 +1,8 @@
-"""What public functions are given, held against their annotations: one line that names the argument, before any work."""
+"""What public functions are given, held against their annotations: one line that names the argument, before any work.
+
+Ours, since pydantic's `validate_call` takes "3" and True for whole numbers, copies sequences, wraps iterators and answers in
+several lines.
+"""
 
 import functools
 import inspect

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import numpy as np
@@ -15,27 +14,11 @@ import numpy as np
 from headsync.media.arguments import checked
 from headsync.media.blocks import recut
 from headsync.media.clock import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, frames_for_samples
-from headsync.media.containers import decoded, first_frame_time, open_media, required_audio_stream, shown_name, stream_seconds
+from headsync.media.containers import decoded, first_frame_time, open_media, required_audio_stream, shown_name
 from headsync.media.timeline import TimeLine
 
 _RATES_HZ = (1000, 1_600_000)    # of any usable sound; beyond them a header is damaged
 _log = logging.getLogger(__name__)
-
-
-class AudioInfo(NamedTuple):
-    codec: str
-    rate_hz: int
-    channels: int
-    duration_s: float   # as the file declares it; only decoding gives the exact one
-
-
-def audio_info(path: Path | str) -> AudioInfo:
-    """Returns codec, rate, channels and declared duration of the first sound in a file; ValueError when it has none."""
-    with open_media(path) as container:
-        stream = required_audio_stream(container, path)
-        context = stream.codec_context
-        duration_s = stream_seconds(container, stream)
-        return AudioInfo(context.codec.canonical_name, context.sample_rate, context.channels, duration_s)
 
 
 @checked
