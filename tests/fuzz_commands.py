@@ -7,7 +7,7 @@ WITHOUT_FILES = ("headsync setup-opencv", "headsync doctor")
 
 READER = "reader: "     # begins the name of a slot that is a reader alone
 READ_SHARE = 0.9
-STAGES = ("correction", "encoder", "expression", "head_motion", "landmarks", "renderer", "syncers")
+STAGES = ("articulation", "correction", "encoder", "expression", "head_motion", "landmarks", "renderer", "syncers")
 MODELS = ("generator", "expression", "head_motion", "renderer", "face_encoder", "syncers")
 
 
@@ -127,7 +127,8 @@ def _preparing() -> list[Slot]:
 def _training() -> list[Slot]:
     found = []
     for stage, word, made in (("syncers", "syncers", "loss"), ("landmarks", "landmarks", "generator"),
-                              ("head_motion", "head-motion", "head_motion"), ("expression", "expression", "expression")):
+                              ("head_motion", "head-motion", "head_motion"), ("expression", "expression", "expression"),
+                              ("articulation", "articulation", "articulation")):
         name, tiny = f"headsync train {word}", f"--config {{good}}/{stage}.yaml" + SMALL_DISCRIMINATOR * (stage == "landmarks")
         outs = (f"run/{made}.safetensors",)
         for place in ("landmarks/clip0.npz", "features/clip0.npy", "manifest.csv"):

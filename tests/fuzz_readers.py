@@ -11,6 +11,7 @@ from headsync.experiment import load_config, load_weights
 from headsync.landmarks import LandmarkSequence, OpenSequence, read_header
 from headsync.landmarks.detection import extract
 from landmark_stage import load_expression, load_generator, load_head_motion
+from landmark_stage.articulation.train import ArticulationTrainSettings
 from landmark_stage.expression.train import ExpressionTrainSettings
 from landmark_stage.head_motion.train import HeadTrainSettings
 from landmark_stage.ms_sync.train import TrainSettings as LandmarksSettings
@@ -23,7 +24,8 @@ from syncers.correction import CorrectionSettings
 from syncers.train import TrainSettings as SyncersSettings
 from tests.fuzz_material import StillDetector
 
-SETTINGS = {"correction": CorrectionSettings, "encoder": EncoderTrainSettings, "expression": ExpressionTrainSettings,
+SETTINGS = {"articulation": ArticulationTrainSettings, "correction": CorrectionSettings, "encoder": EncoderTrainSettings,
+            "expression": ExpressionTrainSettings,
             "head_motion": HeadTrainSettings, "landmarks": LandmarksSettings, "renderer": RendererSettings,
             "syncers": SyncersSettings}
 LOADERS = {"generator": load_generator, "expression": load_expression, "head_motion": load_head_motion,

@@ -97,7 +97,7 @@ def test_planted_words_are_found(planted):
 
 
 @pytest.mark.parametrize("plain", [
-    "headsync talk --audio a.wav", "always", "the headsync.talk verb", "a foreign file", "lazily", "shear", "clear", "adjudicate",
-    "worth a look", "sample", "a path", "heart rate"])
+    "headsync talk --audio a.wav", "always", "the headsync.talk verb", "a foreign file", "lazily", "shear", "clear",
+    "adjudicate", "worth a look", "sample", "a path", "heart rate"])
 def test_plain_words_are_not(plain):
     assert private_words(plain) == []
