@@ -150,5 +150,5 @@ def test_further_arguments_are_looked_at_too():
 @pytest.mark.parametrize("kind", [np.int16, np.int32])
 def test_whole_numbers_are_shares_of_full_scale(kind):
     whole = (SOUND * -float(np.iinfo(kind).min)).astype(kind)
-    np.testing.assert_allclose(headsync.measure_level(whole), headsync.measure_level(SOUND), atol=1e-4)
+    np.testing.assert_allclose(headsync.measure_level(whole), headsync.measure_level(SOUND), atol=1e-3)   # int16 rounds
     np.testing.assert_allclose(extract_features(whole), extract_features(SOUND), atol=0.05)

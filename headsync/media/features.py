@@ -54,7 +54,7 @@ def measure_level(blocks: np.ndarray | Iterable[np.ndarray]) -> Level:
     """
     sums, samples, lowest, highest, meter = [], 0, math.inf, -math.inf, LoudnessMeter()
     for block in [blocks] if isinstance(blocks, np.ndarray) else blocks:
-        block = _checked(block)
+        block = checked_samples(block)
         if len(block):
             sums.append(float(block.sum()))
             samples += len(block)
@@ -75,7 +75,7 @@ def extract_features(waveform: np.ndarray, *, kind: str = "logfbank") -> np.ndar
     is empty, not one channel or not finite, or the kind is unknown.
     """
     _check_kind(kind)
-    waveform = _checked(waveform)
+    waveform = checked_samples(waveform)
     step = _CHUNK_FRAMES * SAMPLES_PER_FRAME
     blocks = [waveform[start:start + step] for start in range(0, len(waveform), step)]   # each (<= step,)
     return np.concatenate(list(stream_features(blocks, measure_level(blocks), kind=kind)))   # (4T, 26)
@@ -113,7 +113,7 @@ class FeatureStream:
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """The rows (4t, 26) float32 that can be made after samples (n,) more. ValueError as `extract_features`."""
-        block = normalise(_checked(samples), self._level)
+        block = normalise(checked_samples(samples), self._level)
         self._pending.append(block)
         self._waiting += len(block)
         self._taken += len(block)
@@ -167,7 +167,8 @@ def _filters() -> np.ndarray:
     return python_speech_features.get_filterbanks(FEATURES, FFT_SAMPLES, SAMPLE_RATE_HZ)  # (26, 257)
 
 
-def _checked(waveform: np.ndarray) -> np.ndarray:
+def checked_samples(waveform: np.ndarray) -> np.ndarray:
+    """Samples (N,) float64 in shares of full scale. ValueError for other types and shapes, and for what is not finite."""
     waveform = np.asarray(waveform)
     if waveform.dtype.kind not in "fi":
         raise ValueError(f"a waveform must hold floats or signed integers, got {waveform.dtype}; convert it")

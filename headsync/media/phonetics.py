@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from headsync.media.clock import FPS, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, frames_for_samples
-from headsync.media.features import measure_level
+from headsync.media.features import checked_samples, measure_level
 from headsync.media.mel import FFT_SAMPLES, HOP_SAMPLES, MELS, log_mel
 
 PHONETIC_FEATURES = 384
@@ -108,8 +108,9 @@ class PhoneticStream:
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """The rows (2t, 384) float32 that can be made after samples (n,) more."""
+        samples = checked_samples(samples).astype(np.float32)
         self._taken += len(samples)
-        self._held = np.concatenate([self._held, np.asarray(samples, np.float32)])
+        self._held = np.concatenate([self._held, samples])
         return self._rows((len(self._held) - 2 * _SIDE) // _STEP)
 
     def finish(self) -> np.ndarray:
