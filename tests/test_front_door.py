@@ -111,7 +111,10 @@ def folder(tmp_path_factory):
     shutil.copy(folder / "clip.mp4", folder / "videos/ada")
     headsync.generate_landmarks(folder / "speech.wav", headsync.start_face(folder / "photo.jpg")).save(folder / "motion.npz")
     write_moving_corpus(folder / "faces", ("train",) * 6 + ("val",) * 2)
-    write_corpus(folder / "people", {"train": made_up_people(3, 131), "val": made_up_people(2, 137, seed=5)})
+    corpus = write_corpus(folder / "people", {"train": made_up_people(3, 131), "val": made_up_people(2, 137, seed=5)})
+    (corpus.folder / "audio").mkdir(exist_ok=True)
+    for number, clip in enumerate(corpus.clips):
+        write_tone(corpus.audio_path(clip), clip.frames, seed=number)
     return folder
 
 
