@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import headsync.corpus.preprocess
-from headsync.commands import preprocess
+from headsync.commands.program import main
 from headsync.corpus import PreprocessSettings, build_corpus, cluster_workers, find_sources
 from headsync.corpus.clips import SourceResult
 from tests.face_files import shaking, write_video
@@ -37,7 +37,7 @@ def test_dask_workers_make_the_same_corpus(videos, tmp_path, monkeypatch):
     build_corpus(find_sources([videos]), tmp_path / "here")
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         address = cluster.scheduler_address.replace("tcp://", "dask://")
-        assert preprocess.main(["--videos", str(videos), "--out", str(tmp_path / "there"), "--cluster", address]) == 0
+        assert main(["preprocess", "--videos", str(videos), "--out", str(tmp_path / "there"), "--cluster", address]) == 0
     assert digests(tmp_path / "there") == digests(tmp_path / "here")
 
 
@@ -48,8 +48,8 @@ def test_ray_workers_make_the_same_corpus(videos, tmp_path, monkeypatch):
         initialize_head=True, head_node_args={"num_cpus": 2, "ray_client_server_port": 20001})
     try:
         build_corpus(find_sources([videos]), tmp_path / "here")
-        assert preprocess.main(["--videos", str(videos), "--out", str(tmp_path / "there"),
-                                "--cluster", "ray://127.0.0.1:20001"]) == 0
+        assert main(["preprocess", "--videos", str(videos), "--out", str(tmp_path / "there"),
+                     "--cluster", "ray://127.0.0.1:20001"]) == 0
     finally:
         ray.shutdown()
         cluster.shutdown()
@@ -70,7 +70,7 @@ def test_a_missing_package_is_named(address, package, videos, tmp_path, monkeypa
         raise ImportError(name)
 
     monkeypatch.setattr(headsync.corpus.cluster.importlib, "import_module", missing)
-    assert preprocess.main(["--videos", str(videos), "--out", str(tmp_path / "c"), "--cluster", address]) == 2
+    assert main(["preprocess", "--videos", str(videos), "--out", str(tmp_path / "c"), "--cluster", address]) == 2
     said = capsys.readouterr().err.strip()
     assert f"needs {package}, which is not installed" in said and "headsync[cluster]" in said and "\n" not in said
 

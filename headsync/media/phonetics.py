@@ -30,7 +30,7 @@ WINDOW_FRAMES = FPS             # the core of a window: one second
 CONTEXT_SAMPLES = 3 * SAMPLE_RATE_HZ // 10
 _STEP = WINDOW_FRAMES * SAMPLES_PER_FRAME
 _SIDE = CONTEXT_SAMPLES + FFT_SAMPLES // 2      # samples around a core: its context, and half a mel frame
-_BATCH_WINDOWS = 16             # computed at once: bounds the memory of an hour
+_BATCH_WINDOWS = 4              # computed at once: bounds the memory of an hour
 
 
 class PhoneticEncoder(nn.Module):
