@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import landmark_stage.ms_sync.calibrate
 import landmark_stage.ms_sync.train
 import landmark_stage.ms_sync.validate
 from headsync.commands.program import main
@@ -176,3 +177,13 @@ def test_head_noise_is_calibrated_to_real_heads(syncers):
     exact = (factors > 0) & (factors < 2)
     torch.testing.assert_close(again[exact], torch.ones_like(again[exact]))
     assert ((factors >= 0) & (factors <= 2)).all() and (again <= 2).all()
+
+
+def test_head_noise_adds_the_variance_that_is_missing(syncers, monkeypatch):
+    """k^2 = (real - own) / noise, in this order: 2.25 = (3.25 - 1) / 1, nothing where own motion is enough, 2 at most."""
+    variances = iter(torch.tensor([[3.25, 1.0, 99.0], [1.0, 2.0, 1.0], [1.0, 1.0, 1.0]]).repeat(1, 3)[:, :7])
+    one = training(tiny(syncers, "generator.head_noise=0.3"), syncers)
+    monkeypatch.setattr(landmark_stage.ms_sync.calibrate, "head_variance", lambda heads: next(variances)[: heads.shape[-1]])
+    factors = calibrate_head_noise(one.model.eval(), one.task.tracks, material=one.task.settings.material,
+                                   random=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(factors, torch.tensor([1.5, 0.0, 2.0]).repeat(3)[: len(factors)])
