@@ -17,6 +17,7 @@ from landmark_stage.articulation.data import (
     mirrored,
     neutral_of,
     padded_sound,
+    silent_sounds,
 )
 from landmark_stage.articulation.generate import BEGIN_FRAMES, ArticulationMaker, articulated, load_articulation, paired
 from landmark_stage.articulation.network import Articulation, openings, touching, uncrossed
@@ -156,17 +157,23 @@ def test_stretches_are_drawn_by_their_generator_and_mirrored():
     measure(model, clips)
     sounds = [padded_sound(clip, model) for clip in clips]
     def draw(seed):
-        return draw_articulation(clips, sounds, 13, model, settings=ArticulationMaterialSettings(11, 0.1, 0.5),
+        return draw_articulation(clips, sounds, 13, model, settings=ArticulationMaterialSettings(11, 0.1, 0.5, 0.0),
                                  generator=torch.Generator().manual_seed(seed))
     one, again, other = draw(3), draw(3), draw(4)
     assert all(torch.equal(a, b) for a, b in zip(one, again)) and not torch.equal(one.sound, other.sound)
     side = model.settings.side_frames
     assert one.sound.shape == (13, 11 + 2 * side, 768) and one.real.shape == (13, 11, 37, 3) and one.there.shape == (13, 11)
-    still = ArticulationMaterialSettings(11, noise=0.0, flip=0.0)
+    still = ArticulationMaterialSettings(11, noise=0.0, flip=0.0, silence=0.0)
     plain = draw_articulation(clips[:1], sounds[:1], 5, model, settings=still, generator=torch.Generator().manual_seed(3))
     for sound, real in zip(plain.sound, plain.real):
         begin, = (k for k in range(121) if torch.equal(sounds[0][k : k + 11 + 2 * side], sound))
         torch.testing.assert_close(real, clips[0].faces[begin : begin + 11, LOWER] - clips[0].neutral)
+    quiet, silence = still.__class__(11, noise=0.0, flip=0.0, silence=1.0), silent_sounds(model, 53)
+    rest = draw_articulation(clips, sounds, 7, model, settings=quiet, silence=silence,
+                             generator=torch.Generator().manual_seed(3))
+    assert silence.shape == (5, 53, 768) and not rest.real.any()
+    assert all(any(torch.equal(part, sound) for kind in silence for part in kind.unfold(0, len(sound), 1).transpose(1, 2))
+               for sound, there in zip(rest.sound, rest.there) if there.all())
     torch.testing.assert_close(mirrored(mirrored(one.real)), one.real)
     assert float(mirrored(torch.ones(37, 3))[0, 0]) == -1
 

@@ -131,7 +131,8 @@ class PhoneticStream:
             count = min(_BATCH_WINDOWS, windows - first)
             samples = np.stack([self._held[one * _STEP : (one + 1) * _STEP + 2 * _SIDE] for one in range(count)])
             mel = log_scaled(log_mel(samples)[..., :-1], self._loudness)     # the frame at the very end is the next window's
-            made = self._encoder(torch.from_numpy(mel).to(device)).float()          # (W, 80, 384)
+            with torch.autocast(device.type, enabled=False):        # features do not depend on the caller's precision
+                made = self._encoder(torch.from_numpy(mel).to(device))          # (W, 80, 384)
             context = CONTEXT_SAMPLES // HOP_SAMPLES // 2
             rows.append(made[:, context:-context].flatten(0, 1).cpu().numpy())
             self._held = self._held[count * _STEP :]

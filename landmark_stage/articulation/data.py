@@ -14,12 +14,14 @@ from torch import Tensor
 from headsync.corpus import Corpus, add_phonetics, read_phonetics
 from headsync.landmarks import MIRROR, canonical_face
 from headsync.landmarks.motion.lower_face import LOWER_FACE, frontal
-from headsync.media.phonetics import PHONETIC_ROWS_PER_FRAME
+from headsync.media import SAMPLES_PER_FRAME
+from headsync.media.phonetics import PHONETIC_ROWS_PER_FRAME, PhoneticStream, load_phonetic_encoder
 from landmark_stage.articulation.network import LANDMARKS, Articulation, openings
 
 NEUTRAL_SHARE, NEUTRAL_LEAST = 0.05, 3  # of a clip's frames, and at least so many: those with the mouth closed most are neutral
 CLOSES_AT = 0.03                        # opening, in eye distances, under which such a frame is a closed mouth
 RIDGE = 3.0                             # on the way from a face to its mouth's state, in squared canonical pixels
+SILENT_LOUDNESS = (-10.0, -2.0, -1.0, -0.5, 0.0)    # largest log mel energies of sounds with silent parts; -10: silence alone
 STATE_STEP = 3                          # every so many frames say something new about it
 LOWER = list(LOWER_FACE)
 _MIRROR = [LOWER.index(MIRROR[landmark]) for landmark in LOWER]
@@ -32,10 +34,11 @@ class ArticulationMaterialSettings:
     frames: int
     noise: float        # standard deviation of what is added to the phonetic features of a stretch, themselves at deviation 1
     flip: float         # share of stretches that are mirrored
+    silence: float      # share of stretches that are silent, with the mouth neutral
 
     def __post_init__(self):
-        if self.frames < 2 or self.noise < 0 or not 0 <= self.flip <= 1:
-            raise ValueError(f"frames must be 2 or more, noise 0 or more and flip a share, got {self}")
+        if self.frames < 2 or self.noise < 0 or not 0 <= self.flip <= 1 or not 0 <= self.silence <= 1:
+            raise ValueError(f"frames must be 2 or more, noise 0 or more, flip and silence shares, got {self}")
 
 
 class ArticulationClip(NamedTuple):
@@ -139,9 +142,25 @@ def padded_sound(clip: ArticulationClip, model: Articulation) -> Tensor:
     return torch.nn.functional.pad(model.standard(clip.rows), (0, 0, side, side))
 
 
+def silent_sounds(model: Articulation, frames: int) -> Tensor:
+    """Standard phonetic features (S, frames, F) of digital silence, in sounds of several loudnesses and in nothing else."""
+    encoder, quiet = load_phonetic_encoder(), np.zeros(frames * SAMPLES_PER_FRAME, np.float32)
+    streams = (PhoneticStream(loudness, encoder) for loudness in SILENT_LOUDNESS)
+    rows = [np.concatenate([stream.push(quiet), stream.finish()]) for stream in streams]
+    return model.standard(torch.from_numpy(np.stack(rows)))
+
+
+def silent_part(silence: Tensor, frames: int, generator: torch.Generator) -> Tensor:
+    """A random stretch (frames, F) of `silent_sounds`."""
+    kind = int(torch.randint(0, len(silence), (), generator=generator))
+    first = int(torch.randint(0, silence.shape[1] - frames + 1, (), generator=generator))
+    return silence[kind, first : first + frames]
+
+
 def draw_articulation(clips: Sequence[ArticulationClip], sounds: Sequence[Tensor], count: int, model: Articulation, *,
-                      settings: ArticulationMaterialSettings, generator: torch.Generator) -> ArticulationBatch:
-    """`count` random stretches, long clips more often; `sounds` are the clips' `padded_sound`."""
+                      settings: ArticulationMaterialSettings, generator: torch.Generator,
+                      silence: Tensor | None = None) -> ArticulationBatch:
+    """`count` random stretches, long clips more often; `sounds` are the clips' `padded_sound`, `silence` is `silent_sounds`."""
     room = torch.tensor([max(len(one.faces) - settings.frames + 1.0, 1.0) for one in clips])
     chosen = torch.multinomial(room, count, replacement=True, generator=generator).tolist()
     side, sound, real, there = model.settings.side_frames, [], [], []
@@ -152,6 +171,8 @@ def draw_articulation(clips: Sequence[ArticulationClip], sounds: Sequence[Tensor
         if float(torch.rand((), generator=generator)) < settings.flip:
             shapes = mirrored(shapes)
         audio = sounds[number][begin : begin + frames + 2 * side]
+        if silence is not None and float(torch.rand((), generator=generator)) < settings.silence:
+            audio, shapes = silent_part(silence, len(audio), generator), torch.zeros_like(shapes)
         audio = audio + settings.noise * torch.randn(audio.shape, generator=generator)
         missing = settings.frames - frames
         sound.append(torch.nn.functional.pad(audio, (0, 0, 0, missing)))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from headsync import media
 from headsync.experiment import Kind, build_config, load_model
+from headsync.experiment.precision import in_float32
 from headsync.landmarks.motion.lower_face import LOWER_FACE, frontal, with_lower_face
 from headsync.media.phonetics import PhoneticStream, load_phonetic_encoder
 from landmark_stage.articulation.network import AUDIO_FEATURES, Articulation, ArticulationSettings, uncrossed
@@ -45,6 +46,7 @@ class ArticulationMaker:
         return self._made(self._sound.new_zeros(1, self.model.settings.side_frames, AUDIO_FEATURES))
 
     @torch.no_grad()
+    @in_float32
     def _made(self, sound: Tensor) -> Tensor:
         self._sound = torch.cat([self._sound, sound], 1)
         frames = self._sound.shape[1] - 2 * self.model.settings.side_frames

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from headsync.experiment.precision import in_float32
 from headsync.landmarks.motion.lower_face import LOWER_FACE
 from headsync.media.phonetics import PHONETIC_FEATURES, PHONETIC_ROWS_PER_FRAME
 
@@ -86,6 +87,7 @@ class Articulation(nn.Module):
         """Components (..., P) of ways (..., R, 3)."""
         return (shapes.flatten(-2) - self.middle) @ self.basis.T / self.spread
 
+    @in_float32
     def neutral(self, face: Tensor) -> Tensor:
         """Jaw and mouth (R, 3) of a frontal face (68, 3), canonical pixels, with the mouth's state taken out: at rest, lips
         just closed, whether it is open, laughing or shut."""

@@ -39,6 +39,7 @@ from landmark_stage.articulation.data import (
     measure,
     padded_sound,
     read_articulation,
+    silent_sounds,
 )
 from landmark_stage.articulation.network import Articulation, ArticulationSettings, openings, uncrossed
 
@@ -104,6 +105,7 @@ class ArticulationTask:
         measure(self.model, self.clips)
         self.measured = copy.deepcopy(self.model)       # stays on the CPU, where batches are drawn
         self.sounds = [padded_sound(clip, self.measured) for clip in self.clips]
+        self.silence = silent_sounds(self.measured, 4 * (self.settings.material.frames + 2 * self.settings.model.side_frames))
         counts = torch.full((len(LOWER), 3), 1.0)
         counts[:17] *= JAW
         counts[:, 2] *= DEPTH
@@ -118,7 +120,7 @@ class ArticulationTask:
         """Random stretches."""
         run = self.settings.run
         return draw_articulation(self.clips, self.sounds, run.batch, self.measured, settings=self.settings.material,
-                                 generator=batch_generator(run.seed, step))
+                                 silence=self.silence, generator=batch_generator(run.seed, step))
 
     def losses(self, batch: ArticulationBatch, wanted: Collection[str]) -> StepLosses:
         """The terms of shapes (B, T, R, 3) made and real."""
