@@ -83,6 +83,12 @@ def test_a_package_that_is_installed_and_does_not_import(monkeypatch):
     assert machine.package("safetensors>=0.4").state == MISSING
 
 
+@pytest.mark.parametrize("requirement", ["scikit-image>=0.24", "pytest-xdist>=3.6", "psutil>=6"])
+def test_what_is_installed_under_another_name_than_it_is_imported_by_is_found(requirement):
+    pytest.importorskip({"scikit-image>=0.24": "skimage", "pytest-xdist>=3.6": "xdist"}.get(requirement, "psutil"))
+    assert machine.package(requirement).state == OK
+
+
 def test_extras_are_not_needed(monkeypatch):
     monkeypatch.setattr(machine.metadata, "requires", lambda name: ["numpy>=2", 'absent-one>=1; extra == "dev"'])
     findings = {one.name: one for one in machine.packages()}
