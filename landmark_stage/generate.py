@@ -111,7 +111,7 @@ def stream_landmarks(audio: str | Path | np.ndarray | media.Sound | Iterable[np.
     """Motion as blocks (t, 68, 3) float32, pixels of the start's canvas: `block_frames` each, the last one shorter.
 
     `audio` is a file, a 16 kHz waveform, an open sound (`media.open_sound`), or, for live sound, an iterable of its pieces
-    with the `level` it is expected to have (`media.measure_level` of a sample of it). Frame t comes when frame t + 46 has
+    with the `level` it is expected to have (`media.measure_level` of a sample of it). Frame t comes when frame t + 44 has
     arrived, with the generator's own lips t + 30 (`LOOK_AHEAD_FRAMES`); frame 0 is the start; together the blocks equal
     `generate_landmarks`. ValueError as there.
 

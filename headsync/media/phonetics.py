@@ -4,7 +4,7 @@ Shapes: N samples, A mel frames (100 a second), P = 2T phonetic rows (50 a secon
 
 Source: Whisper tiny.en (Radford et al. 2022, section 2.2), its convolutions and the first two of its four encoder blocks; the
 weights are OpenAI's under the MIT licence (NOTICE). Not the recogniser's own windows of 30 s: windows of one second with 0.3 s
-around them, on a grid tied to frame 0, and the loudest mel energy of the whole sound (`measure_loudness`) in place of the
+around them, on a grid tied to frame 0, and the loudest mel energy of the whole sound (`Level.loudness`) in place of the
 window's own. So a frame's features do not depend on where a block ends, and a stream gives the rows of the whole sound.
 """
 
