@@ -20,12 +20,11 @@ from headsync.corpus import Clip, Corpus, open_corpus
 from headsync.landmarks import LandmarkSequence
 from headsync.landmarks.motion.lower_face import frontal
 from headsync.media import SAMPLES_PER_FRAME, extract_features, read_audio
-from headsync.metrics.lips import LipShapes, closed_share, correlation, crossed_share, lip_agreement, lip_shapes
+from headsync.metrics.lips import CLOSED, LipShapes, closed_share, correlation, crossed_share, lip_agreement, lip_shapes
 from landmark_stage import generate_landmarks, load_generator, load_lips
 from landmark_stage.ms_sync.validate import synchrony
 from syncers import SyncSample, load_syncers
 
-SHUT = 0.03
 LEAST_FRAMES = 40
 
 
@@ -68,7 +67,7 @@ def main() -> None:
         motions[lips] = [generate_landmarks(sound, sequence.slice(0, 1), generator=generator, lips=learner)
                          for sequence, sound in pairs]
     shapes = {name: [lip_shapes(frontal(one.points)) for one in made] for name, made in motions.items()}
-    shut = [number for number, one in enumerate(real) if one.opening[0] < SHUT]
+    shut = [number for number, one in enumerate(real) if one.opening[0] < CLOSED]
     for title, chosen in ((f"all {len(clips)} clips", range(len(clips))), (f"{len(shut)} clips with a shut start", shut)):
         print(f"\n| {title} | closed | crossed | r of mean with first | r of opening / width / thickness | "
               "closures found (chance) | deviation / 95th percentile |")

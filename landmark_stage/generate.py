@@ -150,8 +150,8 @@ def _blocks(blocks: Iterable[np.ndarray], level: media.Level, start: LandmarkSeq
         return media.recut(_moving(blocks, level, start, generator, control), block_frames)
     blocks, again = tee(blocks)
     moving = _moving(blocks, level, start, generator, replace(control, lip_scale=1.0))
-    ways = (made.numpy() for made in pushed(lip_stream(lips, level=level), again))
-    return media.recut(articulated(moving, ways, start.points[0], lips, lip_scale=control.lip_scale), block_frames)
+    offsets = (made.numpy() for made in pushed(lip_stream(lips, level=level), again))
+    return media.recut(articulated(moving, offsets, start.points[0], lips, lip_scale=control.lip_scale), block_frames)
 
 
 def _moving(blocks: Iterable[np.ndarray], level: media.Level, start: LandmarkSequence, generator: Generator,

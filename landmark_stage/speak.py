@@ -29,6 +29,7 @@ from landmark_stage.generate import (
     write_landmarks,
 )
 from landmark_stage.ms_sync.generator import Generator
+from landmark_stage.push import device_of
 
 GENERATORS = (MS_SYNC, "expression")
 
@@ -56,7 +57,7 @@ def write_motion(audio: str | Path | media.Sound, start: LandmarkSequence | None
     Scales are those of `motion`; seed and noise those of `control`; `lips` as in `generate_landmarks`, the expression learner
     has its own. ValueError, one line, as the parts have it.
     """
-    start, audio, lips = start or start_face(), media.open_sound(audio), load_lips(lips) or OWN_LIPS
+    start, audio, lips = start or start_face(), media.open_sound(audio), load_lips(lips, device=device_of(speaker)) or OWN_LIPS
     if motion.plain and isinstance(speaker, Generator):
         scaled = replace(control, head_scale=motion.head_scale, lip_scale=motion.lip_scale)
         return write_landmarks(audio, start, out, generator=speaker, control=scaled, lips=lips)

@@ -61,4 +61,5 @@ def _mirror() -> np.ndarray:
     return mirror
 
 
+INNER_PAIRS = ((61, 67), (62, 66), (63, 65))     # upper and lower inner lip
 MIRROR = _mirror()      # (68,): flipped = points[..., MIRROR, :] with x mirrored; applying it twice changes nothing

@@ -4,7 +4,7 @@ Shapes: N samples, T video frames; 4T feature rows.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ _CHUNK_FRAMES = 250                # frames worked on at once: bounds the memory
 class Level(NamedTuple):
     mean: float   # of all samples
     peak: float   # largest distance of a sample from the mean; 0 for silence and for a constant
-    loudness: float = 0.0   # largest log10 mel energy (`media.mel`); speech at full scale has about 0
+    loudness: float = 0.0   # largest log10 mel energy (`media.mel`)
 
 
 @checked
@@ -52,19 +52,26 @@ def measure_level(blocks: np.ndarray | Iterable[np.ndarray]) -> Level:
     >>> 0 < level.peak <= 1
     True
     """
-    sums, samples, lowest, highest, meter = [], 0, math.inf, -math.inf, LoudnessMeter()
-    for block in [blocks] if isinstance(blocks, np.ndarray) else blocks:
+    meter = LoudnessMeter()
+    level = _mean_and_peak([blocks] if isinstance(blocks, np.ndarray) else blocks, meter.push)
+    return level._replace(loudness=meter.loudness())
+
+
+def _mean_and_peak(blocks: Iterable[np.ndarray], also: Callable[[np.ndarray], None] = lambda block: None) -> Level:
+    """The level of blocks (n,) without its loudness; `also` is given each of them, checked."""
+    sums, samples, lowest, highest = [], 0, math.inf, -math.inf
+    for block in blocks:
         block = checked_samples(block)
         if len(block):
             sums.append(float(block.sum()))
             samples += len(block)
             lowest, highest = min(lowest, float(block.min())), max(highest, float(block.max()))
-            meter.push(block)
+            also(block)
     if not samples:
         raise ValueError("there are no samples to measure; give at least one")
     mean = math.fsum(sums) / samples
     peak = max(highest - mean, mean - lowest)
-    return Level(mean, 0.0 if peak <= SILENCE_PEAK else peak, meter.loudness())
+    return Level(mean, 0.0 if peak <= SILENCE_PEAK else peak)
 
 
 def extract_features(waveform: np.ndarray, *, kind: str = "logfbank") -> np.ndarray:
@@ -78,7 +85,7 @@ def extract_features(waveform: np.ndarray, *, kind: str = "logfbank") -> np.ndar
     waveform = checked_samples(waveform)
     step = _CHUNK_FRAMES * SAMPLES_PER_FRAME
     blocks = [waveform[start:start + step] for start in range(0, len(waveform), step)]   # each (<= step,)
-    return np.concatenate(list(stream_features(blocks, measure_level(blocks), kind=kind)))   # (4T, 26)
+    return np.concatenate(list(stream_features(blocks, _mean_and_peak(blocks), kind=kind)))   # (4T, 26)
 
 
 def stream_features(blocks: Iterable[np.ndarray], level: Level, *, kind: str = "logfbank") -> Iterator[np.ndarray]:

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from headsync.landmarks.layouts import INNER_PAIRS
+
 CLOSED, CROSSED = 0.03, -0.02       # signed openings, in eye distances: lips are closed below the one, cross below the other
 TOLERANCE_FRAMES = 1                # by which a closure may come early or late
-_UPPER, _LOWER = [61, 62, 63], [67, 66, 65]
+_UPPER, _LOWER = (list(side) for side in zip(*INNER_PAIRS))
 
 
 class LipShapes(NamedTuple):

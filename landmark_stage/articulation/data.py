@@ -16,10 +16,11 @@ from headsync.landmarks import MIRROR, canonical_face
 from headsync.landmarks.motion.lower_face import LOWER_FACE, frontal
 from headsync.media import SAMPLES_PER_FRAME
 from headsync.media.phonetics import PHONETIC_ROWS_PER_FRAME, PhoneticStream, load_phonetic_encoder
+from headsync.metrics.lips import CLOSED
 from landmark_stage.articulation.network import LANDMARKS, Articulation, openings
+from landmark_stage.principal import principal_axes
 
 NEUTRAL_SHARE, NEUTRAL_LEAST = 0.05, 3  # of a clip's frames, and at least so many: those with the mouth closed most are neutral
-CLOSES_AT = 0.03                        # opening, in eye distances, under which such a frame is a closed mouth
 RIDGE = 3.0                             # on the way from a face to its mouth's state, in squared canonical pixels
 SILENT_LOUDNESS = (-10.0, -2.0, -1.0, -0.5, 0.0)    # largest log mel energies of sounds with silent parts; -10: silence alone
 STATE_STEP = 3                          # every so many frames say something new about it
@@ -56,7 +57,7 @@ class ArticulationBatch(NamedTuple):
     """Stretches."""
 
     sound: Tensor       # (B, T + 2 side, F), standard
-    real: Tensor        # (B, T, R, 3) ways from the neutral mouth
+    real: Tensor        # (B, T, R, 3) offsets from the neutral mouth
     there: Tensor       # (B, T) 1, and 0 past the end of a clip shorter than a stretch
 
 
@@ -72,7 +73,7 @@ def neutral_of(faces: Tensor) -> tuple[Tensor, bool]:
     opening = openings(lower).mean(1)
     count = min(len(faces), max(NEUTRAL_LEAST, round(NEUTRAL_SHARE * len(faces))))
     chosen = opening.argsort(stable=True)[:count]
-    return lower[chosen].mean(0), bool(opening[chosen].mean() < CLOSES_AT * eye_distance())
+    return lower[chosen].mean(0), bool(opening[chosen].mean() < CLOSED * eye_distance())
 
 
 def read_articulation(corpus: Corpus, split: str, *, least_frames: int) -> list[ArticulationClip]:
@@ -102,10 +103,9 @@ def measure(model: Articulation, clips: Sequence[ArticulationClip]) -> None:
     model.sound_scale.copy_(rows.std(0).clamp(min=1e-3))
     shapes = torch.cat([one.faces[:, LOWER] - one.neutral for one in clips]).flatten(1).double()
     model.middle.copy_(shapes.mean(0))
-    values, vectors = torch.linalg.eigh((shapes - shapes.mean(0)).T @ (shapes - shapes.mean(0)) / len(shapes))
-    order = values.argsort(descending=True)[: model.settings.components]
-    model.basis.copy_(vectors[:, order].T)
-    model.spread.copy_(values[order].clamp(min=1e-6).sqrt())
+    basis, spread = principal_axes(shapes - shapes.mean(0), model.settings.components)
+    model.basis.copy_(basis)
+    model.spread.copy_(spread.clamp(min=1e-3))
     closing = [one for one in clips if one.closes] or list(clips)
     weight, bias = mouth_state(closing)
     model.state_weight.copy_(weight)
@@ -132,14 +132,14 @@ def mouth_state(clips: Sequence[ArticulationClip]) -> tuple[Tensor, Tensor]:
 
 
 def mirrored(shapes: Tensor) -> Tensor:
-    """Ways (..., R, 3) as the mirrored face has them: left and right landmarks change places."""
+    """Offsets (..., R, 3) as the mirrored face has them: left and right landmarks change places."""
     return shapes[..., _MIRROR, :] * shapes.new_tensor([-1.0, 1.0, 1.0])
 
 
 def padded_sound(clip: ArticulationClip, model: Articulation) -> Tensor:
-    """A clip's standard sound (T + 2 side, F): what is not known on either side is 0, the mean."""
+    """A clip's standard sound (T + 2 side, F), where the model is: what is not known on either side is 0, the mean."""
     side = model.settings.side_frames
-    return torch.nn.functional.pad(model.standard(clip.rows), (0, 0, side, side))
+    return torch.nn.functional.pad(model.standard(clip.rows.to(model.basis.device)), (0, 0, side, side))
 
 
 def silent_sounds(model: Articulation, frames: int) -> Tensor:

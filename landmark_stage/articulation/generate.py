@@ -38,11 +38,11 @@ class ArticulationMaker:
         self._sound = model.sound_mean.new_zeros(1, model.settings.side_frames, AUDIO_FEATURES)     # that later frames need
 
     def push(self, audio: Tensor) -> Tensor:
-        """The ways (t, R, 3) from the neutral mouth that can be made after phonetic rows (2n, 384) more."""
+        """The offsets (t, R, 3) from the neutral mouth that can be made after phonetic rows (2n, 384) more."""
         return self._made(self.model.standard(audio)[None])
 
     def finish(self) -> Tensor:
-        """The last ways (t, R, 3)."""
+        """The last offsets (t, R, 3)."""
         return self._made(self._sound.new_zeros(1, self.model.settings.side_frames, AUDIO_FEATURES))
 
     @torch.no_grad()
@@ -52,13 +52,13 @@ class ArticulationMaker:
         frames = self._sound.shape[1] - 2 * self.model.settings.side_frames
         if frames < 1:
             return sound.new_zeros(0, len(LOWER_FACE), 3)
-        made = self.model.said(self._sound)[0]
+        made = self.model.offsets(self._sound)[0]
         self._sound = self._sound[:, frames:]
         return made  # (t, R, 3)
 
 
 def load_lips(lips: Articulation | str | Path, *, device: str | torch.device = "auto") -> Articulation | None:
-    """The learner that says what jaw and mouth do: loaded already, the shipped `articulation`, or a weight file's.
+    """The learner that moves jaw and mouth: loaded already, the shipped `articulation`, or a weight file's.
 
     None for `generator`: the landmark generator's own lips. ValueError as `load_articulation`.
     """
@@ -68,27 +68,27 @@ def load_lips(lips: Articulation | str | Path, *, device: str | torch.device = "
 
 
 def lip_stream(lips: Articulation, *, level: media.Level) -> PushStream:
-    """Samples in, ways (t, R, 3) of jaw and mouth from the neutral mouth out; `level` is the sound's."""
+    """Samples in, offsets (t, R, 3) of jaw and mouth from the neutral mouth out; `level` is the sound's."""
     device = device_of(lips)
     return PushStream(ArticulationMaker(lips), PhoneticStream(level.loudness, load_phonetic_encoder(device)), device=device)
 
 
 def articulated(motion: Iterable[np.ndarray], shapes: Iterable[np.ndarray], start: np.ndarray, model: Articulation, *,
                 lip_scale: float = 1.0) -> Iterator[np.ndarray]:
-    """Blocks (t, 68, 3) of a motion that begins with `start` (68, 3), whose jaw and mouth are said anew, cut by what is there.
+    """Blocks (t, 68, 3) of a motion that begins with `start` (68, 3), whose jaw and mouth are replaced, cut by what is there.
 
-    `shapes` yields blocks (t, R, 3) of ways from the neutral mouth. Frame 0 stays, bit for bit; within five frames its mouth
+    `shapes` yields blocks (t, R, 3) of offsets from the neutral mouth. Frame 0 stays, bit for bit; within five frames its mouth
     goes over into neutral and shapes. Lips do not cross (`uncrossed`), before the head's pose is put in. `lip_scale`
-    multiplies the ways.
+    multiplies the offsets.
     """
     face = torch.from_numpy(frontal(start[None])[0])
     neutral, own = model.neutral(face.to(model.basis.device)).cpu(), face[list(LOWER_FACE)]
     begin = 0
-    for block, ways in paired(motion, shapes):
+    for block, offsets in paired(motion, shapes):
         moment = torch.arange(begin, begin + len(block), dtype=torch.float32)
         share = (moment / BEGIN_FRAMES).clamp(max=1)[:, None, None]
-        said = neutral + lip_scale * torch.from_numpy(np.asarray(ways, np.float32))
-        made = with_lower_face(block, uncrossed(torch.lerp(own.expand_as(said), said, share)).numpy())
+        lower = neutral + lip_scale * torch.from_numpy(np.asarray(offsets, np.float32))
+        made = with_lower_face(block, uncrossed(torch.lerp(own.expand_as(lower), lower, share)).numpy())
         if not begin and len(made):
             made[0] = block[0]
         yield made

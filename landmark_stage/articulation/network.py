@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from headsync.experiment.precision import in_float32
+from headsync.landmarks.layouts import INNER_PAIRS
 from headsync.landmarks.motion.lower_face import LOWER_FACE
 from headsync.media.phonetics import PHONETIC_FEATURES, PHONETIC_ROWS_PER_FRAME
 
 LANDMARKS = 68
 AUDIO_FEATURES = PHONETIC_ROWS_PER_FRAME * PHONETIC_FEATURES
 GAIN = 1.6          # a mean of what a sound may look like moves less than people do: this much more brings their deviation back
-INNER_PAIRS = ((61, 67), (62, 66), (63, 65))    # upper and lower inner lip
 _UPPER, _LOWER = ([LOWER_FACE.index(pair[side]) for pair in INNER_PAIRS] for side in (0, 1))
 
 
@@ -76,15 +76,15 @@ class Articulation(nn.Module):
         return (rows.unflatten(-2, (-1, PHONETIC_ROWS_PER_FRAME)).flatten(-2) - self.sound_mean) / self.sound_scale
 
     def shapes(self, components: Tensor) -> Tensor:
-        """Ways (..., R, 3) of jaw and mouth from the neutral mouth, canonical pixels, of components (..., P)."""
+        """Offsets (..., R, 3) of jaw and mouth from the neutral mouth, canonical pixels, of components (..., P)."""
         return ((components * self.spread) @ self.basis + self.middle).unflatten(-1, (len(LOWER_FACE), 3))
 
-    def said(self, sound: Tensor) -> Tensor:
-        """Ways (B, T, R, 3) of jaw and mouth from the neutral mouth, as large as people's, of sound (B, T + 2 side, F)."""
+    def offsets(self, sound: Tensor) -> Tensor:
+        """Offsets (B, T, R, 3) of jaw and mouth from the neutral mouth, as large as people's, of sound (B, T + 2 side, F)."""
         return self.shapes(GAIN * self(sound))
 
     def components(self, shapes: Tensor) -> Tensor:
-        """Components (..., P) of ways (..., R, 3)."""
+        """Components (..., P) of offsets (..., R, 3)."""
         return (shapes.flatten(-2) - self.middle) @ self.basis.T / self.spread
 
     @in_float32

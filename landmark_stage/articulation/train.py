@@ -72,7 +72,7 @@ class ArticulationTrainSettings:
 
 
 def lip_measures(shapes: Tensor) -> Tensor:
-    """Opening, width and thickness (..., 3), pixels, of jaws and mouths, or of ways of them, (..., R, 3)."""
+    """Opening, width and thickness (..., 3), pixels, of jaws and mouths, or of offsets of them, (..., R, 3)."""
     at = {landmark: LOWER.index(landmark) for landmark in (48, 51, 54, 57, 62, 66)}
     width = shapes[..., at[54], 0] - shapes[..., at[48], 0]
     thickness = shapes[..., at[62], 1] - shapes[..., at[51], 1] + shapes[..., at[57], 1] - shapes[..., at[66], 1]
@@ -81,16 +81,21 @@ def lip_measures(shapes: Tensor) -> Tensor:
 
 @torch.no_grad()
 @in_float32
-def articulated_faces(model: Articulation, clip: ArticulationClip, neutral: Tensor | None = None) -> Tensor:
-    """Frontal faces (T, 68, 3) for a clip's sound: the clip's own, but jaw and mouth said about a neutral one (R, 3).
+def clip_offsets(model: Articulation, clip: ArticulationClip) -> Tensor:
+    """Offsets (T, R, 3) from the neutral mouth for a clip's sound, on the CPU."""
+    return model.offsets(padded_sound(clip, model)[None])[0].cpu()
 
-    The clip's own neutral mouth when None.
-    """
-    device = model.basis.device
-    shapes = model.said(padded_sound(clip, copy.deepcopy(model).cpu())[None].to(device))[0].cpu()
+
+def with_offsets(clip: ArticulationClip, offsets: Tensor, neutral: Tensor) -> Tensor:
+    """The clip's frontal faces (T, 68, 3), jaw and mouth replaced by a neutral one (R, 3) with offsets (T, R, 3)."""
     faces = clip.faces.clone()
-    faces[:, LOWER] = uncrossed((clip.neutral if neutral is None else neutral) + shapes)
+    faces[:, LOWER] = uncrossed(neutral + offsets)
     return faces
+
+
+def articulated_faces(model: Articulation, clip: ArticulationClip) -> Tensor:
+    """Frontal faces (T, 68, 3) for a clip's sound, about the clip's own neutral mouth."""
+    return with_offsets(clip, clip_offsets(model, clip), clip.neutral)
 
 
 class ArticulationTask:
@@ -140,21 +145,23 @@ class ArticulationTask:
         `deviation` and `p95` are shares of the real ones, `closed` and `crossed` shares of frames; `first_r` is the
         correlation, over clips, of the mean opening made from a neutral mouth guessed from the first frame with that frame's.
         """
-        pairs = [(lip_shapes(articulated_faces(model, clip).numpy()), lip_shapes(clip.faces.numpy())) for clip in self.val]
+        offsets = [clip_offsets(model, clip) for clip in self.val]
+        pairs = [(lip_shapes(with_offsets(clip, one, clip.neutral).numpy()), lip_shapes(clip.faces.numpy()))
+                 for clip, one in zip(self.val, offsets, strict=True)]
         agreement = lip_agreement(*map(list, zip(*pairs)))
         made, real = (LipShapes(*map(np.concatenate, zip(*side))) for side in zip(*pairs))
         metrics = {**agreement._asdict(), "lips": float(np.mean(agreement[:3])),
                 "deviation": float(made.opening.std() / real.opening.std()),
                 "p95": float(np.percentile(made.opening, 95) / np.percentile(real.opening, 95)),
                 "closed": closed_share(made.opening), "closed_real": closed_share(real.opening),
-                "crossed": crossed_share(made.opening), "first_r": self._dependence(model)}
+                "crossed": crossed_share(made.opening), "first_r": self._dependence(model, offsets)}
         return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
-    def _dependence(self, model: Articulation) -> float:
+    def _dependence(self, model: Articulation, offsets: Sequence[Tensor]) -> float:
         """Correlation over clips of the mean made opening and the first frame's own."""
-        cpu = copy.deepcopy(model).cpu()
         first = np.array([lip_shapes(clip.faces[:1].numpy()).opening[0] for clip in self.val])
-        made = (articulated_faces(model, clip, cpu.neutral(clip.faces[0])) for clip in self.val)
+        made = (with_offsets(clip, one, model.neutral(clip.faces[0].to(model.basis.device)).cpu())
+                for clip, one in zip(self.val, offsets, strict=True))
         means = [lip_shapes(faces.numpy()).opening.mean() for faces in made]
         return correlation(np.array(means), first)
 

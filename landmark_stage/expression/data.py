@@ -16,6 +16,7 @@ from headsync.landmarks import MIRROR, canonical_face
 from headsync.media import pad_waveform, read_audio, samples_for_frames
 from landmark_stage.expression.faces import face_at_rest, frontal_faces
 from landmark_stage.expression.network import COMPONENTS, LANDMARKS, SIDE_FRAMES, Expression, padded
+from landmark_stage.principal import principal_axes
 from syncers import ChannelSettings, audio_channels
 from syncers.data import read_samples
 
@@ -82,25 +83,18 @@ def measure(model: Expression, clips: Sequence[ExpressionClip]) -> None:
     """Fit what is known in closed form, on train people: components of expressions and of shapes, scales of sound."""
     faces = torch.cat([one.faces - one.rest for one in clips])
     model.middle.copy_(faces.mean(0))
-    basis, spread = _principal(faces - faces.mean(0), COMPONENTS)
+    basis, spread = principal_axes(faces - faces.mean(0), COMPONENTS)
     model.basis.copy_(basis)
     model.spread.copy_(spread)
     shapes = torch.stack([one.rest for one in clips])
     model.shape_middle.copy_(shapes.mean(0))
-    basis, spread = _principal(shapes - shapes.mean(0), model.settings.shapes)
+    basis, spread = principal_axes(shapes - shapes.mean(0), model.settings.shapes)
     model.shape_basis[: len(basis)].copy_(basis)
     model.shape_spread[: len(basis)].copy_(spread.clamp(min=1e-2))
     sound = torch.cat([one.sound for one in clips])
     audio = audio_channels(sound[None], ChannelSettings())[0] if model.settings.sound == "rows" else sound[:, None]
     model.sound_mean.copy_(audio.mean(0))
     model.sound_scale.copy_(audio.std(0).clamp(min=1e-3))
-
-
-def _principal(centred: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The first principal axes (count, D) of samples (N, D), and their deviations."""
-    values, vectors = torch.linalg.eigh(centred.double().T @ centred.double() / len(centred))
-    order = values.argsort(descending=True)[:count]
-    return vectors[:, order].T.float(), values[order].clamp(min=1e-12).sqrt().float()
 
 
 def draw_expressions(clips: Sequence[ExpressionClip], count: int, model: Expression, *, settings: ExpressionMaterialSettings,

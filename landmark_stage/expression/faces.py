@@ -5,12 +5,13 @@ Shapes: T frames, L = 68 landmarks.
 
 import numpy as np
 
-from headsync.landmarks import RIGID17, canonical_face, similarity_fit, smooth
+from headsync.landmarks import smooth
+from headsync.landmarks.layouts import INNER_PAIRS
+from headsync.landmarks.motion.lower_face import frontal
 from landmark_stage.expression.network import LANDMARKS
 
 SMOOTHING_TAPS = 5                  # Hanning
 REST_SHARE = 0.05                   # of a clip's frames, those with the mouth closed most, are its face at rest
-OPENING_PAIRS = ((61, 67), (62, 66), (63, 65))
 
 
 def frontal_faces(points: np.ndarray) -> np.ndarray:
@@ -18,15 +19,13 @@ def frontal_faces(points: np.ndarray) -> np.ndarray:
 
     A similarity for every frame: under one size for the clip a head that comes nearer counted as an expression.
     """
-    chosen = list(RIGID17)
-    front = similarity_fit(points[:, chosen], canonical_face()[chosen]).apply(points).astype(np.float32)
-    return smooth(front, SMOOTHING_TAPS, window="hanning").reshape(len(points), -1)  # (T, 3 L)
+    return smooth(frontal(points), SMOOTHING_TAPS, window="hanning").reshape(len(points), -1)  # (T, 3 L)
 
 
 def mouth_opening(faces: np.ndarray) -> np.ndarray:
     """How far the inner lips of faces (T, 3 L) are apart (T,), in their unit."""
     points = faces.reshape(len(faces), LANDMARKS, 3)
-    return np.mean([np.linalg.norm(points[:, a, :2] - points[:, b, :2], axis=1) for a, b in OPENING_PAIRS], axis=0)
+    return np.mean([np.linalg.norm(points[:, a, :2] - points[:, b, :2], axis=1) for a, b in INNER_PAIRS], axis=0)
 
 
 def face_at_rest(faces: np.ndarray) -> np.ndarray:

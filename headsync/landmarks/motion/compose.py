@@ -16,13 +16,13 @@ from headsync.landmarks.layouts import RIGID17
 from headsync.landmarks.motion.blinks import blinked
 from headsync.landmarks.motion.control import check_scales, scale_motion
 from headsync.landmarks.motion.lips import BEGIN_FRAMES, closed_lips
+from headsync.landmarks.motion.lower_face import jaw_shares
 from headsync.landmarks.smoothing import smooth
 
 HEAD_NUMBERS = 6
 TRANSITION_FRAMES = 25          # from the start's pose into a head motion and back out of it
 TURN_FRAMES = 8                 # before and after a loop's turn that slow down to it
 BLOCK_FRAMES = 250
-JAW_REACH = 5                   # landmarks of the jaw on either side of the chin that move with it
 JITTER_TAPS = 3                # width of the Hanning window that removes landmark jitter from copied motion
 _FIT = list(RIGID17)
 # what moves by itself, and the rigid points that it is measured against
@@ -181,8 +181,7 @@ def _own_motion(moved: np.ndarray) -> np.ndarray:
     for parts, anchors in _MOVABLE:
         own[:, parts] = moved[:, parts] - moved[:, anchors].mean(1, keepdims=True)
     own[:, _FIT] = 0
-    reach = np.clip(np.abs(np.arange(17) - 8) / JAW_REACH, 0, 1)
-    own[:, :17] *= np.cos(np.pi / 2 * reach)[:, None] ** 2
+    own[:, :17] *= jaw_shares()[:, None]
     return own  # (T, 68, 3)
 
 

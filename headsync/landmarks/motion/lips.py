@@ -10,12 +10,11 @@ import numpy as np
 
 from headsync.landmarks.canonical import canonical_face
 from headsync.landmarks.geometry import similarity_fit
-from headsync.landmarks.layouts import RIGID17
+from headsync.landmarks.layouts import INNER_PAIRS, RIGID17
 
 TAKEN, TAKEN_OF_START = 0.005, 0.3  # of every opening, and for each unit of the opening that a motion starts with
 SOFTNESS = 0.004                    # openings round which "less by so much" goes over into "closed"
 BEGIN_FRAMES = 8                    # from the start, which is as it is, into that
-INNER_PAIRS = ((61, 67), (62, 66), (63, 65))
 UPPER, LOWER = 0.22, 0.78           # of a closing gap, who comes how far: slopes of real faces, like those below
 # what follows the middle of the lips: the outer line of the lower and upper one, and the chin
 _FOLLOWS = {49: -0.11, 50: -0.12, 51: -0.135, 52: -0.12, 53: -0.11, 55: 0.56, 56: 0.667, 57: 0.705, 58: 0.667, 59: 0.56,

@@ -20,6 +20,11 @@ def frontal(points: np.ndarray) -> np.ndarray:
     return similarity_fit(points[:, _FIT], canonical_face()[_FIT]).apply(points).astype(np.float32)
 
 
+def jaw_shares() -> np.ndarray:
+    """How much of the chin's motion each landmark (17,) of the jaw follows: a raised cosine, 0 at the skull's ends."""
+    return np.cos(np.pi / 2 * np.clip(np.abs(np.arange(17) - 8) / JAW_REACH, 0, 1)) ** 2  # (17,)
+
+
 def with_lower_face(points: np.ndarray, lower: np.ndarray) -> np.ndarray:
     """Landmarks (T, 68, 3) float32 whose mouth is the frontal one of `lower` (T, R, 3), in each frame's own pose.
 
@@ -31,7 +36,7 @@ def with_lower_face(points: np.ndarray, lower: np.ndarray) -> np.ndarray:
     centred = np.asarray(lower, np.float64) - fit.translation[:, None]
     posed = centred @ fit.rotation / fit.scale[:, None, None]                       # (T, R, 3)
     share = np.ones(len(LOWER_FACE))
-    share[:17] = np.cos(np.pi / 2 * np.clip(np.abs(np.arange(17) - 8) / JAW_REACH, 0, 1)) ** 2
+    share[:17] = jaw_shares()
     made = points.copy()
     made[:, _LOWER] += (share[:, None] * (posed - points[:, _LOWER])).astype(np.float32)
     return made
