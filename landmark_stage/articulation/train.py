@@ -93,11 +93,6 @@ def with_offsets(clip: ArticulationClip, offsets: Tensor, neutral: Tensor) -> Te
     return faces
 
 
-def articulated_faces(model: Articulation, clip: ArticulationClip) -> Tensor:
-    """Frontal faces (T, 68, 3) for a clip's sound, about the clip's own neutral mouth."""
-    return with_offsets(clip, clip_offsets(model, clip), clip.neutral)
-
-
 class ArticulationTask:
     """The articulation learner as a `Task`."""
 
