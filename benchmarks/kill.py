@@ -36,7 +36,7 @@ from headsync.corpus import build_corpus, find_sources
 from headsync.experiment import config_dict, load_checkpoint, load_config, read_log, save_weights
 from landmark_stage import MotionChoice, MotionControl, load_speaker, write_motion
 from render_stage import load_renderer, read_references, render_video
-from render_stage.rhythmic_head.data import read_frames
+from render_stage.clip_frames import read_clip_frames
 from render_stage.rhythmic_head.train import RendererSettings, train_renderer
 from syncers import ChannelSettings, SyncerPyramid, SyncerSettings
 from syncers.model import EncoderSettings
@@ -82,7 +82,7 @@ def renderer(place: Path) -> Kind:
     settings = load_config(RendererSettings, stage="renderer", preset="tiny", overrides=[
         *VALIDATED, "run.batch=1", "material.references=[1]", "run.steps=4", "run.validate_every=4", "adversarial_from=1"])
     for split in ("train", "val"):
-        read_frames(corpus, split, settings.material)
+        read_clip_frames(corpus, split, stride=settings.material.stride, pool="", pooled=1)
     return Kind(lambda out: print(train_renderer(corpus, out, settings).loop), "*.safetensors")
 
 

@@ -34,8 +34,8 @@ from landmark_stage.expression.train import ExpressionTrainSettings, train_expre
 from landmark_stage.head_motion.train import HeadTrainSettings, train_head_motion
 from landmark_stage.ms_sync.train import TrainSettings as GeneratorSettings
 from landmark_stage.ms_sync.train import train_landmarks as train_generator
+from render_stage.clip_frames import read_clip_frames
 from render_stage.identity.training import EncoderTrainSettings, train_encoder
-from render_stage.rhythmic_head.data import read_frames
 from render_stage.rhythmic_head.train import RendererSettings, train_renderer
 from syncers import ChannelSettings, SyncerPyramid, SyncerSettings
 from syncers.model import EncoderSettings
@@ -107,7 +107,7 @@ def jobs(folder: Path) -> dict[str, Callable[[Path], None]]:
     renderer = settings(RendererSettings, "renderer", "flows_until=1", "adversarial_from=2", "run.last_share=1.0",
                         "run.batch=4")
     for split in ("train", "val"):      # what finds people on pictures does not survive a fork
-        read_frames(moving, split, renderer.material)
+        read_clip_frames(moving, split, stride=renderer.material.stride, pool="", pooled=1)
     return {"syncers": lambda out: train_syncers(talking, out, syncer),
             "generator": lambda out: train_generator(talking, out, generator),
             "expression": lambda out: train_expression(talking, out, expression),

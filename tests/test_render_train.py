@@ -15,9 +15,10 @@ from headsync.corpus.frames import FrameStore, last_reference, pack_frames, peop
 from headsync.experiment import Trainer, load_config, load_weights
 from headsync.landmarks import canonical_face, rotation_matrix
 from render_stage import Drive, load_renderer, load_topology
+from render_stage.clip_frames import changed_frames, read_clip_frames
 from render_stage.geometry.mesh import fit_mesh
 from render_stage.nn.losses import ssim_loss
-from render_stage.rhythmic_head.data import MaterialSettings, _changed, draw_batch, read_frames
+from render_stage.rhythmic_head.data import MaterialSettings, draw_batch
 from render_stage.rhythmic_head.guide import CANVAS, COARSE, GuideSettings
 from render_stage.rhythmic_head.inputs import as_picture
 from render_stage.rhythmic_head.objective import ADVERSARIAL_TERMS, FLOW_TERMS, load_perceptual
@@ -34,7 +35,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def clips(corpus):
-    return read_frames(corpus, "train", MaterialSettings(stride=2))
+    return read_clip_frames(corpus, "train", stride=2, pool="", pooled=1)
 
 
 def settings_with(*overrides: str) -> RendererSettings:
@@ -102,7 +103,7 @@ def test_landmarks_mesh_and_people_stay_where_the_picture_shows_them(clips):
     points[0, 30, :2], mesh[0, 4, :2] = nose, nose      # either is its own mirror image
     mirror, found = load_topology().mirror, set()
     for seed in range(13):
-        frame, = _changed(clips[0]._replace(store=store, points=points, mesh=mesh), [0], MaterialSettings(colour=0.0), mirror,
+        frame, = changed_frames(clips[0]._replace(store=store, points=points, mesh=mesh), [0], 0.0, mirror,
                           torch.Generator().manual_seed(seed))
         for picture in (frame.picture[..., 1].astype(float), frame.person.astype(float)):
             seen = np.array([picture.sum(0) @ rows, picture.sum(1) @ rows]) / picture.sum()
@@ -121,9 +122,9 @@ def test_guides_fit_their_targets(clips):
 
 
 def test_every_person_is_drawn_as_often(corpus):
-    clips = read_frames(corpus, "train", MaterialSettings(stride=2))
+    clips = read_clip_frames(corpus, "train", stride=2, pool="", pooled=1)
     assert [clip.share for clip in clips] == [1.0, 1.0]
-    pooled = read_frames(corpus, "train", MaterialSettings(stride=2, pool="person1", pooled=7))
+    pooled = read_clip_frames(corpus, "train", stride=2, pool="person1", pooled=7)
     assert [clip.share for clip in pooled] == [1.0, 7.0]
 
 

@@ -1,4 +1,4 @@
-"""Trains one of the seven kinds of networks on a corpus, or goes on with a training that was stopped."""
+"""Trains one of the eight kinds of networks on a corpus, or goes on with a training that was stopped."""
 
 import argparse
 from importlib import import_module
@@ -45,6 +45,10 @@ KINDS = {
                      "run.steps=9000 weights.structure=0",
                      presets="tiny, small, base, paper, an ablation's preset or a .yaml",
                      data="what headsync preprocess wrote, with meshes"),
+    "close-up": Kind("A corpus and a renderer -> the renderer with a network that draws its mouths again, close up.",
+                     "render_stage.close_up.train", "CloseUpTrainSettings", "train_close_up", "close_up",
+                     "material.samples=20000 run.seed=3", presets="tiny, small, base or a .yaml",
+                     data="what headsync preprocess wrote, with meshes"),
     "encoder": Kind("A corpus -> a small face encoder, for the renderer's perceptual loss or for the measure of identity.",
                     "render_stage.identity.training", "EncoderTrainSettings", "train_encoder", "encoder",
                     "run.steps=500 run.seed=3", presets="base (perceptual), identity, tiny or a .yaml", preset="base",
@@ -54,7 +58,7 @@ KINDS = {
 
 USED_BY = {"landmarks": "--motion-model {}", "articulation": "--lips {}",
            "expression": "--generator expression --motion-model {}",
-           "head-motion": "--head-motion learned --head-motion-model {}", "renderer": "--model {}"}
+           "head-motion": "--head-motion learned --head-motion-model {}", "renderer": "--model {}", "close-up": "--model {}"}
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -95,7 +99,7 @@ def summary(options: argparse.Namespace, report: object, settings: object) -> st
         levels = [f"level {level}: val retrieval {result.best:.1%} among 49 (chance 2.0%), {result.step} steps"
                   for level, result in enumerate(report.levels, start=1)]
         lines = [*levels, f"{report.weights}: written"]
-    elif options.kind == "renderer":
+    elif options.kind in ("renderer", "close-up"):
         lines = [f"samples lie in {options.out}/sheets", report.summary(digits=4)]
     else:
         lines = [report.summary()]

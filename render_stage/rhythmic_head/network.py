@@ -5,12 +5,13 @@ Shapes: B samples, K references, S = 256 canvas pixels, G = 128 pixels of the gu
 Source: Rhythmic Head section 4, figure 3.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from render_stage.close_up.network import CloseUpNetwork, CloseUpSettings
 from render_stage.nn.layers import resized, warp
 from render_stage.rhythmic_head.composition import BlockWeights, Composition, CompositionSettings
 from render_stage.rhythmic_head.flow_network import FlowNetwork, FlowSettings, Moved
@@ -43,6 +44,7 @@ class NetworkSettings:
     hybrid: bool = True         # embedding; else references are averaged and write no weights
     warping: bool = True        # else the pictures are shown as they are
     backdrop: bool = True       # ours: where no person is moved to, the painted background is seen and stands still
+    close_up: CloseUpSettings | None = None     # of the network that draws the mouth again; trained after the others
 
     def __post_init__(self):
         if not self.hybrid and self.composition.adaptive:
@@ -86,6 +88,13 @@ class RendererNetwork(nn.Module):
         self.embedding = HybridEmbedding(embedding) if settings.hybrid else MeanEmbedding(embedding)
         self.composition = Composition(composition, appearance=embedding.channels[-1], shown=SEEN_CHANNELS,
                                        written=embedding.fusion if settings.hybrid else ())
+        self.close_up = CloseUpNetwork(settings.close_up) if settings.close_up else None
+
+    def with_close_up(self, close_up: CloseUpNetwork) -> "RendererNetwork":
+        """A copy whose mouths another network draws again."""
+        made = RendererNetwork(replace(self.settings, close_up=close_up.settings))
+        made.load_state_dict(self.state_dict() | {f"close_up.{name}": one for name, one in close_up.state_dict().items()})
+        return made
 
     def references(self, pictures: Tensor, lines: Tensor) -> References:
         """Once for an identity, from references' pictures (B, K, 3, S, S) and landmark images (B, K, 1, G, G)."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from headsync.experiment import Kind, build_config, chosen_device, config_dict, load_model, save_weights
 from headsync.experiment.precision import Precision, as_float32, chosen_precision, mixed_precision
 from headsync.landmarks.detection import PersonFinder
+from render_stage.close_up.draw import CloseReference, close_reference, drawn_again
 from render_stage.contract import Drive
 from render_stage.geometry.topology import load_topology
 from render_stage.nn.layers import resized, warp
@@ -25,6 +26,7 @@ from render_stage.rhythmic_head.hybrid_embedding import References
 from render_stage.rhythmic_head.inputs import Guides, Look, as_picture, guide_tensors, looks
 from render_stage.rhythmic_head.network import Known, Made, NetworkSettings, RendererNetwork
 from render_stage.rhythmic_head.placing import Placed
+from render_stage.rhythmic_head.sharpening import face_detail, sharpened
 
 MODELS = ("small", "sharp")
 KIND = Kind("render_stage", MODELS, frozenset(["renderer"]), "renderer", "renderer",
@@ -38,8 +40,10 @@ class Identity(NamedTuple):
     maker: GuideMaker
     held: References | Known        # the latter of one reference
     looks: tuple[Look, ...]         # K references as they are shown when they are matched
+    mouths: tuple[CloseReference, ...]  # K references as the close-up is shown them
     large: tuple[np.ndarray, ...]   # K pictures (P, P, 3) uint8 where P is above S, else none
     size: int                       # P
+    detail: float                   # of the key frame's face
 
 
 class RhythmicHead:
@@ -72,7 +76,11 @@ class RhythmicHead:
                 held = self.network.known(held, maps)
         size = references[0].picture.shape[0]
         large = tuple(reference.picture for reference in references) if size > CANVAS else ()
-        return Identity(maker, held, seen, large, size)
+        mouths = tuple(close_reference(*pair) for pair in zip(small, points))
+        key = maker.key
+        whole = references[key].picture.astype(np.float32) / 255
+        detail = face_detail(whole, _face_map(maker.guide(points[key].astype(np.float64), key), size))
+        return Identity(maker, held, seen, mouths, large, size, detail)
 
     def _people(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Where pictures (S, S, 3) show persons, (S, S) uint8 each; everywhere, for networks that do not ask."""
@@ -105,13 +113,22 @@ class RhythmicHead:
     def _frame(self, identity: Identity, points: np.ndarray, match: int) -> np.ndarray:
         guide = identity.maker.guide(points, int(match))
         made = self._made(identity, [guide])
-        picture = made.picture.float()
+        picture = self._mouth_drawn(identity, points, int(match), made.picture.float())
         if identity.large:
             picture = picture - made.placed.anchor.float()      # what the composition adds, in small
             picture = resized(picture, identity.size) + self._large_anchor(identity, guide, made.placed)
         elif identity.size < CANVAS:
             picture = torch.nn.functional.interpolate(picture, size=(identity.size,) * 2, mode="bilinear", antialias=True)
-        return picture.clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()     # (1, P, P, 3)
+        drawn = picture[0].permute(1, 2, 0).cpu().numpy()                                        # (P, P, 3)
+        drawn = sharpened(drawn, _face_map(guide, identity.size), identity.detail)
+        return np.rint(np.clip(drawn, 0, 1) * 255).astype(np.uint8)[None]
+
+    def _mouth_drawn(self, identity: Identity, points: np.ndarray, match: int, picture: Tensor) -> Tensor:
+        """The picture (1, 3, S, S) with what the close-up says of its mouth, where there is one."""
+        if self.network.close_up is None:
+            return picture
+        with torch.inference_mode(), mixed_precision(self.device, self.precision):
+            return drawn_again(self.network.close_up, picture, points, identity.mouths[match])
 
     def explain(self, identity: Identity, points: np.ndarray) -> tuple[list[Guide], Made]:
         """Guides and everything that the networks say of frames (t, 68, 3), float32, for notebooks and measurements."""
@@ -142,6 +159,12 @@ class RhythmicHead:
         projected = as_picture(_enlarged(key, guide.key_flow)).to(self.device)[None]
         projected = warp(projected, scale * resized(placed.refined.displacement.float(), P))
         return torch.lerp(matched, projected, resized(placed.believed.float(), P))
+
+
+def _face_map(guide: Guide, size: int) -> np.ndarray:
+    """Where a guide's face is, (P, P) float32 in [0, 1]."""
+    face = guide.masks[..., 0].astype(np.float32) / 255
+    return face if size == CANVAS else cv2.resize(face, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
 def _stacked(parts: Sequence[Tensor]) -> Tensor:

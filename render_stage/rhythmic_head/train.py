@@ -29,10 +29,11 @@ from headsync.experiment import (
     train_task,
 )
 from headsync.media import checked
+from render_stage.clip_frames import ClipFrames, read_clip_frames
 from render_stage.geometry.topology import load_topology
 from render_stage.nn.discriminator import LARGEST_GRADIENT, DiscriminatorSettings, PictureDiscriminator
 from render_stage.nn.layers import resized
-from render_stage.rhythmic_head.data import Batch, ClipFrames, MaterialSettings, draw_batch, read_frames
+from render_stage.rhythmic_head.data import Batch, MaterialSettings, draw_batch
 from render_stage.rhythmic_head.guide import CANVAS
 from render_stage.rhythmic_head.network import NetworkSettings, RendererNetwork
 from render_stage.rhythmic_head.objective import ADVERSARIAL_TERMS, FLOW_TERMS, LossWeights, load_perceptual, loss_terms
@@ -171,6 +172,8 @@ def train_renderer(corpus: Corpus, out: str | Path, settings: RendererSettings) 
     """
     require(corpus, NEEDS["renderer"])
     with first_before_others():     # it packs frames
-        clips, val = (read_frames(corpus, split, settings.material, jobs=settings.frames_jobs) for split in ("train", "val"))
+        material = settings.material
+        clips, val = (read_clip_frames(corpus, split, stride=material.stride, pool=material.pool, pooled=material.pooled,
+                                       jobs=settings.frames_jobs) for split in ("train", "val"))
     validator = Validator(val, settings.network.guide, sheets=Path(out) / "sheets" if is_first() else None)
     return train_task(RendererTask(settings, clips, validator), out)

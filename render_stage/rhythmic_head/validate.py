@@ -15,10 +15,11 @@ from headsync import media
 from headsync.corpus.frames import last_reference
 from headsync.experiment.precision import Precision, mixed_precision
 from headsync.landmarks import contact_sheet, head_pose
+from render_stage.clip_frames import ClipFrames
 from render_stage.geometry.motion_matcher import pick_references
 from render_stage.geometry.topology import load_topology
 from render_stage.nn.losses import gradient_loss, mouth_weight, reconstruction_loss, ssim_loss
-from render_stage.rhythmic_head.data import Batch, ClipFrames
+from render_stage.rhythmic_head.data import Batch
 from render_stage.rhythmic_head.guide import CANVAS, GuideSettings, guide_maker
 from render_stage.rhythmic_head.inputs import Guides, as_picture, guide_tensors, looks, person_map
 from render_stage.rhythmic_head.network import Made, RendererNetwork

@@ -1,0 +1,48 @@
+"""A close-up at work: the mouth of a renderer's picture drawn again.
+
+Shapes: S pixels a side of the canvas, N of the close-up.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from render_stage.close_up.network import CloseUpNetwork
+from render_stage.close_up.view import View, corner, face_view, moved_reference, view_maps
+
+SIDE_SHARE, LEAST_PX = 1.35, 64     # of the distance of the outer eye corners
+
+
+class CloseReference(NamedTuple):
+    """What is constant for a reference."""
+
+    picture: np.ndarray     # (S, S, 3) uint8
+    view: View
+
+
+def close_reference(picture: np.ndarray, points: np.ndarray) -> CloseReference:
+    """The reference of a picture (S, S, 3) uint8 and its landmarks (68, 3)."""
+    return CloseReference(picture, face_view(points))
+
+
+def close_up_side(view: View, network: CloseUpNetwork, canvas: int) -> int:
+    """Pixels a side of the close-up of a view on a canvas: the larger the face, the more."""
+    step, size = network.settings.step_px, float(np.sqrt(abs(np.linalg.det(view.axes))))
+    wanted = max(LEAST_PX, SIDE_SHARE * size)
+    return int(min(step * np.ceil(wanted / step), canvas // step * step))
+
+
+def drawn_again(network: CloseUpNetwork, picture: Tensor, points: np.ndarray, reference: CloseReference) -> Tensor:
+    """The picture (1, 3, S, S) in [0, 1] with its mouth drawn again, for landmarks (68, 3) in its pixels. A new tensor."""
+    view, canvas = face_view(points), picture.shape[-1]
+    side = close_up_side(view, network, canvas)
+    left, top = corner(view, side, canvas)
+    view = view.shifted(np.array([left, top]))
+    moved = moved_reference(*reference, view, side)                                     # (N, N, 4)
+    beside = np.concatenate([moved.transpose(2, 0, 1) / np.float32(255), view_maps(view, side)])
+    made = picture.clamp(0, 1)
+    part = made[:, :, top : top + side, left : left + side]
+    part += network(torch.cat([part, torch.from_numpy(beside)[None].to(part)], 1)).to(part)
+    return made
