@@ -6,8 +6,8 @@
 Two parts. *Obedience*: from one picture (portraits; first frames, most shut and widest open frames of val clips) its own
 landmarks with the lower lip and the jaw lowered until the lips stand so far apart (signed, in distances of the outer eye
 corners), drawn, and found again by the embedded detector. *Interior*: val clips from their first frames with the real
-landmarks; in frames whose real mouth is open: share of teeth, of dark pixels, contrast (`headsync.metrics.mouth_interior`), and the
-variance of the Laplacian in boxes as a share of the real one (median over frames).
+landmarks; in frames whose real mouth is open: share of teeth, of dark pixels, contrast (`headsync.metrics.mouth_interior`), and
+the variance of the Laplacian in boxes as a share of the real one (median over frames).
 """
 
 import argparse
@@ -144,7 +144,8 @@ def measures(made: np.ndarray, real: np.ndarray, points: np.ndarray) -> dict[str
     if ours is None or theirs is None:
         return None
     inner = points[60:68, :2]
-    box = (slice(int(inner[:, 1].min()), int(inner[:, 1].max()) + 1), slice(int(inner[:, 0].min()), int(inner[:, 0].max()) + 1))
+    (left, top), (right, bottom) = inner.min(0).astype(int), inner.max(0).astype(int) + 1
+    box = (slice(top, bottom), slice(left, right))
     row = {"teeth": ours.teeth, "dark": ours.dark, "contrast": ours.contrast, "teeth_real": theirs.teeth,
            "dark_real": theirs.dark, "contrast_real": theirs.contrast,
            "l1": float(np.abs(made[box].astype(float) - real[box]).mean() / 255)}

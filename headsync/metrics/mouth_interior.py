@@ -32,7 +32,8 @@ def mouth_interior(picture: np.ndarray, points: np.ndarray) -> MouthInterior | N
     low, high = np.maximum(low, 0), np.minimum(high, picture.shape[1::-1])
     if (high - low).min() < 3:
         return None
-    part = cv2.resize(picture[low[1] : high[1], low[0] : high[0]], None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
+    part = picture[low[1] : high[1], low[0] : high[0]]
+    part = cv2.resize(part, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
     mask = np.zeros(part.shape[:2], np.uint8)
     cv2.fillPoly(mask, [np.rint((inner - low) * ENLARGED - 0.5).astype(np.int32)], 1)
     inside = mask.astype(bool)
