@@ -120,7 +120,8 @@ def interior(renderers: dict, corpus: Corpus, clips: list, most: int, sheets: Pa
         frames = dict(enumerate(media.read_frames(corpus.video_path(clip))))
         reference = Reference(frames[0], sequence.points[0].astype(np.float64), np.asarray(meshes[0], np.float32))
         for name, renderer in renderers.items():
-            made = renderer.frames(renderer.prepare([reference]), Drive(sequence.points[wide].astype(np.float64)))
+            drive = Drive(sequence.points[wide].astype(np.float64))
+            made = renderer.frames(renderer.prepare([reference]), drive)
             for number, picture in zip(wide, made):
                 row = measures(picture, frames[number], sequence.points[number])
                 if row:
@@ -129,7 +130,8 @@ def interior(renderers: dict, corpus: Corpus, clips: list, most: int, sheets: Pa
     print("| method | teeth | dark | contrast | L1 inside | Laplacian " + " | ".join(BOXES) + " | inside |\n|" + "---|" * 9)
     for name, found in rows.items():
         mean = {key: np.mean([row[key] for row in found]) for key in found[0]}
-        print(f"| real ({len(found)} frames) | {mean['teeth_real']:.3f} | {mean['dark_real']:.3f} | {mean['contrast_real']:.3f} |"
+        real = " | ".join(f"{mean[key]:.3f}" for key in ("teeth_real", "dark_real", "contrast_real"))
+        print(f"| real ({len(found)} frames) | {real} |"
               " | 1 | 1 | 1 | 1 |")
         shares = [np.median([row[box] for row in found]) for box in (*BOXES, "inside")]
         print(f"| {name} | {mean['teeth']:.3f} | {mean['dark']:.3f} | {mean['contrast']:.3f} | {mean['l1']:.3f} | "

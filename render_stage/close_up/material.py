@@ -75,7 +75,8 @@ def packed(clips: Sequence[ClipFrames], count: int, folder: Path, renderer: Rend
         (part / "told.json").write_text(note, encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
-    return Packed(np.load(folder / "pictures.npy", mmap_mode="r"), np.load(folder / "views.npy"))
+    return Packed(np.load(folder / "pictures.npy", mmap_mode="r", allow_pickle=False),
+                  np.load(folder / "views.npy", allow_pickle=False))
 
 
 def told_of(settings: CloseUpMaterialSettings, clips: Sequence[ClipFrames], fingerprint: str) -> dict:

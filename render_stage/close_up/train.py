@@ -6,7 +6,6 @@ Shapes: B close-ups, N = 96 pixels a side, C channels. Ours; beside Rhythmic Hea
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,34 +21,30 @@ from headsync.experiment import (
     RunSettings,
     StepLosses,
     TrainReport,
-    batch_generator,
     check_loss_weights,
     counting_weights,
     equal_share,
     fingerprint,
     first_before_others,
     is_first,
-    own_rows,
     train_task,
 )
-from headsync.experiment.precision import in_float32, mixed_precision
+from headsync.experiment.precision import mixed_precision
 from headsync.landmarks import contact_sheet
 from headsync.media import checked
 from render_stage.clip_frames import read_clip_frames
-from render_stage.close_up.material import (
-    MARGIN_PX,
-    PACKED_PX,
-    SIDE,
-    CloseUpMaterialSettings,
-    Packed,
-    coloured,
-    mirrored,
-    packed,
-    told_of,
-    view_of,
+from render_stage.close_up.batches import (
+    CloseUpBatch,
+    DrawnCloseUps,
+    close_up_batch,
+    drawn,
+    pixel_weight,
+    region_of,
+    sample_tensors,
+    scores,
 )
-from render_stage.close_up.network import REGION, CloseUpNetwork, CloseUpSettings
-from render_stage.close_up.view import view_maps
+from render_stage.close_up.material import CloseUpMaterialSettings, Packed, packed, told_of
+from render_stage.close_up.network import CloseUpNetwork, CloseUpSettings
 from render_stage.nn.discriminator import LARGEST_GRADIENT, DiscriminatorSettings, PictureDiscriminator
 from render_stage.nn.losses import gradient_loss, reconstruction_loss, ssim_loss
 from render_stage.rhythmic_head.objective import load_perceptual
@@ -57,9 +52,7 @@ from render_stage.rhythmic_head.renderer import RhythmicHead, load_network, save
 
 WEIGHT_FILE = "renderer.safetensors"
 FOLDER = "close_ups"                        # of a corpus: what renderers drew of it
-INSIDE, LIPS = 4.0, 2.0                     # what the inside of the mouth and the lips count, of 1 for the skin round them
 ADVERSARIAL_TERMS = ("adversarial", "features")
-DARK = 0.25                                 # luma under which the inside of a mouth is dark
 SHEET_ROWS = 16
 
 
@@ -91,13 +84,6 @@ class CloseUpTrainSettings:
     run: RunSettings
 
 
-class CloseUpBatch(NamedTuple):
-    """What a step needs."""
-
-    shown: Tensor       # (B, SHOWN, N, N)
-    real: Tensor        # (B, 3, N, N)
-
-
 class CloseUpTask:
     """The close-up's network as a `Task`."""
 
@@ -109,7 +95,7 @@ class CloseUpTask:
         """The network, the discriminators and the perceptual loss that count."""
         settings, weights = self.settings, self.settings.weights
         self.network = CloseUpNetwork(settings.network).to(memory_format=torch.channels_last)
-        self.batch = DrawnCloseUps(self.material, settings)
+        self.batch = DrawnCloseUps(self.material, settings.run, settings.material.colour)
         adversary = None
         if weights.adversarial or weights.features:
             adversary = Adversary(PictureDiscriminator(settings.discriminator), lr=settings.discriminator.lr,
@@ -171,76 +157,6 @@ class CloseUpTask:
         """The weight file `out`/renderer.safetensors: the renderer that was begun with, and this close-up."""
         network = load_network(self.settings.material.renderer).with_close_up(model)
         return save_network(out / WEIGHT_FILE, network)
-
-
-def drawn(network: CloseUpNetwork, shown: Tensor) -> Tensor:
-    """The close-ups (B, 3, N, N) drawn again."""
-    return shown[:, :3] + network(shown)
-
-
-def region_of(shown: Tensor) -> Tensor:
-    """What may be drawn again (B, 1, N, N)."""
-    return shown[:, 7 + REGION : 8 + REGION]
-
-
-def pixel_weight(shown: Tensor) -> Tensor:
-    """How much each pixel counts (B, 1, N, N)."""
-    return region_of(shown) * (1 + INSIDE * shown[:, 7:8] + LIPS * shown[:, 8:9])
-
-
-class DrawnCloseUps:
-    """Batches by the step's number; of several processes each draws its own samples."""
-
-    def __init__(self, material: Packed, settings: CloseUpTrainSettings):
-        self.material, self.settings, self.rows = material, settings, own_rows(settings.run.batch)
-
-    def __call__(self, step: int) -> CloseUpBatch:
-        run, generator = self.settings.run, batch_generator(self.settings.run.seed, step)
-        numbers = torch.randint(len(self.material.pictures), (run.batch,), generator=generator)
-        seeds = torch.randint(2**62, (run.batch,), generator=generator)
-        return close_up_batch([
-            sample_tensors(self.material, int(number), torch.Generator().manual_seed(int(seed)), self.settings.material.colour)
-            for number, seed in zip(numbers[self.rows], seeds[self.rows])])
-
-
-def close_up_batch(samples: list[tuple[np.ndarray, np.ndarray]]) -> CloseUpBatch:
-    """Samples one behind the other."""
-    pictures, maps = (torch.from_numpy(np.stack(part)) for part in zip(*samples))
-    pictures = pictures.permute(0, 3, 1, 2).float() / 255               # (B, CHANNELS, N, N)
-    return CloseUpBatch(torch.cat([pictures[:, :3], pictures[:, 6:], maps], 1), pictures[:, 3:6])
-
-
-def sample_tensors(material: Packed, number: int, generator: torch.Generator | None = None,
-                   colour: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures (N, N, CHANNELS) uint8 and maps (MAPS, N, N) of a sample: its middle, or changed at random."""
-    pictures, view = np.asarray(material.pictures[number]), view_of(material.views[number])
-    left = top = MARGIN_PX
-    if generator is not None:
-        left, top, flip = torch.randint(2 * MARGIN_PX + 1, (3,), generator=generator).tolist()
-        gains = np.exp(colour * torch.randn(4, generator=generator).numpy())
-        if flip % 2:
-            pictures, view = pictures[:, ::-1], mirrored(view, PACKED_PX)
-        pictures = np.dstack([coloured(np.ascontiguousarray(pictures[..., at : at + 3]), gains) for at in (0, 3, 6)]
-                             + [pictures[..., 9:]])
-    part = pictures[top : top + SIDE, left : left + SIDE]
-    return np.ascontiguousarray(part), view_maps(view.shifted(np.array([left, top])), SIDE)
-
-
-@in_float32
-def scores(made: Tensor, batch: CloseUpBatch) -> dict[str, float]:
-    """The figures of one close-up and of its real picture; NaN inside a mouth that is shut."""
-    region, hole = region_of(batch.shown), batch.shown[:, 7:8] > 0.5
-    target = torch.lerp(batch.shown[:, :3], batch.real, region)
-    found = {"l1": float(reconstruction_loss(made, target, pixel_weight(batch.shown))),
-             "ssim": 1 - float(ssim_loss(made, target, luma=True))}
-    inside = bool(hole.sum() > 30)
-    found["inside"] = float((made - target).abs().mean(1, keepdim=True)[hole].mean()) if inside else np.nan
-    for name, one in (("", made), ("_real", target)):
-        luma = (one * one.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
-        found[f"contrast{name}"] = float(luma[hole].std()) if inside else np.nan
-        found[f"dark{name}"] = float((luma[hole] < DARK).float().mean()) if inside else np.nan
-        found[f"sharpness{name}"] = float(gradient_loss(one * region, torch.zeros_like(one)))
-    return found
 
 
 def picture(one: Tensor) -> np.ndarray:
