@@ -27,11 +27,11 @@ class DiscriminatorSettings:
     """The discriminators and how they learn. The paper's: width 32, lr 8e-4, instance norms."""
 
     lr: float                   # twice the renderer's is a good beginning
-    scales: int = 2             # the picture itself, then halved, halved again ...
-    width: int = 32             # features of the first layer
-    layers: int = 4             # each halves the picture
-    conditions: int = 5         # channels beside the picture: target landmarks 1, reference landmarks 1, reference picture 3
-    instance_norm: bool = True
+    scales: int                 # the picture itself, then halved, halved again ...
+    width: int                  # features of the first layer
+    layers: int                 # each halves the picture
+    conditions: int             # channels beside the picture, such as landmark images and the reference picture
+    instance_norm: bool
 
     def __post_init__(self):
         if min(self.scales, self.width, self.layers) < 1 or self.conditions < 0 or not 0 < self.lr < 1:
