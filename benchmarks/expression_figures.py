@@ -1,4 +1,4 @@
-"""Figures of the expression learner: the tables of docs/results.md on it.
+"""Figures of the expression learner: the tables of docs/results/lips.md on it.
 
     .venv/bin/python benchmarks/expression_figures.py --data CORPUS [--split val] [--weights FILE] [--frames 80]
 

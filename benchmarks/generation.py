@@ -1,4 +1,4 @@
-"""How fast motion is made, how soon it begins, and that memory does not grow: the speed lines of docs/results.md.
+"""How fast motion is made, how soon it begins, and that memory does not grow: the speed lines of docs/results/speed.md.
 
     taskset -c 0 .venv/bin/python benchmarks/generation.py [--model long] [--hour]
 

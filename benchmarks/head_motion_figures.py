@@ -1,4 +1,4 @@
-"""Figures of learned head motion, beside what people did and simpler predictions: the tables of docs/results.md on it.
+"""Figures of learned head motion, beside what people did and simpler predictions: the tables of docs/results/heads.md on it.
 
     .venv/bin/python benchmarks/head_motion_figures.py --data CORPUS [--split val] [--weights FILE] [--folds 3 --config small]
 

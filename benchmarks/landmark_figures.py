@@ -1,4 +1,4 @@
-"""Figures of generated motion, beside real, still and borrowed motion: the tables of docs/results.md on the generator.
+"""Figures of generated motion, beside real, still and borrowed motion: the tables of docs/results/generator.md.
 
     .venv/bin/python benchmarks/landmark_figures.py --data CORPUS [--split val] [--method NAME=WEIGHTS ...]
 

@@ -1,4 +1,4 @@
-"""Figures of generated lips, beside real ones: the tables of docs/results.md on lips.
+"""Figures of generated lips, beside real ones: the tables of docs/results/lips.md.
 
     .venv/bin/python benchmarks/lip_figures.py --data CORPUS [--split val] [--lips NAME_OR_FILE ...]
 

@@ -1,4 +1,4 @@
-"""Figures of rendered faces on unseen people, beside two baselines: the table of docs/results.md on the renderer.
+"""Figures of rendered faces on unseen people, beside two baselines: the table of docs/results/renderer.md.
 
     .venv/bin/python benchmarks/render_figures.py --data CORPUS [--split val] [--model small|NAME=FILE ...]
         [--references 1 8 32] [--clips N] [--frames-per-clip M] [--sheets DIR] [--out FILE.json] [--identity FILE]

@@ -1,4 +1,4 @@
-"""How well a pyramid of syncers evaluates people it was never trained on: every figure of docs/results.md on synchrony.
+"""How well a pyramid of syncers evaluates people it was never trained on: every figure of docs/results/sync.md.
 
     .venv/bin/python benchmarks/sync_figures.py --data CORPUS [--weights metric|loss|FILE] [--split val] [--people all]
         [--keep-unsure]

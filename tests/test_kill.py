@@ -1,6 +1,6 @@
 """Whatever is killed, or meets a full disk, goes on as if nothing had been; signals end a training saved.
 
-A few moments of what `python benchmarks/kill.py --moments 50` does; docs/results.md has its result.
+A few moments of what `python benchmarks/kill.py --moments 50` does; docs/results/robustness.md has its result.
 """
 
 import errno

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 MOST_BYTES = 2_000_000
+MOST_LINES = 250
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -113,6 +114,18 @@ def test_links_and_files_are_there(page):
     missing = [link for link in links if link and not (page.parent / link).exists()]
     missing += [name for name in named if not (ROOT / name).exists()]
     assert not missing
+
+
+@EACH
+def test_pages_are_short_enough_to_read(page):
+    assert len(page.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def test_every_page_of_results_and_every_note_is_in_its_list():
+    for index, folder in ((ROOT / "docs/results.md", "results/"), (ROOT / "docs/lab/README.md", "")):
+        linked = {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", index.read_text(encoding="utf-8"))}
+        pages = {f"{folder}{page.name}" for page in (index.parent / folder).glob("*.md")} - {"README.md"}
+        assert pages and pages <= linked
 
 
 @EACH

@@ -22,7 +22,7 @@ COMPONENTS = 20
 SIDE_FRAMES = 3             # of sound before and after a frame, in its window of seven
 SLOPE = 0.3
 SHAPE_LIMIT = 3.0           # deviations: faces farther from train people are drawn nearer
-GAIN = 1.3            # of what is shown against what is expected, chosen on val: see docs/results.md
+GAIN = 1.3            # of what is shown against what is expected, chosen on val: see docs/results/lips.md
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Shrinkage of a trained head-motion model's mean prediction, so that heads move far enough.
 
 A mean prediction varies less than the motion itself (law of total variance): the nearer a prediction is to the conditional
-mean, the farther it is from the distribution. On folds of train people (docs/results.md) shrinkage costs 2 % of the mean's
+mean, the farther it is from the distribution. On folds of train people (docs/lab/heads.md) shrinkage costs 2 % of the mean's
 distance and lowers the Fréchet distance by a fifth; the other distances stay.
 """
 

@@ -1,7 +1,7 @@
 """What a photo of a face lets one expect: several faces, a small, blurred, turned or cut-off face, a mouth shut or wide open.
 
 Shapes: N faces, L = 68 landmarks, H W picture. Points and boxes are in pixels of the picture. The limits are measured on the
-shipped photo with the shipped weights: docs/results.md, "Photos".
+shipped photo with the shipped weights: docs/results/renderer.md, "Photos".
 """
 
 import logging

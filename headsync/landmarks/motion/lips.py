@@ -3,7 +3,7 @@
 Shapes: T frames, L = 68 landmarks, 3 pairs of inner lips. An opening is the way between the lips' middles as a share of the
 distance of the outer eye corners, seen from the front, depth left out.
 Source: none of the papers. Generated lips keep much of the opening that they start with, so that they close in 2 % of frames
-where people's close in 18 % (train people, docs/results.md); what is taken off was chosen there.
+where people's close in 18 % (train people, docs/results/lips.md); what is taken off was chosen there.
 """
 
 import numpy as np
