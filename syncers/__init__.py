@@ -6,6 +6,7 @@ from syncers.losses import info_nce, triplet
 from syncers.measure import Summary, SyncSample, aligned, level_profiles, mismatched, separation, shifted, static, summarise
 from syncers.model import LevelSyncer, SyncerPyramid, SyncerSettings
 from syncers.offset import LagProfile, syncnet_profile, valid_profile
+from syncers.over_time import StretchOffset, offsets_over_time
 from syncers.plot import plot_sync
 from syncers.sync import SyncOffset, as_sync_sample, load_syncers, sample_offsets, similarity_matrix, sync_offset
 
@@ -14,6 +15,7 @@ __all__ = [
     "LevelSyncer", "SyncerPyramid", "SyncerSettings", "info_nce", "triplet",
     "LagProfile", "syncnet_profile", "valid_profile",
     "Summary", "SyncSample", "aligned", "mismatched", "level_profiles", "separation", "shifted", "static", "summarise",
+    "StretchOffset", "offsets_over_time",
     "SyncOffset", "as_sync_sample", "load_syncers", "plot_sync", "similarity_matrix", "sync_offset", "sample_offsets",
 ]
 

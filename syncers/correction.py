@@ -21,7 +21,6 @@ from syncers.model import SyncerPyramid
 from syncers.offset import LagProfile
 from syncers.train import LevelTask, TrainSettings
 
-PEAK_STEPS = 2              # lags this near to the best one belong to its peak
 LARGEST_OFFSET_FRAMES = 8   # clips claimed to be farther off are not believed
 SURE_SHARE = 0.95           # of mismatched pairs of like length that a sure clip's margin exceeds
 LENGTHS = (0, 36, 60, 100, 200)     # frames; margins of mismatched pairs depend on the length
@@ -50,12 +49,6 @@ class Estimate(NamedTuple):
     sure: bool
 
 
-def margin(profile: LagProfile) -> float:
-    """How far a profile's best lag stands out of those more than two steps away; 0 when there are none."""
-    away = (profile.lags - profile.offset).abs() > PEAK_STEPS
-    return float(profile.distances[away].min() - profile.distances.min()) if away.any() else 0.0
-
-
 def estimate(pyramid: SyncerPyramid, samples: Sequence[NamedSample]) -> dict[str, Estimate]:
     """An estimate per clip of at least two seconds' sense: sure when its margin exceeds that of mismatched audio.
 
@@ -71,9 +64,9 @@ def estimate(pyramid: SyncerPyramid, samples: Sequence[NamedSample]) -> dict[str
         if profile is None:
             found[name] = Estimate(0, 0.0, False)
             continue
-        stands_out = margin(profile) > thresholds[_bin(lengths[name])]
+        stands_out = profile.margin > thresholds[_bin(lengths[name])]
         sure = stands_out and abs(profile.offset) <= LARGEST_OFFSET_FRAMES
-        found[name] = Estimate(profile.offset, margin(profile), sure)
+        found[name] = Estimate(profile.offset, profile.margin, sure)
     return found
 
 
@@ -90,7 +83,7 @@ def _thresholds(strangers: Mapping[str, LagProfile | None], lengths: Mapping[str
     reached: dict[int, list[float]] = {length: [] for length in LENGTHS}
     for name, profile in strangers.items():
         if profile is not None:
-            reached[_bin(lengths[name])].append(margin(profile))
+            reached[_bin(lengths[name])].append(profile.margin)
     everything = [value for values in reached.values() for value in values]
     last = max(everything, default=0.0)
     thresholds = {}

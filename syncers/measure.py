@@ -40,12 +40,16 @@ class Summary(NamedTuple):
 
 @torch.no_grad()
 @in_float32
-def level_profiles(pyramid: SyncerPyramid, sample: SyncSample, *, mode: Mode = "valid") -> list[LagProfile]:
-    """A clip's lag profile at every level that has at least three windows."""
+def level_embeddings(pyramid: SyncerPyramid, sample: SyncSample) -> list[tuple[Tensor, Tensor]]:
+    """A clip's embeddings (n, E) of motion and sound at every level that has at least three windows, on the CPU."""
     device = next(pyramid.parameters()).device
     levels = pyramid.eval().embeddings(sample.flat[None].to(device), sample.rows[None].to(device))
-    fitting = [level for level in levels if level.motion.shape[1] >= LEAST_WINDOWS]
-    return [PROFILES[mode](level.motion[0].cpu(), level.audio[0].cpu()) for level in fitting]
+    return [(level.motion[0].cpu(), level.audio[0].cpu()) for level in levels if level.motion.shape[1] >= LEAST_WINDOWS]
+
+
+def level_profiles(pyramid: SyncerPyramid, sample: SyncSample, *, mode: Mode = "valid") -> list[LagProfile]:
+    """A clip's lag profile at every level that has at least three windows."""
+    return [PROFILES[mode](*pair) for pair in level_embeddings(pyramid, sample)]
 
 
 def static(sample: SyncSample) -> SyncSample:

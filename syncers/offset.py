@@ -12,6 +12,7 @@ from torch import Tensor
 
 MOST_LAG_STEPS = 15         # 31 lags
 LEAST_OVERLAP = 3           # windows that must remain under every lag of the `valid` mode
+PEAK_STEPS = 2              # lags this near to the best one belong to its peak
 DISTANCE_EPSILON = 1e-6     # of torch's pairwise distance, as SyncNet computes it
 
 
@@ -25,6 +26,25 @@ class LagProfile(NamedTuple):
     def offset(self) -> int:
         """Steps by which the sound is late (negative: early). SyncNet's AV-Off is this with the other sign."""
         return int(self.lags[self.distances.argmin()])
+
+    @property
+    def fine_offset(self) -> float:
+        """`offset` below a step: the lowest point of the parabola through the smallest distance and its two neighbours.
+
+        Within half a step of `offset`; the same where the smallest distance lies at the end of the lags.
+        """
+        best = int(self.distances.argmin())
+        if not 0 < best < len(self.distances) - 1:
+            return float(self.lags[best])
+        before, lowest, after = self.distances[best - 1 : best + 2].tolist()
+        bend = before - 2 * lowest + after
+        return float(self.lags[best]) + ((before - after) / (2 * bend) if bend > 0 else 0.0)
+
+    @property
+    def margin(self) -> float:
+        """How far the smallest distance stands out of those more than two steps away; 0 when there are none."""
+        away = (self.lags - self.offset).abs() > PEAK_STEPS
+        return float(self.distances[away].min() - self.distances.min()) if away.any() else 0.0
 
     @property
     def confidence(self) -> float:

@@ -39,6 +39,13 @@ class SyncOffset(NamedTuple):
     frames: int             # by which the sound is late (negative: early), in steps of 2^(level - 1) frames
     confidence: float       # AV-Conf; static faces and mismatched audio reach little
     distance: float         # smallest mean embedding distance
+    fine_frames: float      # `frames` below a step: the lowest point of a parabola through the smallest distances
+    margin: float           # how far the smallest distance stands out of those more than two steps away
+
+    @property
+    def ms(self) -> float:
+        """By how many milliseconds the sound is late, below a frame."""
+        return 1000 / media.FPS * self.fine_frames
 
 
 @media.checked
@@ -101,7 +108,8 @@ def sample_offsets(sample: SyncSample, pyramid: SyncerPyramid, *, mode: Mode = "
     if not profiles:
         raise ValueError("the clip is too short for any time scale; at least 7 frames are needed")
     return [SyncOffset(number, WINDOW_MS << (number - 1), profile.offset << (number - 1), profile.confidence,
-                       profile.distance) for number, profile in enumerate(profiles, start=1)]
+                       profile.distance, profile.fine_offset * 2 ** (number - 1), profile.margin)
+            for number, profile in enumerate(profiles, start=1)]
 
 
 @torch.no_grad()
