@@ -123,7 +123,8 @@ def test_the_second_scale_matters():
 
 
 def test_widths_are_the_published_ones_and_instance_norm_begins_after_the_first_layer():
-    one = made(DiscriminatorSettings(lr=8e-4, scales=2, width=32, layers=4, conditions=5, instance_norm=True)).discriminator.scales[0]
+    published = DiscriminatorSettings(lr=8e-4, scales=2, width=32, layers=4, conditions=5, instance_norm=True)
+    one = made(published).discriminator.scales[0]
     assert [layer[0].out_channels for layer in one.layers] == [32, 64, 128, 256]
     assert one.layers[0][0].in_channels == 8
     assert [isinstance(layer[1], nn.InstanceNorm2d) for layer in one.layers] == [False, True, True, True]
