@@ -127,7 +127,7 @@ def test_scores_are_perfect_for_the_real_mouth_and_see_a_filled_one():
     batch = close_up_batch([sample_tensors(made, 0)])
     assert batch.shown.shape == (1, SHOWN, 96, 96) and sample.pictures.shape == (PACKED_PX, PACKED_PX, CHANNELS)
     filled, perfect = scores(batch.shown[:, :3], batch), scores(batch.real, batch)
-    assert perfect["inside"] < 0.001 and perfect["dark"] == perfect["dark_real"] > 0.9 and perfect["ssim"] == pytest.approx(1)
+    assert perfect["inside"] < 0.001 and perfect["dark"] == perfect["dark_real"] > 0.9 and perfect["ssim"] > 0.999
     assert filled["inside"] > 0.5 and filled["dark"] == 0 and filled["l1"] > 0.1
 
 
@@ -171,10 +171,11 @@ def test_training_learns_packed_mouths_and_the_renderer_draws_with_them(corpus, 
 
 def test_a_mouth_can_be_overfitted():
     torch.manual_seed(5)
-    shown, real = torch.rand(1, SHOWN, 32, 32), torch.rand(1, 3, 32, 32)
+    shown = torch.rand(1, SHOWN, 32, 32)
+    real = 0.5 * shown[:, 3:6] + 0.2
     shown[:, 12] = 1
     network = CloseUpNetwork(CloseUpSettings((16, 16), 1, 2))
-    optimiser = torch.optim.Adam(network.parameters(), 0.01)
+    optimiser = torch.optim.Adam(network.parameters(), 0.003)
     before = (drawn(network, shown) - real).abs().mean().item()
     for _ in range(120):
         loss = (drawn(network, shown) - real).abs().mean()
