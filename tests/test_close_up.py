@@ -95,10 +95,14 @@ def test_views_survive_being_numbers():
     assert all(np.array_equal(one, other) for one, other in zip(view, view_of(flat(view))))
 
 
-def test_an_untrained_close_up_changes_nothing_and_a_trained_one_only_its_region():
-    points, picture = face(), torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(7))
+def test_an_untrained_close_up_empties_an_open_mouth_and_a_trained_one_draws_its_region():
+    points, picture = face(gap=12.0), torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(7))
     reference = close_reference(np.full((256, 256, 3), 128, np.uint8), face(gap=0.0))
-    assert torch.equal(drawn_again(CloseUpNetwork(SETTINGS), picture, points, reference), picture)
+    inside = torch.from_numpy(opening(face_view(points), 256))[None, None] / 255
+    empty = drawn_again(CloseUpNetwork(SETTINGS), picture, points, reference).detach()
+    assert inside.sum() > 200 and (empty - picture * (1 - inside)).abs().max() < 0.02
+    shut = face(gap=-7.0)
+    assert torch.equal(drawn_again(CloseUpNetwork(SETTINGS), picture, shut, reference), picture)
     changed = (drawn_again(trained_looking(), picture, points, reference) - picture).abs().amax((0, 1)).detach() > 0
     rows, columns = np.nonzero(changed.numpy())
     assert len(rows) > 500 and rows.min() > points[33, 1] and rows.max() < points[8, 1]
@@ -126,7 +130,9 @@ def test_scores_are_perfect_for_the_real_mouth_and_see_a_filled_one():
     made = type("Packed", (), {"pictures": sample.pictures[None], "views": flat(sample.view)[None]})
     batch = close_up_batch([sample_tensors(made, 0)])
     assert batch.shown.shape == (1, SHOWN, 96, 96) and sample.pictures.shape == (PACKED_PX, PACKED_PX, CHANNELS)
-    filled, perfect = scores(batch.shown[:, :3], batch), scores(batch.real, batch)
+    lip_coloured = torch.from_numpy(sample.pictures[8:-8, 8:-8, :3]).permute(2, 0, 1)[None] / 255
+    filled, perfect = scores(lip_coloured, batch), scores(batch.real, batch)
+    assert (batch.shown[:, :3] < 0.05).all(1).sum() > 50     # what the renderer drew inside is not shown
     assert perfect["inside"] < 0.001 and perfect["dark"] == perfect["dark_real"] > 0.9 and perfect["ssim"] > 0.999
     assert filled["inside"] > 0.5 and filled["dark"] == 0 and filled["l1"] > 0.1
 

@@ -18,10 +18,11 @@ from render_stage import Drive, load_renderer, load_topology
 from render_stage.clip_frames import changed_frames, read_clip_frames
 from render_stage.geometry.mesh import fit_mesh
 from render_stage.nn.losses import ssim_loss
+from render_stage.perceptual import load_perceptual
 from render_stage.rhythmic_head.data import MaterialSettings, draw_batch
 from render_stage.rhythmic_head.guide import CANVAS, COARSE, GuideSettings
 from render_stage.rhythmic_head.inputs import as_picture
-from render_stage.rhythmic_head.objective import ADVERSARIAL_TERMS, FLOW_TERMS, load_perceptual
+from render_stage.rhythmic_head.objective import ADVERSARIAL_TERMS, FLOW_TERMS
 from render_stage.rhythmic_head.placing import WHOLE
 from render_stage.rhythmic_head.train import RendererSettings, RendererStep, RendererTask, train_renderer
 from render_stage.rhythmic_head.validate import Validator

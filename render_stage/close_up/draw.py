@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from render_stage.close_up.network import CloseUpNetwork
+from render_stage.close_up.network import CloseUpNetwork, emptied
 from render_stage.close_up.view import View, corner, face_view, moved_reference, view_maps
 
 SIDE_SHARE, LEAST_PX = 1.35, 64     # of the distance of the outer eye corners
@@ -40,9 +40,10 @@ def drawn_again(network: CloseUpNetwork, picture: Tensor, points: np.ndarray, re
     side = close_up_side(view, network, canvas)
     left, top = corner(view, side, canvas)
     view = view.shifted(np.array([left, top]))
-    moved = moved_reference(*reference, view, side)                                     # (N, N, 4)
-    beside = np.concatenate([moved.transpose(2, 0, 1) / np.float32(255), view_maps(view, side)])
+    moved = moved_reference(*reference, view, side).transpose(2, 0, 1) / np.float32(255)                # (4, N, N)
+    moved, maps = (torch.from_numpy(one)[None].to(picture) for one in (moved, view_maps(view, side)))
     made = picture.clamp(0, 1)
     part = made[:, :, top : top + side, left : left + side]
-    part += network(torch.cat([part, torch.from_numpy(beside)[None].to(part)], 1)).to(part)
+    empty = emptied(part, maps)
+    part.copy_(empty + network(torch.cat([empty, moved, maps], 1)))
     return made

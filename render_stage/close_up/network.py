@@ -36,8 +36,16 @@ class CloseUpSettings:
         return self.patch << len(self.channels) - 1
 
 
+def emptied(picture: Tensor, maps: Tensor) -> Tensor:
+    """Pictures (B, 3, N, N) that are black between the lips, where maps (B, MAPS, N, N) say that the mouth is open."""
+    return picture * (1 - maps[:, :1])
+
+
 class CloseUpNetwork(nn.Module):
-    """U-net with a first layer on patches; its last layer begins at zero, so that it begins with the picture itself."""
+    """U-net with a first layer on patches; its last layer begins at zero, so that it begins with the picture itself.
+
+    What the renderer drew between the lips is not shown: it is taken for dark, and drawn from the reference and the maps.
+    """
 
     def __init__(self, settings: CloseUpSettings):
         super().__init__()

@@ -47,7 +47,7 @@ from render_stage.close_up.material import CloseUpMaterialSettings, Packed, pack
 from render_stage.close_up.network import CloseUpNetwork, CloseUpSettings
 from render_stage.nn.discriminator import LARGEST_GRADIENT, DiscriminatorSettings, PictureDiscriminator
 from render_stage.nn.losses import gradient_loss, reconstruction_loss, ssim_loss
-from render_stage.rhythmic_head.objective import load_perceptual
+from render_stage.perceptual import load_perceptual
 from render_stage.rhythmic_head.renderer import RhythmicHead, load_network, save_network
 
 WEIGHT_FILE = "renderer.safetensors"

@@ -6,17 +6,15 @@ Source: Rhythmic Head section 4.3, method/rhythmic_head.md#losses-and-optimisati
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn.functional import l1_loss
 
 from headsync.experiment import check_loss_weights, counting_weights
-from render_stage.identity.face_encoder import ENCODER_WEIGHTS, MODELS, load_face_encoder
 from render_stage.nn.layers import resized
 from render_stage.nn.losses import flow_loss, gradient_loss, mask_loss, mouth_weight, reconstruction_loss, ssim_loss, warp_loss
-from render_stage.nn.perceptual import PUBLISHED_WEIGHTS, PerceptualLoss, load_vgg19
+from render_stage.nn.perceptual import PerceptualLoss
 from render_stage.rhythmic_head.data import Batch
 from render_stage.rhythmic_head.guide import CANVAS, COARSE
 from render_stage.rhythmic_head.placing import Placed, Window
@@ -49,17 +47,6 @@ class LossWeights:
         weights = counting_weights(self)
         return {name: value for name, value in weights.items()
                 if (name in FLOW_TERMS or not flows_only) and (name not in ADVERSARIAL_TERMS or adversarial)}
-
-
-def load_perceptual(source: str | Path) -> PerceptualLoss:
-    """The perceptual loss of a shipped face encoder, an encoder's weight file, or a VGG19 file (.pth, or vgg in its name).
-
-    ValueError, one line, for any other file.
-    """
-    path = Path(source)
-    if str(source) not in MODELS and (path.suffix == ".pth" or "vgg" in path.name.lower()):
-        return PerceptualLoss(load_vgg19(path), PUBLISHED_WEIGHTS)
-    return PerceptualLoss(load_face_encoder(source, device="cpu"), ENCODER_WEIGHTS)
 
 
 def loss_terms(picture: Tensor | None, window: Window, placed: Placed, batch: Batch, names: Collection[str],

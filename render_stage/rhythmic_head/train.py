@@ -33,10 +33,11 @@ from render_stage.clip_frames import ClipFrames, read_clip_frames
 from render_stage.geometry.topology import load_topology
 from render_stage.nn.discriminator import LARGEST_GRADIENT, DiscriminatorSettings, PictureDiscriminator
 from render_stage.nn.layers import resized
+from render_stage.perceptual import load_perceptual
 from render_stage.rhythmic_head.data import Batch, MaterialSettings, draw_batch
 from render_stage.rhythmic_head.guide import CANVAS
 from render_stage.rhythmic_head.network import NetworkSettings, RendererNetwork
-from render_stage.rhythmic_head.objective import ADVERSARIAL_TERMS, FLOW_TERMS, LossWeights, load_perceptual, loss_terms
+from render_stage.rhythmic_head.objective import ADVERSARIAL_TERMS, FLOW_TERMS, LossWeights, loss_terms
 from render_stage.rhythmic_head.placing import Placed, Window
 from render_stage.rhythmic_head.renderer import load_network, save_network
 from render_stage.rhythmic_head.validate import Validator
