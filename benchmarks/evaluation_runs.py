@@ -30,7 +30,7 @@ from headsync import media
 from headsync.corpus import Clip, Corpus, open_corpus
 from headsync.corpus.corpus import write_table
 from headsync.landmarks import LandmarkSequence, frontalise, head_pose, pose_points
-from headsync.landmarks.quality import lip_opening
+from headsync.landmarks.lips import lip_opening
 from landmark_stage import MotionChoice, MotionControl, load_generator, load_speaker, write_landmarks, write_motion
 from render_stage import load_renderer, read_references, render_video
 from tests.face_files import shaking, write_tone, write_video

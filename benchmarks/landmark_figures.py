@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from headsync.corpus import open_corpus
+from headsync.landmarks.lips import lip_opening
 from headsync.landmarks.motion import face_shape_error, motion_statistics
-from headsync.landmarks.quality import lip_opening
 from headsync.metrics import motion_distances
 from landmark_stage import load_generator
 from landmark_stage.ms_sync.audio_pyramid import SILENT_ROW

@@ -18,7 +18,7 @@ import torch
 
 from headsync.corpus import Clip, Corpus, open_corpus
 from headsync.landmarks import LandmarkSequence
-from headsync.landmarks.motion.lower_face import frontal
+from headsync.landmarks.geometry import frontal
 from headsync.media import SAMPLES_PER_FRAME, extract_features, read_audio
 from headsync.metrics.lips import CLOSED, LipShapes, closed_share, correlation, crossed_share, lip_agreement, lip_shapes
 from landmark_stage import generate_landmarks, load_generator, load_lips

@@ -17,8 +17,8 @@ from headsync import media
 from headsync.landmarks import crop_picture
 from headsync.landmarks.detection import extract, make_detector
 from headsync.landmarks.detection.photo import detail
+from headsync.landmarks.lips import lip_opening
 from headsync.landmarks.motion.lips import closed_lips
-from headsync.landmarks.quality import lip_opening
 from headsync.metrics.image import ssim
 from landmark_stage import generate_landmarks, load_generator
 from render_stage import Drive, load_renderer, read_references, render_video

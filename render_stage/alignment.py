@@ -13,7 +13,7 @@ import numpy as np
 
 from headsync.landmarks import RIGID17, RIGID27, Similarity, canonical_face, rotation_vector, similarity_fit
 from headsync.landmarks.detection import CANVAS_PX
-from headsync.landmarks.quality import lip_opening
+from headsync.landmarks.lips import lip_opening
 
 Crop = tuple[float, float, float, float]    # x0, y0, x1, y1 in a source picture's pixels
 

@@ -66,7 +66,7 @@ def _clip_frames(corpus: Corpus, clip: Clip, stride: int, *, share: float) -> Cl
     store = FrameStore(store_path(corpus, clip, stride))
     points = corpus.landmarks(clip).points[store.numbers]
     mesh = np.asarray(corpus.mesh(clip)[store.numbers], np.float32)
-    return ClipFrames(store, points, mesh, lip_opening(points, dims=3), share)
+    return ClipFrames(store, points, mesh, lip_opening(points), share)
 
 
 def changed_frames(clip: ClipFrames, numbers: Sequence[int], colour: float, mirror: np.ndarray,

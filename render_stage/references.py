@@ -18,7 +18,7 @@ from headsync.landmarks.detection.detectors import landmark_boxes
 from headsync.landmarks.detection.extract import PIECE_FRAMES, track_video
 from headsync.landmarks.detection.photo import faces_note, log_notes, mouth_note, picture_notes, start_note
 from headsync.landmarks.detection.shots import scan_video
-from headsync.landmarks.quality import lip_opening
+from headsync.landmarks.lips import lip_opening
 from render_stage.alignment import Crop, Placement, crop_placement, face_placement
 from render_stage.geometry.mesh import fit_mesh
 from render_stage.geometry.motion_matcher import pick_references

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from headsync.experiment.precision import in_float32
 from headsync.landmarks import IBUG68, layout_size
+from headsync.landmarks.layouts import INNER_PAIRS
 
 LANDMARKS = layout_size(IBUG68)
 SPEED_GAIN = 5.0            # brings velocities to the size of positions
@@ -108,6 +109,13 @@ def _unit_size(points: Tensor) -> Tensor:
     return scaled - scaled.mean((1, 2), keepdim=True)
 
 
+def _opening(points: Tensor, upper: int, lower: int, down: Tensor) -> Tensor:
+    """How far two lips of points (B, T, L, 2) are apart (B, T), below 0 where they cross against `down` (B, T, 2)."""
+    crossed = ((points[..., lower, :] - points[..., upper, :]) * down).sum(-1) < 0
+    apart = _distance(points, upper, lower)
+    return torch.where(crossed, -apart, apart)
+
+
 def _distance(points: Tensor, one: int, other: int) -> Tensor:
     # the small constant keeps the gradient finite where two points meet, as closed lips do
     return ((points[..., one, :] - points[..., other, :]).square().sum(-1) + 1e-8).sqrt()  # (B, T)
@@ -116,14 +124,15 @@ def _distance(points: Tensor, one: int, other: int) -> Tensor:
 def shape_features(points: Tensor) -> Tensor:
     """Twelve shapes (B, T, 12) of points (B, T, L, D).
 
-    Inner and outer lip opening, inner and outer lip width, nose x and y, roll, size, yaw and pitch proxies, jaw, brows.
+    Inner (signed: below 0 where lips cross) and outer lip opening, inner and outer lip width, nose x and y, roll, size, yaw and
+    pitch proxies, jaw, brows.
     """
     q = points[..., :2]
-    inner = sum(_distance(q, a, b) for a, b in ((61, 67), (62, 66), (63, 65))) / 3
-    outer = sum(_distance(q, a, b) for a, b in ((50, 58), (51, 57), (52, 56))) / 3
     right, left = q[..., 36:42, :].mean(-2), q[..., 42:48, :].mean(-2)                 # (B, T, 2)
     axis = torch.nn.functional.normalize(left - right, dim=-1)
     upright = torch.stack([-axis[..., 1], axis[..., 0]], -1)                           # (B, T, 2), down the face
+    inner = sum(_opening(q, a, b, upright) for a, b in INNER_PAIRS) / 3
+    outer = sum(_distance(q, a, b) for a, b in ((50, 58), (51, 57), (52, 56))) / 3
     middle, nose = (left + right) / 2, q[..., 30, :]
     size = (q - q.mean(-2, keepdim=True)).square().sum(-1).mean(-1).sqrt()
     return torch.stack([

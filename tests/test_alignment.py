@@ -14,8 +14,8 @@ from headsync.landmarks import (
     similarity_fit,
     to_canvas,
 )
+from headsync.landmarks.lips import lip_opening
 from headsync.landmarks.motion import face_shape_error
-from headsync.landmarks.quality import lip_opening
 from render_stage.alignment import NEUTRAL_SHARE, MotionSurvey, carry_over, closed_mouth, crop_placement, face_placement
 
 FIT = list(RIGID17)

@@ -6,8 +6,10 @@ import torch
 
 from headsync.experiment import load_config, train_task
 from headsync.landmarks import canonical_face, rotation_matrix
-from headsync.landmarks.motion.lower_face import LOWER_FACE, frontal, with_lower_face
-from headsync.metrics.lips import closed_share, closures_found, crossed_share, lip_agreement, lip_shapes
+from headsync.landmarks.geometry import frontal
+from headsync.landmarks.lips import lip_shapes
+from headsync.landmarks.motion.lower_face import LOWER_FACE, with_lower_face
+from headsync.metrics.lips import lip_agreement
 from landmark_stage.articulation import data
 from landmark_stage.articulation.data import (
     ArticulationClip,
@@ -73,7 +75,7 @@ def test_it_learns_lips_of_people_never_seen(trained):
     """Over seeds 0 to 4, in fp32 and bf16, opening_r is .979 to .993, closure_recall less chance .18 to .2, deviation 1.44 to
     1.49 (the gain, on made-up people whose lips follow the sound in full)."""
     _, metrics = trained
-    assert metrics["opening_r"] > 0.8 and metrics["closure_recall"] > metrics["closure_chance"] + 0.1
+    assert metrics["opening_r"] > 0.8 and metrics["closure_recall"] > metrics["recall_chance"] + 0.1
     assert metrics["lips"] == pytest.approx(sum(metrics[name] for name in ("opening_r", "width_r", "thickness_r")) / 3)
     assert metrics["crossed"] == 0 and 1.1 < metrics["deviation"] < 1.8
 
@@ -206,24 +208,3 @@ def test_correlation_of_padded_stretches():
     spoiled = made.clone()
     spoiled[:, 5:] = 99
     torch.testing.assert_close(correlations(made, spoiled, there), correlations(made, made, there))
-
-
-def test_lip_measures_know_up_from_down():
-    face = canonical_face()
-    closed = face.copy()
-    closed[LOWER] = touching(torch.from_numpy(face[LOWER])).numpy()
-    eyes = np.linalg.norm(face[45, :2] - face[36, :2])
-    faces = np.stack([opened(closed, opening) for opening in (-5.0, 0.0, 0.1 * eyes)])
-    shapes = lip_shapes(faces)
-    np.testing.assert_allclose(shapes.opening, [-5 / eyes, 0, 0.1], atol=1e-5)
-    assert crossed_share(shapes.opening) == pytest.approx(1 / 3) and closed_share(shapes.opening) == pytest.approx(2 / 3)
-    np.testing.assert_allclose(lip_shapes(3 * faces).width, shapes.width, rtol=1e-5)
-    assert shapes.thickness[2] < shapes.thickness[1] + 1e-6     # this mouth opens with thinner lips
-
-
-def test_closures_are_counted_at_their_moments():
-    real = np.array([0.1, 0.1, 0.0, 0.1, 0.1, 0.1, 0.0, 0.1, 0.1, 0.1])
-    assert closures_found(0.5 + real, real) == 1        # ranked: no level matters
-    assert closures_found(np.roll(real, 1), real) == 1  # a frame is near
-    assert closures_found(np.roll(real, 2), real) == 0
-    assert np.isnan(closures_found(real, np.zeros(10))) and np.isnan(closures_found(real, np.ones(10)))

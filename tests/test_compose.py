@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from headsync.landmarks import RIGID17, canonical_face, rotation_matrix, rotation_vector, similarity_fit
+from headsync.landmarks.lips import lip_opening
 from headsync.landmarks.motion import (
     anchored,
     compose_motion,
@@ -19,7 +20,6 @@ from headsync.landmarks.motion import (
 )
 from headsync.landmarks.motion.blinks import LID_PAIRS, PROFILE, blinked
 from headsync.landmarks.motion.compose import TRANSITION_FRAMES, transition
-from headsync.landmarks.quality import lip_opening
 from headsync.media import recut
 
 FIT = list(RIGID17)

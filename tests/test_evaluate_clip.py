@@ -9,7 +9,7 @@ from headsync.evaluation.clip import clip_profiles, landmark_figures, motion_fig
 from headsync.evaluation.items import Item, Material
 from headsync.evaluation.sides import Reference, Side, open_generated, sound_rows
 from headsync.landmarks import GROUPS, LandmarkSequence, canonical_face, head_pose, rotation_matrix
-from headsync.landmarks.quality import lip_opening
+from headsync.landmarks.lips import lip_opening
 from headsync.media import extract_features, samples_for_frames, write_flac
 from headsync.metrics.behaviour import silent_frames
 from headsync.metrics.blur import cpbd

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from headsync.landmarks import canonical_face, head_pose, lip_opening, rotation_matrix
+from headsync.landmarks import canonical_face, head_pose, rotation_matrix
 from render_stage.geometry.topology import LANDMARKS, load_topology
 from render_stage.rhythmic_head.guide import (
     CANVAS,
@@ -111,12 +111,6 @@ def test_poses_at_a_known_scale_are_the_motion():
     motion = rotation_matrix(np.array([0.1, -0.2, 0.05]))
     pose = head_pose(((face - (3, 5, 7)) @ motion)[None], scale=1.0)
     assert np.allclose(pose.h[0], [0.1, -0.2, 0.05, 3, 5, 7], atol=1e-5)
-
-
-def test_opening_by_hand():
-    points = np.zeros((1, 68, 3))
-    points[0, 45], points[0, 66] = (50.0, 0, 0), (0, 3.0, 4.0)
-    assert lip_opening(points, dims=3) == pytest.approx(0.1)
 
 
 def test_hair_goes_with_a_turned_head_and_is_not_narrowed(topology):

@@ -10,9 +10,9 @@ import landmark_stage.head_motion.generate
 import render_stage
 from headsync.commands.program import main
 from headsync.landmarks import RIGID17, LandmarkSequence, rotation_matrix, rotation_vector, similarity_fit
+from headsync.landmarks.geometry import frontal
+from headsync.landmarks.lips import lip_opening
 from headsync.landmarks.motion import head_track, lid_closures
-from headsync.landmarks.motion.lower_face import frontal
-from headsync.landmarks.quality import lip_opening
 from headsync.metrics.lips import crossed_share, lip_shapes
 from landmark_stage.articulation.generate import BEGIN_FRAMES
 from render_stage import read_references

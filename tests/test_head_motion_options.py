@@ -10,8 +10,8 @@ import landmark_stage.control
 from headsync.commands.motion_arguments import add_motion_arguments
 from headsync.commands.program import main
 from headsync.landmarks import RIGID17, LandmarkSequence, canonical_face
+from headsync.landmarks.lips import lip_opening
 from headsync.landmarks.motion import head_track
-from headsync.landmarks.motion.lips import front_opening
 from landmark_stage import load_speaker, motion_from, rewrite_motion
 from landmark_stage.control import open_pose
 from tests.head_files import FRAMES, turning, write_head_files
@@ -147,7 +147,7 @@ def test_lips_of_the_generator_are_closed_unless_told_otherwise(tmp_path):
     made, asked_for, not_so = (generated(tmp_path / f"{name}.npz", "--blink", "off", *argv) for name, argv in (
         ("s", []), ("t", ["--lip-closure", "1"]), ("u", ["--lip-closure", "0"])))
     assert np.array_equal(made.points, asked_for.points) and json.loads(made.producer)["lip_closure"] == 1
-    assert (front_opening(made.points)[8:] < front_opening(not_so.points)[8:]).all()
+    assert (lip_opening(made.points)[8:] < lip_opening(not_so.points)[8:]).all()
     assert asked("--blink", "off").lip_closure == 0         # a motion that is there keeps its lips
     assert not asked("--blink", "off", "--lip-closure", "1").unchanged
 

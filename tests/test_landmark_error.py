@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from headsync.landmarks import GROUPS, LandmarkSequence, canonical_face, head_pose, rotation_matrix
+from headsync.landmarks.layouts import INNER_PAIRS
 from headsync.metrics.behaviour import count_blinks, eye_aspect_ratio, jitter_px, lips_in_silence, silent_frames
 from headsync.metrics.landmark_error import (
     aligned_mouth_distance,
@@ -17,6 +18,7 @@ from headsync.metrics.landmark_error import (
     turned_mouth_distance,
 )
 
+UPPER_LIP, LOWER_LIP = (list(side) for side in zip(*INNER_PAIRS))
 MOUTH, JAW = list(GROUPS["mouth"]), list(GROUPS["jaw"])
 EYES_PX = float(np.linalg.norm(canonical_face()[45] - canonical_face()[36]))
 LIDS = {"up": [37, 38, 43, 44], "down": [41, 40, 47, 46]}
@@ -140,14 +142,16 @@ def test_the_pose_alone():
 
 
 def test_openings_differ_by_what_was_planted():
-    real = talking(7)
-    for points in (real,):
-        points[:, 62, :2], points[:, 66, :2] = (128, 170), (128, 176)
+    real = np.repeat(canonical_face()[None].astype(np.float64), 7, axis=0)
+    real[:, UPPER_LIP, 1], real[:, LOWER_LIP, 1] = 170, 176
     made = real.copy()
-    made[:, 66, :2] = (131, 174)            # 3 across, 4 down: opening 5 instead of 6
-    assert opening_difference(made, real).px == pytest.approx(1)
-    made[::2, 66, :2] = (128, 177)          # 4 of 7 frames: 7 instead of 6
-    assert opening_difference(made, real).px == pytest.approx(1), "differences do not cancel"
+    made[:, LOWER_LIP] += (3, -1, 0)            # across does not count
+    eyes = np.linalg.norm(real[0, 45] - real[0, 36]) / np.linalg.norm(real[0, 45, :2] - real[0, 36, :2])
+    assert opening_difference(made, real).px == pytest.approx(eyes, rel=1e-4)
+    made[::2, LOWER_LIP] += (0, 2, 0)           # 4 of 7 frames: 7 instead of 6
+    assert opening_difference(made, real).px == pytest.approx(eyes, rel=1e-4), "differences do not cancel"
+    made[:, LOWER_LIP, 1] = 166
+    assert opening_difference(made, real).px == pytest.approx(10 * eyes, rel=1e-4), "lips crossed by 4 are 10 from 6, not 2"
 
 
 def test_another_canvas_gives_the_same_points():
@@ -221,12 +225,13 @@ def test_silence_is_found_in_feature_rows():
 def test_lips_in_silence_by_hand():
     points = np.repeat(canonical_face()[None].astype(np.float64), 7, axis=0)
     eyes = np.linalg.norm(points[0, 45, :2] - points[0, 36, :2])
-    points[:, 62, :2] = (128, 170)
-    openings = np.array([0, 0.01, 0.05, 0.3, 0.3, 0.02, 0.02])
-    points[:, 66, :2] = np.stack([np.full(7, 128), 170 + openings * eyes], axis=1)
+    points[:, UPPER_LIP, 1] = 170
+    openings = np.array([0, 0.01, 0.05, 0.3, 0.3, -0.08, -0.08])
+    points[:, LOWER_LIP, 1] = 170 + (openings * eyes)[:, None]
     found = lips_in_silence(points, np.array([1, 1, 1, 0, 0, 1, 1], bool))
-    assert found.frames == 5 and found.opening == pytest.approx(0.02) and found.open_share == pytest.approx(0.2)
-    assert found.restlessness == pytest.approx(np.sqrt((0.01**2 + 0.04**2 + 0) / 3))
+    assert found.frames == 5 and found.opening == pytest.approx(-0.02, abs=1e-5)
+    assert found.open_share == pytest.approx(0.2), "crossed lips are not open"
+    assert found.restlessness == pytest.approx(np.sqrt((0.01**2 + 0.04**2 + 0) / 3), rel=1e-4)
     assert lips_in_silence(points, np.zeros(7, bool)) is None
     with pytest.raises(ValueError, match="7 frames of landmarks against 5"):
         lips_in_silence(points, np.zeros(5, bool))

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from headsync.landmarks import RIGID17, canonical_face, rotation_matrix
+from headsync.landmarks import RIGID17, canonical_face, frontal_fit, rotation_matrix
+from headsync.landmarks.lips import lip_opening
 from headsync.landmarks.motion import compose_motion, still_head
-from headsync.landmarks.motion.lips import BEGIN_FRAMES, INNER_PAIRS, closed_lips, front_opening, opening_after
+from headsync.landmarks.motion.lips import BEGIN_FRAMES, INNER_PAIRS, closed_lips, opening_after
 from headsync.media import recut
 
 LOWER = [*range(55, 60), *range(65, 68)]
@@ -39,7 +40,7 @@ def test_openings_shrink_in_order_and_never_below_nothing():
 
 def test_lips_that_nearly_met_meet_and_open_mouths_stay_open():
     points = talking(101)
-    before, after = front_opening(points), front_opening(composed(points, lip_closure=1.0))
+    before, after = lip_opening(points), lip_opening(composed(points, lip_closure=1.0))
     assert before.min() > 0.01 and (before[BEGIN_FRAMES:] < 0.02).any()
     assert (after[BEGIN_FRAMES:][before[BEGIN_FRAMES:] < 0.02] < 0.01).all()
     wide = before[BEGIN_FRAMES:] > 0.9 * before.max()
@@ -47,6 +48,24 @@ def test_lips_that_nearly_met_meet_and_open_mouths_stay_open():
     order = np.argsort(before[BEGIN_FRAMES:])
     assert (np.diff(after[BEGIN_FRAMES:][order]) > -1e-4).all()
     np.testing.assert_allclose(after[BEGIN_FRAMES:], opening_after(before[BEGIN_FRAMES:], 0.005 + 0.3 * before[0]), atol=1e-4)
+
+
+def test_crossed_lips_come_apart_until_they_touch():
+    points = talking(53, open_px=20.0)
+    begun, rotations = lip_opening(points), frontal_fit(points)
+    down = rotations.rotation[:, 1] / rotations.scale[:, None]                              # (T, 3) a canonical pixel down
+    for lower in LOWER:
+        points[:, lower] -= (9.0 * down).astype(np.float32)
+    before = lip_opening(points)
+    after = [lip_opening(closed_lips(points, points[0], np.full(53, closure))) for closure in (0.5, 1.0, 2.0)]
+    crossed = before < -0.01
+    assert begun.min() > 0 and crossed.sum() > 10
+    np.testing.assert_allclose(after[0][crossed], before[crossed] / 2, atol=2e-3)
+    for one in after[1:]:
+        np.testing.assert_allclose(one[crossed], 0, atol=2e-3)
+        assert one.min() > -2e-3
+    apart = before > 0.1
+    assert apart.any() and (after[1][apart] > 0.5 * before[apart]).all()
 
 
 @pytest.mark.parametrize("closure", [1.0, 3.0])
@@ -77,6 +96,6 @@ def test_nothing_jumps_and_blocks_equal_the_whole():
 def test_closing_does_not_ask_how_the_head_is_held():
     points = talking(61)
     moved, still = (composed(points, lip_closure=1.0, head=head) for head in (None, still_head(points[0])))
-    np.testing.assert_allclose(front_opening(moved), front_opening(still), atol=2e-3)
+    np.testing.assert_allclose(lip_opening(moved), lip_opening(still), atol=2e-3)
     fixed = list(RIGID17)
     assert np.abs(still[:, fixed] - still[0, fixed]).max() < 1e-3

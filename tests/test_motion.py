@@ -9,8 +9,8 @@ import pytest
 from headsync.landmarks.canonical import canonical_face
 from headsync.landmarks.geometry import head_pose, rigid_fit, rotation_matrix, rotation_vector, similarity_fit
 from headsync.landmarks.layouts import GROUPS, RIGID17
+from headsync.landmarks.lips import lip_opening
 from headsync.landmarks.motion.control import face_shape_error, motion_statistics, scale_motion
-from headsync.landmarks.quality import lip_opening
 from headsync.landmarks.sequence import LandmarkSequence
 
 CORPUS = Path(os.environ.get("HEADSYNC_BUILT_CORPUS", Path(__file__).parents[1] / "runs/corpus"))

@@ -21,8 +21,8 @@ from headsync.landmarks.detection.photo import (
     turn_degrees,
 )
 from headsync.landmarks.geometry import HeadPose, rotation_matrix
+from headsync.landmarks.lips import lip_opening
 from headsync.landmarks.motion.lips import closed_lips
-from headsync.landmarks.quality import lip_opening
 from landmark_stage import start_face
 from render_stage import Drive, load_renderer, read_references
 from tests.face_files import portrait, shaking, write_video

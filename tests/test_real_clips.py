@@ -9,7 +9,7 @@ import pytest
 
 from headsync.corpus import build_corpus, find_sources
 from headsync.landmarks import frontalise, head_pose
-from headsync.landmarks.quality import lip_opening
+from headsync.landmarks.lips import lip_opening
 
 CORPUS = Path(os.environ.get("HEADSYNC_CORPUS", Path(__file__).parents[1] / "../shared/corpus"))
 CLIPS = ("id001_c01", "id054_c02", "id151_c01", "id131_c01")

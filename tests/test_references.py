@@ -9,7 +9,7 @@ from headsync.landmarks import canonical_face, crop_picture, pose_points
 from headsync.landmarks.detection import extract, make_detector
 from headsync.landmarks.detection.detectors import Face
 from headsync.landmarks.geometry import HeadPose
-from headsync.landmarks.quality import lip_opening
+from headsync.landmarks.lips import lip_opening
 from render_stage.geometry.topology import LANDMARKS
 from render_stage.references import OPEN_MOUTH, pick_faces, read_references
 from tests.face_files import blank, portrait, shaking, write_tone, write_video

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from headsync.landmarks.lips import lip_opening
 from headsync.landmarks.motion import face_shape_error, motion_statistics
-from headsync.landmarks.quality import lip_opening
 from headsync.media import read_audio
 from landmark_stage import MODELS, MotionControl, generate_landmarks, load_generator, start_face, stream_landmarks
 from syncers import as_sync_sample, level_profiles, load_syncers, static

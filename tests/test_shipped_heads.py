@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from headsync.landmarks import RIGID17, canonical_face, rotation_matrix, smooth
+from headsync.landmarks.lips import lip_opening
 from headsync.landmarks.motion import head_track
-from headsync.landmarks.quality import lip_opening
 from headsync.media import read_audio
 from landmark_stage import (
     HeadReference,

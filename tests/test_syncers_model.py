@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from headsync.landmarks import canonical_face
 from syncers import ChannelSettings, ConvNextBlock, SyncerPyramid, SyncerSettings, info_nce, triplet
-from syncers.channels import audio_channels, motion_channels, own_motion
+from syncers.channels import audio_channels, motion_channels, own_motion, shape_features
 from syncers.losses import lag_contrast, negative_weights
 from syncers.model import EncoderSettings
 from syncers.windows import level_sequences, windows_of
@@ -78,6 +79,21 @@ def test_a_still_face_has_no_motion_and_own_motion_knows_no_head():
     turned = points @ turn * (1 + angle[..., None]) + angle[..., None]
     own = own_motion(turned)
     assert (own - own.mean(1, keepdim=True)).abs().max() < 2e-3 < (turned - turned.mean(1, keepdim=True)).abs().max()
+
+
+@pytest.mark.parametrize("roll", [0.0, 0.9, -2.5])
+def test_crossed_lips_are_no_open_ones(roll):
+    """Openings lie on one straight line through 0 in every roll; the syncers never see more of a mouth than there is."""
+    face = torch.from_numpy(canonical_face()).double() - 128
+    faces = face[None].repeat(5, 1, 1)
+    faces[:, [67, 66, 65]] = faces[:, [61, 62, 63]]
+    faces[:, [67, 66, 65], 1] += torch.tensor([-7.0, -3, 2, 5, 11])[:, None].double()
+    turn = torch.tensor([[math.cos(roll), math.sin(roll)], [-math.sin(roll), math.cos(roll)]]).double()
+    inner = shape_features((faces[..., :2] @ turn)[None])[0, :, 0]
+    torch.testing.assert_close(inner, torch.tensor([-7.0, -3, 2, 5, 11]).double(), atol=0.01, rtol=0)
+    flat = faces[:, :, :2].clone().requires_grad_()
+    shape_features(flat[None])[0, :, 0].sum().backward()
+    assert (flat.grad[:, [67, 66, 65], 1] > 0.3).all()        # down opens, crossed or not
 
 
 def test_cepstra_are_the_orthonormal_transform():

@@ -19,7 +19,8 @@ from headsync.landmarks.detection.detectors import DETECTORS, Detector, landmark
 from headsync.landmarks.detection.extract import track_video
 from headsync.landmarks.detection.tracking import Track, face_runs, fill_gaps
 from headsync.landmarks.layouts import IBUG68
-from headsync.landmarks.quality import LipAudio, level_dbfs, lip_audio_agreement, lip_opening
+from headsync.landmarks.lips import lip_opening
+from headsync.landmarks.quality import LipAudio, level_dbfs, lip_audio_agreement
 from headsync.landmarks.sequence import LandmarkSequence, producer_json
 
 CLIP_PRESET = "veryfast"    # H.264 effort: training data is written once and read often, its size matters less

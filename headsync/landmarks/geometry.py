@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from headsync.landmarks.canonical import canonical_face
-from headsync.landmarks.layouts import RIGID27
+from headsync.landmarks.layouts import RIGID17, RIGID27
 
 FRONTAL_SHARE = 0.1     # of a clip's frames, those turned least, stand for it
 
@@ -105,6 +105,17 @@ def head_pose(points: np.ndarray, *, canonical: np.ndarray | None = None, indice
     scale = float(np.median(similarity_fit(chosen, aim).scale)) if scale is None else scale
     fit = rigid_fit(scale * chosen, aim)
     return HeadPose(np.concatenate([rotation_vector(fit.rotation), fit.translation], axis=1), scale)  # (T, 6)
+
+
+def frontal_fit(points: np.ndarray) -> Similarity:
+    """What takes each frame of landmarks (T, 68, 3), by itself, to the front: 17 rigid points on the canonical ones."""
+    chosen = list(RIGID17)
+    return similarity_fit(np.asarray(points)[:, chosen], canonical_face()[chosen])
+
+
+def frontal(points: np.ndarray) -> np.ndarray:
+    """Landmarks (T, 68, 3) turned, moved and scaled to the front (T, 68, 3) float32, in every frame by itself."""
+    return frontal_fit(points).apply(points).astype(np.float32)
 
 
 def frontalise(points: np.ndarray, pose: HeadPose) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from headsync.landmarks.lips import lip_opening
 from headsync.media import SAMPLES_PER_FRAME
 
 FLOOR_DB = 40.0             # energy further below the clip's peak counts as this far below
@@ -23,14 +24,11 @@ class LipAudio(NamedTuple):
     lag_frames: int         # where it is reached; positive: the audio is late
 
 
-def lip_opening(points: np.ndarray, *, dims: int = 2) -> np.ndarray:
-    """Inner-lip opening (T,) of landmarks (T, 68, 3), as a share of the distance of the outer eye corners.
-
-    As it is seen, or with `dims` 3, depth included, in float64.
-    """
-    points = np.asarray(points, None if dims == 2 else np.float64)[..., :dims]
-    eyes = np.linalg.norm(points[:, 45] - points[:, 36], axis=1)
-    return np.linalg.norm(points[:, 66] - points[:, 62], axis=1) / np.maximum(eyes, 1e-6)
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Pearson's r of two series (T,); 0 where either is constant."""
+    one, other = one - one.mean(), other - other.mean()
+    norm = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(one @ other) / norm if norm > 1e-9 else 0.0
 
 
 def level_dbfs(waveform: np.ndarray) -> float:
@@ -60,7 +58,7 @@ def lip_audio_agreement(points: np.ndarray, waveform: np.ndarray) -> LipAudio:
     if most < 0:
         return LipAudio(0.0, 0)
     lags = sorted(range(-most, most + 1), key=abs)      # of equal correlations the smallest lag wins
-    values = [_correlation(lips, sound, lag) for lag in lags]
+    values = [_lagged(lips, sound, lag) for lag in lags]
     best = int(np.argmax(values))
     return LipAudio(values[best], lags[best])
 
@@ -77,11 +75,7 @@ def _mean_filter(signal: np.ndarray, taps: int) -> np.ndarray:
     return np.convolve(signal, weights, mode="full")[middle] / counts
 
 
-def _correlation(lips: np.ndarray, sound: np.ndarray, lag: int) -> float:
-    """Normalised correlation of lips[t] and sound[t + lag]."""
+def _lagged(lips: np.ndarray, sound: np.ndarray, lag: int) -> float:
+    """Correlation of lips[t] and sound[t + lag]."""
     T = len(lips)
-    one = lips[max(-lag, 0) : T - max(lag, 0)]
-    other = sound[max(lag, 0) : T - max(-lag, 0)]
-    one, other = one - one.mean(), other - other.mean()
-    norm = np.linalg.norm(one) * np.linalg.norm(other)
-    return float(one @ other / norm) if norm > 1e-9 else 0.0
+    return correlation(lips[max(-lag, 0) : T - max(lag, 0)], sound[max(lag, 0) : T - max(-lag, 0)])

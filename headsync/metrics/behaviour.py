@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from headsync.landmarks import RIGID17
-from headsync.landmarks.quality import lip_opening
+from headsync.landmarks.lips import lip_opening
 from headsync.media import ROWS_PER_FRAME
 
 LIDS = ((37, 41, 38, 40, 36, 39), (43, 47, 44, 46, 42, 45))    # two pairs of lid points, then the corners, per eye

@@ -8,14 +8,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from headsync.landmarks import GROUPS, HeadPose, LandmarkSequence, canonical_face, frontalise, head_pose, pose_points
+from headsync.landmarks import (
+    GROUPS,
+    HeadPose,
+    LandmarkSequence,
+    canonical_face,
+    frontalise,
+    head_pose,
+    lip_opening,
+    pose_points,
+)
 
 CANVAS_PX = 256
 ALL = tuple(range(68))
 MOUTH, JAW = GROUPS["mouth"], GROUPS["jaw"]
 CORNERS = (0, 6)                # of the mouth, among its 20 points: landmarks 48 and 54
 EYE_CORNERS = (36, 45)
-INNER_LIPS = (62, 66)
 
 
 class Distance(NamedTuple):
@@ -94,12 +102,10 @@ def rotation_error_deg(generated: HeadPose, reference: HeadPose) -> float:
 
 
 def opening_difference(generated: np.ndarray, reference: np.ndarray) -> Distance:
-    """The mean absolute difference of the distances of landmarks 62 and 66, in x and y."""
+    """The mean absolute difference of the signed openings of the inner lips (`headsync.landmarks.lips`)."""
     _check(generated, reference)
-    upper, lower = INNER_LIPS
-    openings = [np.linalg.norm(points[:, lower, :2] - points[:, upper, :2], axis=1) for points in (generated, reference)]
-    px = float(np.abs(openings[0] - openings[1]).mean())
-    return Distance(px, px / _eye_distance_px(reference))
+    share = float(np.abs(lip_opening(generated) - lip_opening(reference)).mean())
+    return Distance(share * _eye_distance_px(reference), share)
 
 
 def _check(generated: np.ndarray, reference: np.ndarray) -> None:

@@ -1,46 +1,47 @@
-"""What lips do, in numbers that know up from down: opening, width, thickness, closures, crossings.
+"""How made lips go with real ones: correlation of shapes, closures and their moments, crossings, dependence on the start.
 
-Shapes: T frames, 68 landmarks of faces turned to the front (x right, y down), any unit. Openings are signed: lower less upper
-inner lip down the face's own axis, below 0 where lips cross, which a distance cannot tell. The unit is the distance of the
-outer eye corners.
+Shapes: C clips of T frames. Openings are signed and in distances of the outer eye corners (`headsync.landmarks.lips`).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from headsync.landmarks.layouts import INNER_PAIRS
+from headsync.landmarks.lips import CLOSED, CROSSED, LipShapes
+from headsync.landmarks.quality import correlation
 
-CLOSED, CROSSED = 0.03, -0.02       # signed openings, in eye distances: lips are closed below the one, cross below the other
 TOLERANCE_FRAMES = 1                # by which a closure may come early or late
-_UPPER, _LOWER = (list(side) for side in zip(*INNER_PAIRS))
+LEAST_CLIPS = 3                     # for a correlation over clips
 
 
-class LipShapes(NamedTuple):
-    """Shapes over time, in eye distances."""
+class Closures(NamedTuple):
+    """How closures go together when made lips count as closed in as many frames as real ones are; NaN without closures."""
 
-    opening: np.ndarray     # (T,) signed, mean of three pairs of inner lips
-    width: np.ndarray       # (T,) between the corners of the mouth
-    thickness: np.ndarray   # (T,) of both lips together, signed: outer to inner line in the middle
+    recall: float           # share of really closed frames with a made closure within a frame
+    precision: float        # share of made closures with a really closed frame within a frame
 
 
 class LipAgreement(NamedTuple):
-    """How made lips go with the real ones of the same clip; means over clips."""
+    """How made lips go with the real ones of the same clip, or the mean over clips; NaN where real lips never close."""
 
     opening_r: float        # correlation over time
     width_r: float
     thickness_r: float
-    closure_recall: float   # share of real closures that are among as many most closed made frames, within a frame
-    closure_chance: float   # the same with the made lips half the clip later
+    closure_recall: float
+    closure_precision: float
+    recall_chance: float    # the same with the made lips half the clip later
+    precision_chance: float
 
 
-def lip_shapes(faces: np.ndarray) -> LipShapes:
-    """Shapes of frontal faces (T, 68, 3)."""
-    eyes = np.maximum(np.linalg.norm(faces[:, 45, :2] - faces[:, 36, :2], axis=1), 1e-6)
-    opening = (faces[:, _LOWER, 1] - faces[:, _UPPER, 1]).mean(1)
-    width = np.linalg.norm(faces[:, 54, :2] - faces[:, 48, :2], axis=1)
-    thickness = faces[:, 62, 1] - faces[:, 51, 1] + faces[:, 57, 1] - faces[:, 66, 1]
-    return LipShapes(opening / eyes, width / eyes, thickness / eyes)
+class LipLevels(NamedTuple):
+    """How far made lips open over a set of clips; NaN where there is too little to tell."""
+
+    closed: float           # share of frames
+    crossed: float
+    first_r: float          # correlation over clips of the mean opening with the first real frame's: what a start decides
+    deviation: float        # of the opening over all frames, as a share of the real one
+    p95: float              # the 95th percentile likewise
 
 
 def closed_share(opening: np.ndarray) -> float:
@@ -53,38 +54,55 @@ def crossed_share(opening: np.ndarray) -> float:
     return float((opening < CROSSED).mean())
 
 
-def correlation(made: np.ndarray, real: np.ndarray) -> float:
-    """Pearson's r of two series (T,); 0 where either is constant."""
-    made, real = made - made.mean(), real - real.mean()
-    norm = float(np.linalg.norm(made) * np.linalg.norm(real))
-    return float(made @ real) / norm if norm > 1e-12 else 0.0
-
-
-def closures_found(made: np.ndarray, real: np.ndarray) -> float:
-    """Share of the frames with really closed lips, of openings (T,), near which made lips are among as many most closed frames.
-
-    NaN where the real mouth never closes or never opens.
-    """
+def closures_found(made: np.ndarray, real: np.ndarray) -> Closures:
+    """How the closures of openings (T,) go together: closed are the real frames under the limit, and as many most closed made
+    ones, so that a level is no matter. NaN where the real mouth never closes or never opens."""
     closed = real < CLOSED
     count = int(closed.sum())
     if not 0 < count < len(real):
-        return float("nan")
+        return Closures(float("nan"), float("nan"))
     chosen = np.zeros(len(made), bool)
     chosen[np.argsort(made, kind="stable")[:count]] = True
-    reach = 2 * TOLERANCE_FRAMES + 1
-    near = np.convolve(chosen, np.ones(reach), "same") > 0
-    return float(near[closed].mean())
+    return Closures(float(_near(chosen)[closed].mean()), float(_near(closed)[chosen].mean()))
 
 
-def lip_agreement(made: list[LipShapes], real: list[LipShapes]) -> LipAgreement:
-    """Means over clips of equal lengths, made and real."""
-    pairs = list(zip(made, real, strict=True))
-    rows = [[correlation(getattr(one, name), getattr(other, name)) for name in LipShapes._fields] for one, other in pairs]
-    found = [closures_found(one.opening, other.opening) for one, other in pairs]
-    chance = [closures_found(np.roll(one.opening, len(one.opening) // 2), other.opening) for one, other in pairs]
-    return LipAgreement(*np.mean(rows, axis=0).tolist(), _mean_of_finite(found), _mean_of_finite(chance))
+def clip_agreement(made: LipShapes, real: LipShapes) -> LipAgreement:
+    """The agreement of one clip's made and real lips, equally long."""
+    opening = made.opening
+    found, chance = (closures_found(one, real.opening) for one in (opening, np.roll(opening, len(opening) // 2)))
+    return LipAgreement(*(correlation(*pair) for pair in zip(made, real, strict=True)), *found, *chance)
 
 
-def _mean_of_finite(values: list[float]) -> float:
-    finite = [value for value in values if np.isfinite(value)]
-    return float(np.mean(finite)) if finite else float("nan")
+def lip_agreement(made: Sequence[LipShapes], real: Sequence[LipShapes]) -> LipAgreement:
+    """Means over clips, each field over those that have it."""
+    rows = np.array([clip_agreement(*pair) for pair in zip(made, real, strict=True)])               # (C, 7)
+    known = np.isfinite(rows)
+    return LipAgreement(*(float(rows[known[:, k], k].mean()) if known[:, k].any() else float("nan")
+                          for k in range(rows.shape[1])))
+
+
+def lip_levels(made: Sequence[np.ndarray], real: Sequence[np.ndarray]) -> LipLevels:
+    """Levels of openings (T,) of clips beside the real ones."""
+    ours, theirs = np.concatenate(made), np.concatenate(real)
+    first = float("nan")
+    if len(made) >= LEAST_CLIPS:
+        first = correlation(np.array([one.mean() for one in made]), np.array([one[0] for one in real]))
+    ratios = (_ratio(measure(ours), measure(theirs)) for measure in (np.std, lambda opening: np.percentile(opening, 95)))
+    return LipLevels(closed_share(ours), crossed_share(ours), first, *ratios)
+
+
+def lip_metrics(made: Sequence[LipShapes], real: Sequence[LipShapes]) -> dict[str, float]:
+    """Everything above by name, for the log of a training, with the real lips' `closed_real`; what is NaN is left out."""
+    found = lip_agreement(made, real)._asdict() | lip_levels([one.opening for one in made],
+                                                            [one.opening for one in real])._asdict()
+    found["closed_real"] = closed_share(np.concatenate([one.opening for one in real]))
+    return {name: value for name, value in found.items() if np.isfinite(value)}
+
+
+def _near(marked: np.ndarray) -> np.ndarray:
+    """Which frames (T,) lie within the tolerance of a marked one."""
+    return np.convolve(marked, np.ones(2 * TOLERANCE_FRAMES + 1), "same") > 0
+
+
+def _ratio(ours: float, theirs: float) -> float:
+    return float(ours / theirs) if theirs > 1e-6 else float("nan")

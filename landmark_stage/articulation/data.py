@@ -13,10 +13,11 @@ from torch import Tensor
 
 from headsync.corpus import Corpus, add_phonetics, read_phonetics
 from headsync.landmarks import MIRROR, canonical_face
-from headsync.landmarks.motion.lower_face import LOWER_FACE, frontal
+from headsync.landmarks.geometry import frontal
+from headsync.landmarks.lips import CLOSED
+from headsync.landmarks.motion.lower_face import LOWER_FACE
 from headsync.media import SAMPLES_PER_FRAME
 from headsync.media.phonetics import PHONETIC_ROWS_PER_FRAME, PhoneticStream, load_phonetic_encoder
-from headsync.metrics.lips import CLOSED
 from landmark_stage.articulation.network import LANDMARKS, Articulation, openings
 from landmark_stage.principal import principal_axes
 

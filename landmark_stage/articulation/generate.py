@@ -13,7 +13,8 @@ from torch import Tensor
 from headsync import media
 from headsync.experiment import Kind, build_config, load_model
 from headsync.experiment.precision import in_float32
-from headsync.landmarks.motion.lower_face import LOWER_FACE, frontal, with_lower_face
+from headsync.landmarks.geometry import frontal
+from headsync.landmarks.motion.lower_face import LOWER_FACE, with_lower_face
 from headsync.media.phonetics import PhoneticStream, load_phonetic_encoder
 from landmark_stage.articulation.network import AUDIO_FEATURES, Articulation, ArticulationSettings, uncrossed
 from landmark_stage.push import PushStream, device_of

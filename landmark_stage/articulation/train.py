@@ -27,8 +27,9 @@ from headsync.experiment import (
     train_task,
 )
 from headsync.experiment.precision import in_float32
+from headsync.landmarks.lips import lip_shapes
 from headsync.media import checked
-from headsync.metrics.lips import LipShapes, closed_share, correlation, crossed_share, lip_agreement, lip_shapes
+from headsync.metrics.lips import correlation, lip_metrics
 from landmark_stage.articulation.data import (
     LOWER,
     ArticulationBatch,
@@ -143,14 +144,9 @@ class ArticulationTask:
         offsets = [clip_offsets(model, clip) for clip in self.val]
         pairs = [(lip_shapes(with_offsets(clip, one, clip.neutral).numpy()), lip_shapes(clip.faces.numpy()))
                  for clip, one in zip(self.val, offsets, strict=True)]
-        agreement = lip_agreement(*map(list, zip(*pairs)))
-        made, real = (LipShapes(*map(np.concatenate, zip(*side))) for side in zip(*pairs))
-        metrics = {**agreement._asdict(), "lips": float(np.mean(agreement[:3])),
-                "deviation": float(made.opening.std() / real.opening.std()),
-                "p95": float(np.percentile(made.opening, 95) / np.percentile(real.opening, 95)),
-                "closed": closed_share(made.opening), "closed_real": closed_share(real.opening),
-                "crossed": crossed_share(made.opening), "first_r": self._dependence(model, offsets)}
-        return {name: value for name, value in metrics.items() if np.isfinite(value)}
+        found = lip_metrics(*map(list, zip(*pairs)))
+        lips = float(np.mean([found[name] for name in ("opening_r", "width_r", "thickness_r")]))
+        return found | {"lips": lips, "first_r": self._dependence(model, offsets)}
 
     def _dependence(self, model: Articulation, offsets: Sequence[Tensor]) -> float:
         """Correlation over clips of the mean made opening and the first frame's own."""

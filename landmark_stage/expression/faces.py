@@ -6,8 +6,8 @@ Shapes: T frames, L = 68 landmarks.
 import numpy as np
 
 from headsync.landmarks import smooth
-from headsync.landmarks.layouts import INNER_PAIRS
-from headsync.landmarks.motion.lower_face import frontal
+from headsync.landmarks.geometry import frontal
+from headsync.landmarks.lips import lip_shapes
 from landmark_stage.expression.network import LANDMARKS
 
 SMOOTHING_TAPS = 5                  # Hanning
@@ -23,9 +23,8 @@ def frontal_faces(points: np.ndarray) -> np.ndarray:
 
 
 def mouth_opening(faces: np.ndarray) -> np.ndarray:
-    """How far the inner lips of faces (T, 3 L) are apart (T,), in their unit."""
-    points = faces.reshape(len(faces), LANDMARKS, 3)
-    return np.mean([np.linalg.norm(points[:, a, :2] - points[:, b, :2], axis=1) for a, b in INNER_PAIRS], axis=0)
+    """Signed openings (T,) of faces (T, 3 L), in distances of the outer eye corners."""
+    return lip_shapes(faces.reshape(len(faces), LANDMARKS, 3)).opening
 
 
 def face_at_rest(faces: np.ndarray) -> np.ndarray:

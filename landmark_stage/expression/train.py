@@ -28,8 +28,9 @@ from headsync.experiment import (
     train_task,
 )
 from headsync.experiment.precision import in_float32
-from headsync.landmarks import GROUPS
+from headsync.landmarks import GROUPS, lip_shapes
 from headsync.media import checked
+from headsync.metrics.lips import lip_metrics
 from landmark_stage.expression.data import (
     LEAST_FRAMES,
     ExpressionBatch,
@@ -117,11 +118,13 @@ class ExpressionTask:
         return StepLosses({name: terms[name]() for name in wanted})
 
     def metrics(self, model: Expression, *, step: int) -> dict[str, float]:
-        """The mouth's error on people never trained on, and how large the made motion is as a share of the real one."""
+        """The mouth's error on people never trained on, how large the made motion is as a share of the real one, and lips."""
         made = [predicted_faces(model, clip) for clip in self.val]
         errors = [mouth_error(one, clip.faces) for one, clip in zip(made, self.val)]
         spread = [float(one.std(0).mean() / clip.faces.std(0).mean()) for one, clip in zip(made, self.val)]
-        return {"lmd": float(np.mean(errors)), "spread": float(np.mean(spread))}
+        lips = ([lip_shapes(faces.unflatten(-1, (LANDMARKS, 3)).numpy()) for faces in side]
+                for side in (made, [clip.faces for clip in self.val]))
+        return {"lmd": float(np.mean(errors)), "spread": float(np.mean(spread))} | lip_metrics(*lips)
 
     def finish(self, model: Expression, out: Path) -> Path:
         """The weight file `out`/expression.safetensors."""

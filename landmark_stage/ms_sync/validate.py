@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from headsync.experiment.precision import in_float32
+from headsync.landmarks import frontal, lip_shapes
 from headsync.metrics import motion_distances
+from headsync.metrics.lips import lip_metrics
 from landmark_stage.ms_sync.data import Track, rows_around
 from landmark_stage.ms_sync.generator import LANDMARKS, OBSERVED, Generator
 from landmark_stage.ms_sync.noise import draw_noise
@@ -66,6 +68,11 @@ def synchrony(syncers: SyncerPyramid, samples: Sequence[SyncSample]) -> Synchron
     return Synchrony(*(list(column) for column in zip(*mean)))
 
 
+def points_of(flat: Tensor) -> np.ndarray:
+    """Landmarks (T, L, 3) of a motion (T, 3 * L)."""
+    return flat.unflatten(1, (LANDMARKS, 3)).numpy()
+
+
 def plane(flat: Tensor) -> np.ndarray:
     """x and y alone (T, 2 * L) of a motion (T, D * L)."""
     return flat.unflatten(1, (LANDMARKS, -1))[..., :2].flatten(1).numpy()
@@ -86,8 +93,8 @@ class Validator:
 
         score1 ... score4: confidence, 0 for a still face and 1 for the real one; off1 ... off4: |AV-Off| in steps;
         positions, velocities, windows: Fréchet distances to the real motion; lip_level: how far mouths are too open or
-        too closed on the whole, in real deviations. `distance` adds the logarithms of the distances, twice what the
-        scores miss to 1, and lip_level.
+        too closed on the whole, in real deviations; in space also `metrics.lips.lip_metrics`. `distance` adds the
+        logarithms of the distances, twice what the scores miss to 1, and lip_level.
         """
         made = generated(generator, self.pieces, seed=seed)                             # (B, T, D * L)
         found = synchrony(self.syncers, [piece.real._replace(flat=motion) for piece, motion in zip(self.pieces, made)])
@@ -100,6 +107,9 @@ class Validator:
                                      frames=PIECE_FRAMES, seed=seed)
         result |= distances._asdict()
         result["lip_level"] = self._lip_level(made)
+        if generator.settings.dims == 3:
+            result |= lip_metrics(*([lip_shapes(frontal(points_of(flat))) for flat in motions]
+                                    for motions in (made, [piece.real.flat for piece in self.pieces])))
         missing = sum(max(0.0, 1 - value) for name, value in result.items() if name.startswith("score"))
         logs = sum(float(torch.tensor(value).clamp(min=1e-6).log()) for value in distances)
         return result | {"distance": logs + 2 * missing + result["lip_level"]}

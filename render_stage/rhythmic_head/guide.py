@@ -79,7 +79,7 @@ class GuideMaker:
 
     def poses(self, points: np.ndarray) -> Pose:
         """Poses of target frames (t, L, 3), each alone, at the references' scale: blocks give what the whole gives."""
-        return Pose(head_pose(points, scale=self.scale).h, lip_opening(points, dims=3))
+        return Pose(head_pose(points, scale=self.scale).h, lip_opening(points))
 
     def choose(self, pose: Pose) -> np.ndarray:
         """The nearest reference (t,) of each frame, by the head's motion and by how far the mouth is open."""
@@ -103,7 +103,7 @@ def guide_maker(pictures: Sequence[np.ndarray], points: np.ndarray, meshes: np.n
     pose = head_pose(points)
     keys = tuple(key_mesh(picture, mesh, topology=topology, pose=HeadPose(pose.h[k : k + 1], pose.scale))
                  for k, (picture, mesh) in enumerate(zip(pictures, meshes, strict=True)))
-    return GuideMaker(keys, pose.scale, Pose(pose.h, lip_opening(points, dims=3)), choose_key_frame(pose.h),
+    return GuideMaker(keys, pose.scale, Pose(pose.h, lip_opening(points)), choose_key_frame(pose.h),
                       settings or GuideSettings())
 
 

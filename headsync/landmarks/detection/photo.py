@@ -13,7 +13,7 @@ import numpy as np
 
 from headsync.landmarks.crop import crop_picture, to_canvas
 from headsync.landmarks.geometry import head_pose
-from headsync.landmarks.quality import lip_opening
+from headsync.landmarks.lips import lip_opening
 
 _log = logging.getLogger(__name__)
 

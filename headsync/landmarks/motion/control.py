@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from headsync.landmarks.canonical import canonical_face
-from headsync.landmarks.geometry import frontalise, head_pose, rigid_fit, rotation_matrix, rotation_vector, similarity_fit
+from headsync.landmarks.geometry import head_pose, rigid_fit, rotation_matrix, rotation_vector, similarity_fit
 from headsync.landmarks.layouts import GROUPS, RIGID17, RIGID27
-from headsync.landmarks.quality import lip_opening
+from headsync.landmarks.lips import lip_opening
 
 LEAST_FRAMES = 3            # a second difference needs them
 JAW = range(4, 13)          # of the silhouette, what follows the lips; the chin is in the middle
@@ -93,7 +93,7 @@ def motion_statistics(points: np.ndarray) -> MotionStatistics:
     place = (middle[:, None] @ pose.rotation)[:, 0]                                     # (T, 3)
     unsteady = np.diff(pose.scale * points[..., :2].astype(np.float64), n=2, axis=0)    # (T - 2, L, 2)
     return MotionStatistics(np.degrees(pose.h[:, :3].std(0)), place.std(0),
-                            float(lip_opening(frontalise(points, pose)).std()),
+                            float(lip_opening(points).std()),
                             float(np.sqrt(np.square(unsteady).sum(-1).mean())))
 
 

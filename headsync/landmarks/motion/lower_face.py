@@ -5,19 +5,11 @@ Shapes: T frames, 68 landmarks, R = 37 landmarks of jaw (17) and mouth (20).
 
 import numpy as np
 
-from headsync.landmarks.canonical import canonical_face
-from headsync.landmarks.geometry import similarity_fit
-from headsync.landmarks.layouts import RIGID17
+from headsync.landmarks.geometry import frontal_fit
 
 LOWER_FACE = (*range(17), *range(48, 68))
 JAW_REACH = 5           # landmarks of the jaw on either side of the chin that move with it
-_FIT, _LOWER = list(RIGID17), list(LOWER_FACE)
-
-
-def frontal(points: np.ndarray) -> np.ndarray:
-    """Landmarks (T, 68, 3) turned, moved and scaled to the front (T, 68, 3) float32: 17 rigid points on the canonical ones, in
-    every frame by itself."""
-    return similarity_fit(points[:, _FIT], canonical_face()[_FIT]).apply(points).astype(np.float32)
+_LOWER = list(LOWER_FACE)
 
 
 def jaw_shares() -> np.ndarray:
@@ -32,7 +24,7 @@ def with_lower_face(points: np.ndarray, lower: np.ndarray) -> np.ndarray:
     bit.
     """
     points = np.asarray(points, np.float32)
-    fit = similarity_fit(points[:, _FIT], canonical_face()[_FIT])
+    fit = frontal_fit(points)
     centred = np.asarray(lower, np.float64) - fit.translation[:, None]
     posed = centred @ fit.rotation / fit.scale[:, None, None]                       # (T, R, 3)
     share = np.ones(len(LOWER_FACE))
