@@ -5,7 +5,7 @@
 Every clip of the split is generated anew from its first frame and its own audio, by the shipped landmark generator with each
 of the lips (default: articulation and generator). Printed for all clips and for those whose first frame is shut: share of
 frames closed and crossed, correlation over clips of the mean opening with the first frame's, correlations over time with the
-real lips, closures found, deviation and 95th percentile as shares of the real ones; then |AV-Off| and AV-Conf by the metric
+real lips, closures, deviation and 95th percentile as shares of the real ones; then |AV-Off| and AV-Conf by the metric
 syncers at four time scales.
 """
 
@@ -19,8 +19,9 @@ import torch
 from headsync.corpus import Clip, Corpus, open_corpus
 from headsync.landmarks import LandmarkSequence
 from headsync.landmarks.geometry import frontal
+from headsync.landmarks.lips import CLOSED, LipShapes, lip_shapes
 from headsync.media import SAMPLES_PER_FRAME, extract_features, read_audio
-from headsync.metrics.lips import CLOSED, LipShapes, closed_share, correlation, crossed_share, lip_agreement, lip_shapes
+from headsync.metrics.lips import lip_agreement, lip_levels
 from landmark_stage import generate_landmarks, load_generator, load_lips
 from landmark_stage.ms_sync.validate import synchrony
 from syncers import SyncSample, load_syncers
@@ -39,13 +40,11 @@ def material(corpus: Corpus, clip: Clip) -> tuple[LandmarkSequence, np.ndarray]:
 
 def line(name: str, made: Sequence[LipShapes], real: Sequence[LipShapes]) -> str:
     """A row of the table on lips."""
-    found = lip_agreement(list(made), list(real))
-    ours, theirs = (np.concatenate([one.opening for one in side]) for side in (made, real))
-    first = correlation(np.array([one.opening.mean() for one in made]), np.array([one.opening[0] for one in real]))
-    cells = [f"{closed_share(ours):.2f}", f"{crossed_share(ours):.3f}", f"{first:.2f}",
+    found, levels = lip_agreement(made, real), lip_levels([one.opening for one in made], [one.opening for one in real])
+    cells = [f"{levels.closed:.2f}", f"{levels.crossed:.3f}", f"{levels.first_r:.2f}",
              f"{found.opening_r:.2f} / {found.width_r:.2f} / {found.thickness_r:.2f}",
-             f"{found.closure_recall:.2f} ({found.closure_chance:.2f})",
-             f"{ours.std() / theirs.std():.2f} / {np.percentile(ours, 95) / np.percentile(theirs, 95):.2f}"]
+             f"{found.closure_recall:.2f} ({found.recall_chance:.2f})",
+             f"{found.closure_precision:.2f} ({found.precision_chance:.2f})", f"{levels.deviation:.2f} / {levels.p95:.2f}"]
     return f"| {name} | {' | '.join(cells)} |"
 
 
@@ -70,7 +69,7 @@ def main() -> None:
     shut = [number for number, one in enumerate(real) if one.opening[0] < CLOSED]
     for title, chosen in ((f"all {len(clips)} clips", range(len(clips))), (f"{len(shut)} clips with a shut start", shut)):
         print(f"\n| {title} | closed | crossed | r of mean with first | r of opening / width / thickness | "
-              "closures found (chance) | deviation / 95th percentile |")
+              "closures: recall (chance) | precision (chance) | deviation / 95th percentile |")
         for name, made in shapes.items():
             print(line(name, [made[number] for number in chosen], [real[number] for number in chosen]))
     print("\n| | 200 ms: off / conf | 400 ms | 800 ms | 1600 ms |")

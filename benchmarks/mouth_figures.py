@@ -23,7 +23,7 @@ from headsync.corpus import Corpus, open_corpus
 from headsync.evaluation.redetect import detect_again
 from headsync.landmarks import GROUPS, contact_sheet, frontalise, head_pose, pose_points
 from headsync.landmarks.detection import make_detector
-from headsync.metrics.lips import CLOSED, lip_shapes
+from headsync.landmarks.lips import CLOSED, lip_shapes
 from headsync.metrics.mouth_interior import laplacian_variance, mouth_interior
 from render_stage import Drive, load_renderer, read_references
 from render_stage.references import Reference

@@ -11,9 +11,9 @@ import render_stage
 from headsync.commands.program import main
 from headsync.landmarks import RIGID17, LandmarkSequence, rotation_matrix, rotation_vector, similarity_fit
 from headsync.landmarks.geometry import frontal
-from headsync.landmarks.lips import lip_opening
+from headsync.landmarks.lips import lip_opening, lip_shapes
 from headsync.landmarks.motion import head_track, lid_closures
-from headsync.metrics.lips import crossed_share, lip_shapes
+from headsync.metrics.lips import crossed_share
 from landmark_stage.articulation.generate import BEGIN_FRAMES
 from render_stage import read_references
 from tests.face_files import PORTRAIT, blank, shaking, write_video
