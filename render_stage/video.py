@@ -134,8 +134,9 @@ def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceS
                     source=None if source is None else canvas_frames(source, motion.header.crop))
     began = time.monotonic()
     size = paste.size if paste else (references.pixels, references.pixels)
-    original = None if sound is None else sound.path
-    with media.shown_progress(progress), media.VideoWriter(out, size=size, audio=original, preset=PRESET) as writer, \
+    original, stream = (None, None) if sound is None else (sound.path, sound.stream)
+    writing = media.VideoWriter(out, size=size, audio=original, audio_stream=stream, preset=PRESET)
+    with media.shown_progress(progress), writing as writer, \
             media.stage(f"rendering {Path(out).name}", total=frames, unit="frame") as step:
 
         def write(canvases: np.ndarray, points: np.ndarray) -> None:

@@ -29,9 +29,9 @@ def decodes(monkeypatch):
     """The rates at which files were decoded."""
     seen, decode = [], headsync.media.audio.decode_audio
 
-    def watched(path, *, rate_hz, layout):
+    def watched(path, *, rate_hz, layout, stream=None):
         seen.append(rate_hz)
-        return decode(path, rate_hz=rate_hz, layout=layout)
+        return decode(path, rate_hz=rate_hz, layout=layout, stream=stream)
 
     for module in (headsync.media.audio, headsync.media.soundtrack):
         monkeypatch.setattr(module, "decode_audio", watched)

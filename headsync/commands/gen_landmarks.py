@@ -6,7 +6,7 @@ from pathlib import Path
 
 from headsync.commands.checks import check_inputs, reserved
 from headsync.commands.command import named, run_each
-from headsync.commands.motion_arguments import add_device_argument, add_generator_arguments
+from headsync.commands.motion_arguments import add_device_argument, add_generator_arguments, add_sound_argument
 from headsync.commands.parser import CommandParser
 
 EXAMPLE = "gen-landmarks --audio speech.wav --refs photo.jpg --out motion.npz --preview motion.mp4"
@@ -21,6 +21,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--out", required=True, metavar="S.npz", help="the sequence; with several sounds a folder")
     parser.add_argument("--preview", metavar="S.mp4", help="the motion drawn, with the sound; with several sounds a folder")
     add_generator_arguments(parser, model="--model")
+    add_sound_argument(parser)
     add_device_argument(parser)
 
 
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
 
 def generate_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path, Path | None]]) -> int:
     """The exit code of all jobs: sound, sequence and preview each."""
-    from headsync.media import stage
+    from headsync.media import open_sound, stage
 
     with stage("reading networks and faces"):
         from landmark_stage import (
@@ -54,6 +55,7 @@ def generate_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path, Pa
         start = start_face(options.refs or options.start)
 
     def generate(audio, out, preview) -> None:
+        audio = open_sound(audio, stream=options.audio_stream)
         print(f"{out}: {write_motion(audio, start, out, speaker=speaker, control=control, motion=motion, lips=lips)} frames")
         if preview:
             write_preview(out, preview, audio=audio)

@@ -5,7 +5,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 from headsync.commands.checks import check_ending, check_inputs, reserved
-from headsync.commands.motion_arguments import DETECTORS
+from headsync.commands.motion_arguments import DETECTORS, add_sound_argument
 from headsync.commands.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--out", required=True, metavar="S.npz", help="the landmark sequence")
     parser.add_argument("--preview", metavar="S.mp4", help="landmarks drawn on the frames, with the sound")
     parser.add_argument("--audio", help="sound of the preview (default: the video's own); holds a picture as long")
+    add_sound_argument(parser)
     parser.add_argument("--detector", choices=DETECTORS, default="mediapipe")
     parser.add_argument("--face", default="largest", help="largest, centre or an index from the left (default largest)")
 
@@ -41,7 +42,7 @@ def extract_one(options: argparse.Namespace) -> None:
     sequence = extract(options.source, detector=options.detector, face=options.face).sequence
     still = media.is_image(options.source)
     if still and options.audio:
-        sequence = sequence.held(media.count_audio_frames(options.audio))
+        sequence = sequence.held(media.open_sound(options.audio, stream=options.audio_stream).frames)
     sequence.save(options.out)
     print(f"{options.out}: {len(sequence)} frames, face found in {sequence.visible.mean():.1%}")
     if options.preview:
@@ -57,7 +58,7 @@ def preview(options: argparse.Namespace, sequence: "LandmarkSequence", *, still:
     frames = canvas_frames(options.source, sequence)
     own = None if still or not media.video_info(options.source).has_audio else options.source
     shown = (repeat(next(frames), len(sequence)) if still else frames)
-    with media.VideoWriter(options.preview, size=sequence.size, audio=options.audio or own, synthetic=False) as writer:
+    with media.VideoWriter(options.preview, size=sequence.size, audio=options.audio or own, audio_stream=options.audio_stream, synthetic=False) as writer:
         for frame in media.tracked(overlay_frames(shown, sequence), "drawing", total=len(sequence), unit="frame"):
             writer.write(frame)
     print(f"{options.preview}: written")

@@ -10,6 +10,12 @@ def add_device_argument(parser: CommandParser) -> None:
     parser.add_argument("--device", default="auto", help="auto (default): a GPU where there is one; cpu, cuda or cuda:1")
 
 
+def add_sound_argument(parser: CommandParser) -> None:
+    """Which of a file's sounds."""
+    parser.add_argument("--audio-stream", type=int, metavar="N", help="which of several sounds of a file, counted from 0 "
+                        "(default: the file's default one, else the first that is audible)")
+
+
 def add_generator_arguments(parser: CommandParser, *, model: str) -> None:
     """Who makes a motion, and how it is to be; `model` names the option that takes weights.
 

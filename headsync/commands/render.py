@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from headsync.commands.checks import check_inputs, reserved
 from headsync.commands.command import named, run_each
-from headsync.commands.motion_arguments import add_device_argument, add_motion_arguments
+from headsync.commands.motion_arguments import add_device_argument, add_motion_arguments, add_sound_argument
 from headsync.commands.parser import CommandParser
 
 EXAMPLE = "render --landmarks motion.npz --refs photo.jpg --audio speech.wav --out talking.mp4"
@@ -19,6 +19,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--audio", nargs="+", metavar="A", help="the sound of each sequence (default: silent)")
     parser.add_argument("--out", required=True, metavar="V.mp4", help="the video; with several sequences a folder")
     add_motion_arguments(parser, blink="off", noise=False)
+    add_sound_argument(parser)
     add_picture_arguments(parser)
 
 
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 def render_all(options: argparse.Namespace, jobs: Sequence[tuple[str, str | None, Path]]) -> int:
     """The exit code of all jobs: sequence, sound and video each."""
     from headsync.landmarks import read_header
-    from headsync.media import stage
+    from headsync.media import open_sound, stage
 
     if len(jobs) == 1:
         read_header(jobs[0][0])     # refused before networks are read
@@ -59,6 +60,7 @@ def render_all(options: argparse.Namespace, jobs: Sequence[tuple[str, str | None
         references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
 
     def render(landmarks, audio, out) -> None:
+        audio = None if audio is None else open_sound(audio, stream=options.audio_stream)
         with TemporaryDirectory() as folder:
             shown = landmarks if choice.unchanged else Path(folder) / "motion.npz"
             if not choice.unchanged:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from headsync.commands.checks import check_inputs, reserved
 from headsync.commands.command import named, run_each
-from headsync.commands.motion_arguments import add_generator_arguments
+from headsync.commands.motion_arguments import add_generator_arguments, add_sound_argument
 from headsync.commands.parser import CommandParser
 from headsync.commands.render import add_picture_arguments
 
@@ -19,6 +19,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--out", required=True, metavar="V.mp4",
                         help="the video, V.npz beside it; with several sounds a folder")
     add_generator_arguments(parser, model="--motion-model")
+    add_sound_argument(parser)
     add_picture_arguments(parser)
 
 
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 def speak_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path]]) -> int:
     """The exit code of all jobs: sound and video each."""
     import headsync
-    from headsync.media import stage
+    from headsync.media import open_sound, stage
 
     with stage("reading networks and faces"):
         from landmark_stage import load_lips, load_speaker, motion_control, motion_from
@@ -47,7 +48,7 @@ def speak_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path]]) -> 
         references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
 
     def speak(audio, video) -> None:
-        made = headsync.talk(audio, references, video, speaker=speaker, renderer=renderer, control=control, motion=choice,
+        made = headsync.talk(open_sound(audio, stream=options.audio_stream), references, video, speaker=speaker, renderer=renderer, control=control, motion=choice,
                              lips=lips, paste_back=options.paste_back)
         print(f"{made.landmarks}: {made.frames} frames")
         print(f"{made.video}: {made.frames} frames, {made.frames / max(made.wall_s, 1e-3):.1f} a second")

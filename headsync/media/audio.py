@@ -14,7 +14,8 @@ import numpy as np
 from headsync.media.arguments import checked
 from headsync.media.blocks import recut
 from headsync.media.clock import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, frames_for_samples
-from headsync.media.containers import decoded, first_frame_time, open_media, required_audio_stream, shown_name
+from headsync.media.containers import decoded, first_frame_time, open_media, shown_name
+from headsync.media.sounds import mixed, numbered_sound, sound_number
 from headsync.media.timeline import TimeLine
 
 _RATES_HZ = (1000, 1_600_000)    # of any usable sound; beyond them a header is damaged
@@ -22,21 +23,22 @@ _log = logging.getLogger(__name__)
 
 
 @checked
-def read_audio(path: Path | str) -> np.ndarray:
-    """Returns the first sound of a file as float32 (N,), mono, 16 kHz; sample 0 is at the time of the first picture.
+def read_audio(path: Path | str, *, stream: int | None = None) -> np.ndarray:
+    """Returns the sound of a file as float32 (N,), mono, 16 kHz; sample 0 is at the time of the first picture.
 
-    Without pictures sample 0 is the first sample. Samples that are not finite become 0; values above 1 are kept, as
-    features divide by the peak. ValueError when there is no sound, no sample or no finite sample.
+    Without pictures sample 0 is the first sample. Of several sounds it is number `stream`, counted from 0, else the default
+    one, else the first that is audible; of two channels that cancel each other it is the louder one.
+    Samples that are not finite become 0; values above 1 are kept, as features divide by the peak. ValueError when there is no sound, no sample or no finite sample.
 
     >>> import headsync
     >>> waveform = headsync.read_audio("clip.mp4")
     >>> waveform.dtype, len(waveform) / 16000
     (dtype('float32'), 3.32)
     """
-    return np.concatenate(list(stream_audio(path)))   # (N,)
+    return np.concatenate(list(stream_audio(path, stream=stream)))   # (N,)
 
 
-def stream_audio(path: Path | str, *, block_frames: int = 250) -> Iterator[np.ndarray]:
+def stream_audio(path: Path | str, *, block_frames: int = 250, stream: int | None = None) -> Iterator[np.ndarray]:
     """Returns an iterator of float32 blocks (640 * block_frames,), the last one shorter, that join to `read_audio`.
 
     Memory does not grow with length. ValueError as `read_audio`, when the first block is asked for (that no sample is
@@ -44,7 +46,7 @@ def stream_audio(path: Path | str, *, block_frames: int = 250) -> Iterator[np.nd
     """
     if block_frames < 1:
         raise ValueError(f"a block must hold at least 1 video frame, got block_frames={block_frames}")
-    mono = (piece[0] for piece in decode_audio(path, rate_hz=SAMPLE_RATE_HZ, layout="mono"))     # each (n,)
+    mono = (piece[0] for piece in decode_mono(path, stream=stream))     # each (n,)
     return recut(mono, block_frames * SAMPLES_PER_FRAME)
 
 
@@ -53,19 +55,30 @@ def count_audio_frames(path: Path | str) -> int:
     return frames_for_samples(sum(len(block) for block in stream_audio(path)))
 
 
-def decode_audio(path: Path | str, *, rate_hz: int, layout: str) -> Iterator[np.ndarray]:
-    """Returns an iterator of float32 pieces (C, n) of the first sound, gapless from the time of the first picture on.
+def decode_mono(path: Path | str, *, stream: int | None = None) -> Iterator[np.ndarray]:
+    """Returns an iterator of float32 pieces (1, n) at 16 kHz as `decode_audio`; what was chosen of the sound is logged."""
+    number = sound_number(path, stream, tell=True)
+    with open_media(path) as container:
+        two = numbered_sound(container, number).codec_context.channels == 2
+    layout = "stereo" if two else "mono"
+    pieces = decode_audio(path, rate_hz=SAMPLE_RATE_HZ, layout=layout, stream=number)
+    yield from mixed(pieces, path, tell=True) if two else pieces
+
+
+def decode_audio(path: Path | str, *, rate_hz: int, layout: str, stream: int | None = None) -> Iterator[np.ndarray]:
+    """Returns an iterator of float32 pieces (C, n) of a sound, gapless from the time of the first picture on.
 
     Sound that starts later is preceded by silence, what lies before is cut, gaps are filled, overlaps dropped and the
-    padding of a codec left out. `layout` is an FFmpeg channel layout ("mono", "stereo"). ValueError as `read_audio`.
+    padding of a codec left out. `layout` is an FFmpeg channel layout ("mono", "stereo"), `stream` as for `read_audio`. ValueError
+    as there.
     """
-    origin = first_frame_time(path)
+    origin, number = first_frame_time(path), sound_number(path, stream)
     with open_media(path) as container:
-        stream = required_audio_stream(container, path)
-        declared_end = _declared_end(stream)
+        source = numbered_sound(container, number)
+        declared_end = _declared_end(source)
         line = TimeLine(rate_hz, layout, origin)
         held: av.AudioFrame | None = None
-        for frame in decoded(container, stream, path):
+        for frame in decoded(container, source, path):
             if not _RATES_HZ[0] <= frame.sample_rate <= _RATES_HZ[1]:
                 raise ValueError(f"{shown_name(path)}: {frame.sample_rate} samples a second cannot be; the header is damaged, "
                                  "export the sound again")

@@ -84,14 +84,6 @@ def audio_stream(container: InputContainer) -> Stream | None:
     return next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
 
 
-def required_audio_stream(container: InputContainer, path: Path | str) -> Stream:
-    """Returns the first sound of a container; ValueError naming the file when there is none."""
-    stream = audio_stream(container)
-    if stream is None:
-        raise ValueError(f"{shown_name(path)}: there is no sound in this file; give one with an audio stream")
-    return stream
-
-
 def decoded(container: InputContainer, stream: Stream, path: Path | str) -> Iterator[Frame]:
     """Returns an iterator over the frames of a stream in order of display; damage is skipped and logged once."""
     damaged, ended = 0, False

@@ -10,10 +10,13 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from headsync.media.colours import ColourConverter, is_wide, matrix_of
 from headsync.media.orientation import frame_orientation, turned
 
 MOST_PIXELS = 2**27   # 134 megapixels, four times 8K; a larger picture is refused before it fills the memory
 _SQUARE = Fraction(1)
+Colour = tuple[int, int, int]
+WHITE: Colour = (255, 255, 255)
 
 
 class Size(NamedTuple):
@@ -24,10 +27,16 @@ class Size(NamedTuple):
 class PictureMaker:
     """Turns the decoded frames of one file into pictures; kept between frames, as its scaler is costly to set up."""
 
-    def __init__(self, name: str, *, max_side: int | None = None, pixel: Fraction = _SQUARE):
-        """`pixel` is the width of a stored pixel over its height; `name` is what errors call the file."""
-        self._name, self._max_side, self._pixel = name, max_side, pixel
+    def __init__(self, name: str, *, max_side: int | None = None, pixel: Fraction = _SQUARE, video: bool = False,
+                 background: Colour = WHITE):
+        """`pixel` is the width of a stored pixel over its height; `name` is what errors call the file.
+
+        A `video` without colour tags is read by its size's matrix. What is transparent is laid on `background`.
+        """
+        self._name, self._max_side, self._pixel, self._video = name, max_side, pixel, video
+        self._background = np.array(background, np.uint16)
         self._scaler = VideoReformatter()
+        self._converter: ColourConverter | None = None
 
     def picture(self, frame: VideoFrame) -> np.ndarray:
         """Returns a decoded frame as uint8 RGB (H, W, 3), upright, contiguous, what is transparent laid on white.
@@ -46,11 +55,24 @@ class PictureMaker:
             height, width = width, height
         smaller = width < frame.width or height < frame.height
         transparent = frame.format.has_palette or _has_alpha(frame)
+        wide = is_wide(frame)
+        form = {(False, False): "rgb24", (True, False): "rgba", (False, True): "rgb48le", (True, True): "rgba64le"}
         picture = self._scaler.reformat(
-            frame, width=width, height=height, format="rgba" if transparent else "rgb24",
+            frame, width=width, height=height, format=form[transparent, wide],
+            src_colorspace=matrix_of(frame, video=self._video),
             interpolation=Interpolation.AREA if smaller else Interpolation.BICUBIC,
             threads=1).to_ndarray()   # (H, W, 3 or 4); more threads wait for each other on a busy machine
-        return turned(_on_white(picture) if transparent else picture, orientation)
+        if wide:
+            picture = self._narrowed(picture, frame)
+        return turned(laid_on(picture, self._background) if transparent else picture, orientation)
+
+    def _narrowed(self, picture: np.ndarray, frame: VideoFrame) -> np.ndarray:
+        """uint8 sRGB (H, W, 3 or 4) of what is shown in other light or colours, (H, W, 3 or 4) uint16."""
+        told = int(frame.color_trc), int(frame.color_primaries)
+        if self._converter is None or self._converter.told != told:
+            self._converter = ColourConverter(*told)
+        shown = self._converter.converted(picture[..., :3])
+        return shown if picture.shape[2] == 3 else np.dstack([shown, (picture[..., 3] >> 8).astype(np.uint8)])
 
 
 def shown_size(frame: VideoFrame, pixel: Fraction = _SQUARE) -> Size:
@@ -73,7 +95,7 @@ def _has_alpha(frame: VideoFrame) -> bool:
     return any(component.is_alpha for component in frame.format.components)
 
 
-def _on_white(picture: np.ndarray) -> np.ndarray:
-    """(H, W, 4) to (H, W, 3)."""
+def laid_on(picture: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Returns uint8 (H, W, 4) with its colours mixed by its last channel with a background (3,) or (H, W, 3): (H, W, 3)."""
     alpha = picture[..., 3:].astype(np.uint16)   # (H, W, 1)
-    return ((picture[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return ((picture[..., :3] * alpha + background * (255 - alpha) + 127) // 255).astype(np.uint8)

@@ -3,6 +3,7 @@
 Shapes: N samples at 16 kHz, T = ceil(N / 640) video frames, t frames of a block.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import numpy as np
 
 from headsync.media.audio import stream_audio
 from headsync.media.clock import SAMPLES_PER_FRAME, frames_for_samples, samples_for_frames
+from headsync.media.containers import shown_name
 from headsync.media.features import Level, measure_level, stream_features
+from headsync.media.sounds import sound_number
 from headsync.media.spool import Spool
 
+_log = logging.getLogger(__name__)
 BLOCK_FRAMES = 250
 
 
@@ -22,18 +26,22 @@ class Sound:
     Decoded samples of a file wait in a temporary file without a name, 64 kB a second, which goes with this object.
     """
 
+    stream: int | None      # which of the file's sounds, counted from 0
     path: Path | None       # of the file that it was read from, for those who copy its original stream
     level: Level            # mean and peak
     samples: int            # N
     frames: int             # T
 
-    def __init__(self, source: str | Path | np.ndarray):
-        """ValueError, one line, for a file or a waveform (N,) without finite samples."""
+    def __init__(self, source: str | Path | np.ndarray, *, stream: int | None = None):
+        """`stream` as for `read_audio`. ValueError, one line, for a file or a waveform (N,) without finite samples."""
         self._waveform = source if isinstance(source, np.ndarray) else None
         self.path = None if isinstance(source, np.ndarray) else Path(source)
+        self.stream, self._wanted = None if self.path is None else sound_number(self.path, stream), stream
         self.samples, self._spool = 0, Spool()
         self.level = measure_level(self._read())
         self.frames = frames_for_samples(self.samples)
+        if not self.level.peak:
+            _log.warning("%s: nothing is heard in it but silence, in which lips rest", shown_name(self.path or "the sound"))
 
     def _read(self) -> Iterator[np.ndarray]:
         """The samples as they are read for the first time, on their way into the spool."""
@@ -41,7 +49,7 @@ class Sound:
             self.samples = len(self._waveform)
             yield from self.blocks()
             return
-        for block in stream_audio(self.path, block_frames=BLOCK_FRAMES):
+        for block in stream_audio(self.path, block_frames=BLOCK_FRAMES, stream=self._wanted):
             self._spool.append(block)
             self.samples += len(block)
             yield block
@@ -65,9 +73,10 @@ class Sound:
         return np.array(self._part(0, stop))
 
 
-def open_sound(source: "str | Path | np.ndarray | Sound") -> Sound:
+def open_sound(source: "str | Path | np.ndarray | Sound", *, stream: int | None = None) -> Sound:
     """The sound of a file of any kind, or of a 16 kHz waveform (N,); one that is open already is given back as it is.
 
-    A file is decoded here, and never again. ValueError, one line, when nothing is there.
+    A file is decoded here, and never again; of several sounds it is number `stream`, counted from 0, else the default one,
+    else the first that is audible. ValueError, one line, when nothing is there.
     """
-    return source if isinstance(source, Sound) else Sound(source)
+    return source if isinstance(source, Sound) else Sound(source, stream=stream)

@@ -20,9 +20,9 @@ from headsync.media.containers import (
     frame_time,
     open_media,
     reason,
-    required_audio_stream,
     shown_name,
 )
+from headsync.media.sounds import numbered_sound, sound_number
 
 _log = logging.getLogger(__name__)
 COPIED_CODECS = ("aac", "mp3")     # mp4 may hold more (FLAC, Opus, AC-3, ALAC), but not every player knows them there
@@ -45,18 +45,21 @@ class Soundtrack(Protocol):
         """Releases the source, whether or not all was written."""
 
 
-def add_soundtrack(output: OutputContainer, path: Path | str) -> Soundtrack:
-    """Returns the soundtrack made of the first sound in `path`, its stream added to `output`; ValueError without one.
+def add_soundtrack(output: OutputContainer, path: Path | str, *, stream: int | None = None) -> Soundtrack:
+    """Returns the soundtrack made of the sound in `path`, its stream added to `output`; ValueError without one.
+
+    `stream` is which of several, as for `read_audio`.
 
     Time 0 is the first picture of `path`, or its first sample when it holds no pictures.
     """
-    return _Copy(output, path) if copies_sound(path) else _Encoding(output, path)
+    number = sound_number(path, stream)
+    return _Copy(output, path, number) if copies_sound(path, number) else _Encoding(output, path, number)
 
 
-def copies_sound(path: Path | str) -> bool:
-    """Returns whether the first sound in `path` goes into an mp4 as it is and plays anywhere; tries a few packets."""
+def copies_sound(path: Path | str, number: int = 0) -> bool:
+    """Returns whether a sound in `path` goes into an mp4 as it is and plays anywhere; tries a few packets."""
     with open_media(path) as container:
-        stream = required_audio_stream(container, path)
+        stream = numbered_sound(container, number)
         if stream.codec_context.codec.canonical_name not in COPIED_CODECS:
             return False
         written, latest = 0, None
@@ -80,14 +83,14 @@ def copies_sound(path: Path | str) -> bool:
 class _Copy:
     """Packets of the source, bit for bit, shifted onto the time line of the video."""
 
-    def __init__(self, output: OutputContainer, path: Path | str):
+    def __init__(self, output: OutputContainer, path: Path | str, number: int):
         self._output = output
         self._origin = first_frame_time(path)
         if self._origin is None:
-            self._origin = _first_sound_time(path)
+            self._origin = _first_sound_time(path, number)
         self._opened = open_media(path)
         container = self._opened.__enter__()
-        self._source = required_audio_stream(container, path)
+        self._source = numbered_sound(container, number)
         self._target = output.add_stream_from_template(self._source)
         self._packets = _usable_packets(container, self._source, path)
         self._next: av.Packet | None = next(self._packets, None)
@@ -127,12 +130,12 @@ class _Copy:
 class _Encoding:
     """Decoded sound as AAC at 48 kHz."""
 
-    def __init__(self, output: OutputContainer, path: Path | str):
+    def __init__(self, output: OutputContainer, path: Path | str, number: int):
         self._output = output
         with open_media(path) as container:
-            context = required_audio_stream(container, path).codec_context
+            context = numbered_sound(container, number).codec_context
         self._layout = "mono" if context.channels == 1 else "5.1" if context.layout.name == "5.1" else "stereo"
-        self._pieces = decode_audio(path, rate_hz=AAC_RATE_HZ, layout=self._layout)
+        self._pieces = decode_audio(path, rate_hz=AAC_RATE_HZ, layout=self._layout, stream=number)
         self._piece = next(self._pieces, None)
         self._stream = output.add_stream("aac", rate=AAC_RATE_HZ, layout=self._layout)
         self._stream.bit_rate = AAC_BITS_PER_CHANNEL * self._stream.codec_context.channels
@@ -177,10 +180,10 @@ def _follows(packet: av.Packet, latest: int | None) -> bool:
     return packet.pts is not None and packet.dts is not None and (latest is None or packet.dts > latest)
 
 
-def _first_sound_time(path: Path | str) -> Fraction:
+def _first_sound_time(path: Path | str, number: int) -> Fraction:
     """When the first sample plays, in seconds on the container's time line: after what the codec has to skip."""
     with open_media(path) as container:
-        stream = required_audio_stream(container, path)
+        stream = numbered_sound(container, number)
         frame = next((frame for frame in decoded(container, stream, path) if frame.samples), None)
         if frame is None:
             raise ValueError(f"{shown_name(path)}: the sound holds no samples; give a file with audible sound")

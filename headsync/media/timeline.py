@@ -15,6 +15,7 @@ from headsync.media.containers import frame_time
 
 _SMALLEST_GAP_S = Fraction(1, 20)   # below this a time stamp that does not fit is rounding, above it a real gap
 _LARGEST_SAMPLE = 1e9               # beyond it a float is damage; kept finite through the filters
+_STEREO = 2                         # channels that are taken for left and right where they have no names
 _MOST_PLANES = 8                    # from so many planar channels on PyAV must not be asked for the samples
 
 
@@ -122,8 +123,8 @@ class TimeLine:
             self.finite |= bool(valid.any())
             self.silenced += int(samples.size - np.count_nonzero(valid))
             samples = np.clip(np.where(valid, samples, 0), -_LARGEST_SAMPLE, _LARGEST_SAMPLE).astype(samples.dtype)
-        if named:
-            return _like(frame, samples, frame.format.name, frame.layout.name)
+        if named or frame.layout.nb_channels == _STEREO:
+            return _like(frame, samples, frame.format.name, frame.layout.name if named else "stereo")
         if not frame.format.is_planar:
             samples = samples.reshape(-1, frame.layout.nb_channels).T   # (C, n)
         scale = 1.0 if is_float else 1 / (1 << (8 * frame.format.bytes - 1))

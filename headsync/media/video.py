@@ -14,10 +14,12 @@ from av.video.frame import VideoFrame
 
 from headsync.media.clock import FPS, FrameResampler
 from headsync.media.containers import audio_stream, decoded, frame_time, open_media, shown_name, stream_seconds, video_stream
+from headsync.media.fields import progressive
 from headsync.media.orientation import frame_orientation
 from headsync.media.pixels import PictureMaker, check_side, shown_size
 
 _WIDEST_PIXEL = Fraction(4)     # a pixel more oblong than this is a damaged header
+_LONGEST_LAST_S = Fraction(60)  # a last frame that says to last longer is one too
 
 
 class VideoInfo(NamedTuple):
@@ -65,11 +67,11 @@ def _frames(path: Path | str, rate: Fraction | int | None, max_side: int | None)
     with open_media(path) as container:
         stream = _required_stream(container, path)
         usual = 1 / _rate(stream)
-        maker = PictureMaker(shown_name(path), max_side=max_side, pixel=_pixel_shape(stream))
+        maker = PictureMaker(shown_name(path), max_side=max_side, pixel=_pixel_shape(stream), video=True)
         resampler = _EveryFrame() if rate is None else FrameResampler(rate)
         held: VideoFrame | None = None
         time = Fraction(0)
-        for frame in decoded(container, stream, path):
+        for frame in progressive(decoded(container, stream, path)):
             stamped = frame_time(frame)
             time = stamped if stamped is not None else time + usual
             times = resampler.push(time)
@@ -78,10 +80,18 @@ def _frames(path: Path | str, rate: Fraction | int | None, max_side: int | None)
             held = frame
         if held is None:
             raise _no_frames(path)
-        lasts = (held.duration or 0) * Fraction(held.time_base or 0)
-        times = resampler.finish(lasts or usual)
+        times = resampler.finish(_last_s(held, stream) or usual)
         if times:
             yield from _repeated(maker.picture(held), times)
+
+
+def _last_s(frame: VideoFrame, stream: av.VideoStream) -> Fraction:
+    """How long the last frame is shown, as its packet says: no longer than its stream, where that is said, nor a minute."""
+    lasts = (frame.duration or 0) * Fraction(frame.time_base or 0)
+    if stream.duration and frame.pts is not None and stream.time_base:
+        end = ((stream.start_time or 0) + stream.duration) * Fraction(stream.time_base)
+        lasts = min(lasts, max(end - frame_time(frame), Fraction(0)))
+    return min(lasts, _LONGEST_LAST_S)
 
 
 class _EveryFrame:

@@ -34,15 +34,16 @@ class VideoWriter:
     """
 
     def __init__(self, path: Path | str, *, size: tuple[int, int], rate: Fraction | int = Fraction(FPS),
-                 audio: Path | str | None = None, synthetic: bool = True, comment: str = "", preset: str = "medium"):
+                 audio: Path | str | None = None, audio_stream: int | None = None, synthetic: bool = True, comment: str = "",
+                 preset: str = "medium"):
         """`size` is (height, width); an odd side is made even by repeating its last line.
 
-        `audio` is any file with sound: its first stream is copied where mp4 allows, else becomes AAC 48 kHz, and is
-        cut where the frames end. `synthetic` puts SYNTHETIC_COMMENT before `comment` in the metadata.
+        `audio` is any file with sound: its sound (number `audio_stream`, as for `read_audio`) is copied where mp4 allows,
+        else becomes AAC 48 kHz, and is cut where the frames end. `synthetic` puts SYNTHETIC_COMMENT before `comment`.
         """
         self.path, self.size, self.rate = Path(path), (int(size[0]), int(size[1])), Fraction(rate)
         self.frames = 0   # written so far
-        self._audio, self._preset = audio, preset
+        self._audio, self._audio_stream, self._preset = audio, audio_stream, preset
         self._comment = "; ".join(part for part in (SYNTHETIC_COMMENT * synthetic, comment) if part)
         self._partial = partial_path(self.path)
         self._output: av.container.OutputContainer | None = None
@@ -110,7 +111,7 @@ class VideoWriter:
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
         if self._audio is not None:
-            self._soundtrack = add_soundtrack(self._output, self._audio)
+            self._soundtrack = add_soundtrack(self._output, self._audio, stream=self._audio_stream)
 
     def _finish(self) -> None:
         if not self.frames:

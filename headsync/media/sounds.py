@@ -1,0 +1,116 @@
+"""Which of several sounds of a file is meant, and which of its channels is heard.
+
+Shapes: C channels, n samples of one piece.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from av.stream import Disposition
+
+from headsync.media.clock import SAMPLE_RATE_HZ
+from headsync.media.containers import decoded, frame_time, open_media, shown_name
+
+_log = logging.getLogger(__name__)
+_PROBE_S = 60                   # of a sound, in which something must be heard for it to count as audible
+_SILENT = 2 / 32768             # two steps of a 16-bit sample: dither
+_LOST_DB = 20.0                 # by which a mix must lie under the louder channel to count as cancelled
+_DECIDES_S = 3                  # of audible sound, after which that is settled
+
+
+def sound_number(path: Path | str, wanted: int | None = None, *, tell: bool = False) -> int:
+    """Returns which sound of a file is used, counted from 0: `wanted`, else the file's default one, else the first audible.
+
+    A default that is silent for a minute yields to one that is not. With `tell` the choice among several is logged.
+    ValueError for a `wanted` that is not there, and without any sound.
+    """
+    with open_media(path) as container:
+        sounds = _sounds(container)
+        if not sounds:
+            raise ValueError(f"{shown_name(path)}: there is no sound in this file; give one with an audio stream")
+        if wanted is not None:
+            if not 0 <= wanted < len(sounds):
+                raise ValueError(f"{shown_name(path)}: there is no sound number {wanted}; it has {len(sounds)}, counted from 0")
+            return wanted
+        if len(sounds) == 1:
+            return 0
+        marked = [bool(sound.disposition & Disposition.default) for sound in sounds]
+    order = sorted(range(len(sounds)), key=lambda number: not marked[number])       # stable: the default ones first
+    chosen = next((number for number in order if _audible(path, number)), order[0])
+    if tell:
+        why = "is the file's default" if marked[chosen] and not all(marked) else "is the first that is audible"
+        _log.warning("%s: of its %d sounds number %d is used, which %s (--audio-stream N takes another, 0 to %d)",
+                     shown_name(path), len(sounds), chosen, why, len(sounds) - 1)
+    return chosen
+
+
+def numbered_sound(container: av.container.InputContainer, number: int) -> av.AudioStream:
+    """Returns the sound of a container that `sound_number` has told."""
+    return _sounds(container)[number]
+
+
+def _sounds(container: av.container.InputContainer) -> list[av.AudioStream]:
+    return [stream for stream in container.streams.audio if stream.codec_context is not None]
+
+
+def _audible(path: Path | str, number: int) -> bool:
+    """Whether more than dither is heard in a sound's first minute."""
+    with open_media(path) as container:
+        stream = numbered_sound(container, number)
+        first = None
+        resampler = None
+        for frame in decoded(container, stream, path):
+            now = frame_time(frame)
+            first = now if first is None else first
+            if now is not None and now - first > _PROBE_S:
+                return False
+            resampler = resampler or av.AudioResampler(format="flt")
+            frame.pts = None
+            try:
+                heard = [piece.to_ndarray() for piece in resampler.resample(frame)]
+            except (av.FFmpegError, ValueError):    # its form changed on the way
+                return True
+            if any(np.abs(piece).max(initial=0) > _SILENT for piece in heard):
+                return True
+    return False
+
+
+def mixed(pieces: Iterable[np.ndarray], path: Path | str, *, tell: bool = False) -> Iterator[np.ndarray]:
+    """Returns an iterator of the mean of two channels (1, n), or of the louder one where they cancel each other, pieces (2, n).
+
+    At 16 kHz. That is settled on the first three seconds in which anything is heard, which are held. With `tell` it is logged.
+    """
+    held: list[np.ndarray] = []
+    audible, power, sums = 0, np.zeros(3), np.array([[0.5, 0.5], [1, 0], [0, 1]], np.float32)
+    weights: np.ndarray | None = None
+    for piece in pieces:
+        if weights is not None:
+            yield weights @ piece
+            continue
+        held.append(piece)
+        if np.abs(piece).max(initial=0) > _SILENT:
+            audible += piece.shape[1]
+            power += np.square(sums @ piece, dtype=np.float64).sum(1)
+        elif not audible:
+            yield sums[:1] @ held.pop()
+        if audible >= _DECIDES_S * SAMPLE_RATE_HZ:
+            weights = _weights(power, path, tell=tell)
+            yield from (weights @ one for one in held)
+            held = []
+    if weights is None:
+        weights = _weights(power, path, tell=tell)
+        yield from (weights @ one for one in held)
+
+
+def _weights(power: np.ndarray, path: Path | str, *, tell: bool) -> np.ndarray:
+    """Shares (1, 2) of two channels in what is heard, from the power of mix, left and right."""
+    mix, left, right = power
+    if max(left, right) <= mix * 10 ** (_LOST_DB / 10):
+        return np.array([[0.5, 0.5]], np.float32)
+    if tell:
+        _log.warning("%s: its two channels cancel each other when they are mixed; the %s one is used", shown_name(path),
+                     "left" if left >= right else "right")
+    return np.array([[1, 0] if left >= right else [0, 1]], np.float32)
