@@ -54,9 +54,10 @@ def check_inputs(sounds: Sequence[Path | str], pictures: Sequence[Path | str] = 
 def contents(path: Path | str) -> set[str]:
     """Which of `sound` and `pictures` a file holds. ValueError, one line, when it is not there or no media at all."""
     from headsync import media
+    from headsync.media.animation import is_animation
     from headsync.media.containers import audio_stream, open_media, video_stream
 
-    if media.is_image(path):
+    if media.is_image(path) or is_animation(path):
         return {"pictures"}
     with open_media(path) as container:
         found = {"sound": audio_stream(container), "pictures": video_stream(container)}

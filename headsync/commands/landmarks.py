@@ -58,7 +58,8 @@ def preview(options: argparse.Namespace, sequence: "LandmarkSequence", *, still:
     frames = canvas_frames(options.source, sequence)
     own = None if still or not media.video_info(options.source).has_audio else options.source
     shown = (repeat(next(frames), len(sequence)) if still else frames)
-    with media.VideoWriter(options.preview, size=sequence.size, audio=options.audio or own, audio_stream=options.audio_stream, synthetic=False) as writer:
+    with media.VideoWriter(options.preview, size=sequence.size, audio=options.audio or own,
+                           audio_stream=options.audio_stream, synthetic=False) as writer:
         for frame in media.tracked(overlay_frames(shown, sequence), "drawing", total=len(sequence), unit="frame"):
             writer.write(frame)
     print(f"{options.preview}: written")

@@ -48,7 +48,8 @@ def speak_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path]]) -> 
         references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
 
     def speak(audio, video) -> None:
-        made = headsync.talk(open_sound(audio, stream=options.audio_stream), references, video, speaker=speaker, renderer=renderer, control=control, motion=choice,
+        sound = open_sound(audio, stream=options.audio_stream)
+        made = headsync.talk(sound, references, video, speaker=speaker, renderer=renderer, control=control, motion=choice,
                              lips=lips, paste_back=options.paste_back)
         print(f"{made.landmarks}: {made.frames} frames")
         print(f"{made.video}: {made.frames} frames, {made.frames / max(made.wall_s, 1e-3):.1f} a second")

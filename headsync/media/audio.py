@@ -27,8 +27,9 @@ def read_audio(path: Path | str, *, stream: int | None = None) -> np.ndarray:
     """Returns the sound of a file as float32 (N,), mono, 16 kHz; sample 0 is at the time of the first picture.
 
     Without pictures sample 0 is the first sample. Of several sounds it is number `stream`, counted from 0, else the default
-    one, else the first that is audible; of two channels that cancel each other it is the louder one.
-    Samples that are not finite become 0; values above 1 are kept, as features divide by the peak. ValueError when there is no sound, no sample or no finite sample.
+    one, else the first that is audible; of two channels that cancel each other it is the louder one. Samples that are not
+    finite become 0; values above 1 are kept, as features divide by the peak. ValueError when there is no sound, no sample
+    or no finite sample.
 
     >>> import headsync
     >>> waveform = headsync.read_audio("clip.mp4")
@@ -69,8 +70,8 @@ def decode_audio(path: Path | str, *, rate_hz: int, layout: str, stream: int | N
     """Returns an iterator of float32 pieces (C, n) of a sound, gapless from the time of the first picture on.
 
     Sound that starts later is preceded by silence, what lies before is cut, gaps are filled, overlaps dropped and the
-    padding of a codec left out. `layout` is an FFmpeg channel layout ("mono", "stereo"), `stream` as for `read_audio`. ValueError
-    as there.
+    padding of a codec left out. `layout` is an FFmpeg channel layout ("mono", "stereo"), `stream` as for `read_audio`.
+    ValueError as there.
     """
     origin, number = first_frame_time(path), sound_number(path, stream)
     with open_media(path) as container:

@@ -14,6 +14,7 @@ from av.stream import Disposition, Stream
 from headsync.media.pixels import MOST_PIXELS
 
 _log = logging.getLogger(__name__)
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _NOT_MEDIA = ("tty", "concat", "hls", "dash", "sdp", "rtsp", "imf")   # text drawn as a picture, or lists of other files
 
 
@@ -86,13 +87,13 @@ def audio_stream(container: InputContainer) -> Stream | None:
 
 def decoded(container: InputContainer, stream: Stream, path: Path | str) -> Iterator[Frame]:
     """Returns an iterator over the frames of a stream in order of display; damage is skipped and logged once."""
-    damaged, ended = 0, False
+    damaged, ended, decoder = 0, False, _decoder_with_alpha(stream) or stream
     packets = container.demux(stream)   # ends with an empty packet, which makes the decoder hand out what it holds
     while not ended:
         try:
             packet = next(packets, None)
             ended = packet is None      # also where draining fails: a decoder that cannot be opened never can
-            frames = stream.decode(packet) if packet is not None else _drained(stream)
+            frames = decoder.decode(packet) if packet is not None else _drained(decoder)
         except (av.FFmpegError, ValueError) as error:     # PyAV 19 raises the plain one for codecs that it does not know
             damaged += 1
             if damaged == 1:
@@ -101,10 +102,22 @@ def decoded(container: InputContainer, stream: Stream, path: Path | str) -> Iter
         yield from frames
 
 
-def _drained(stream: Stream) -> list[Frame]:
+def _decoder_with_alpha(stream: Stream) -> av.CodecContext | None:
+    """A decoder that reads the transparency beside VP8 and VP9, which FFmpeg's own leave out; None where there is none."""
+    name = _ALPHA_DECODERS.get(stream.codec_context.name)
+    told = {key.lower(): value for key, value in stream.metadata.items()} if name else {}
+    if told.get("alpha_mode") != "1":
+        return None
+    try:
+        return av.CodecContext.create(name, "r")
+    except (av.FFmpegError, ValueError):    # an FFmpeg that was built without libvpx
+        return None
+
+
+def _drained(decoder: Stream | av.CodecContext) -> list[Frame]:
     """What the decoder still holds; nothing when it was asked before."""
     try:
-        return stream.decode(None)
+        return decoder.decode(None)
     except av.EOFError:
         return []
 

@@ -27,7 +27,7 @@ class Orientation(NamedTuple):
         return 180 if self.flipped_x and self.flipped_y else 0
 
 
-_QUARTER_TURNS = (Orientation(), Orientation(True, True, False), Orientation(False, True, True),
+QUARTER_TURNS = (Orientation(), Orientation(True, True, False), Orientation(False, True, True),
                   Orientation(True, False, True))   # clockwise
 
 
@@ -60,7 +60,7 @@ def _in_luma_and_chroma(frame: VideoFrame) -> bool:
 
 
 def _quarter_turns(frame: VideoFrame) -> Orientation:
-    return _QUARTER_TURNS[round(-frame.rotation / 90) % 4]
+    return QUARTER_TURNS[round(-frame.rotation / 90) % 4]
 
 
 def turned(picture: np.ndarray, orientation: Orientation) -> np.ndarray:

@@ -3,14 +3,18 @@
 Shapes: H W pixels.
 """
 
+import struct
 from pathlib import Path
 
 import av
 import numpy as np
 from av.video.frame import VideoFrame
 
+from headsync.media.animation import is_animated_webp
 from headsync.media.containers import checked_file, decoded, open_media, reason, shown_name
-from headsync.media.pixels import MOST_PIXELS, PictureMaker, check_side
+from headsync.media.jpeg import decode_reduced, jpeg_pixels
+from headsync.media.pixels import MOST_PIXELS, WHITE, Colour, PictureMaker, check_side
+from headsync.media.tiles import read_still, smaller
 
 _MOST_BYTES = 2**29     # a picture file larger than this is refused before it is read
 _HEAD_BYTES = 4096
@@ -24,30 +28,42 @@ _SIGNATURES = (         # (first bytes, decoder)
     (b"GIF89a", "gif"),
 )
 _STILL_BRANDS = (b"avif", b"heic", b"heix", b"mif1")   # of the mp4 family
+_WEBP_BYTES = 30
+_WIDTH, _HEIGHT, _COMPRESSION = 256, 257, 259          # tags of a TIFF
+_SHORT, _JPEG_COMPRESSIONS = 3, (6, 7)
 _CONTAINED = "contained"                               # kind of a picture that only a container gives access to
 
 
 def is_image(path: Path | str) -> bool:
     """Returns whether a file holds one still picture, decided by its content; ValueError when there is no such file.
 
-    An animated GIF or PNG is a video.
+    An animated GIF, PNG or WebP is a video.
     """
     return _kind(path) is not None
 
 
-def read_image(path: Path | str, *, max_side: int | None = None) -> np.ndarray:
-    """Returns a still picture as uint8 RGB (H, W, 3), upright as its camera noted, what is transparent laid on white.
+def read_image(path: Path | str, *, max_side: int | None = None, background: Colour = WHITE) -> np.ndarray:
+    """Returns a still picture as uint8 RGB (H, W, 3), upright as its camera noted, what is transparent laid on `background`.
 
-    16-bit, gray and palette pictures become 8-bit RGB; the longer side is reduced to `max_side` when it is larger.
-    ValueError when the file is no picture, is damaged beyond use or has more than 134 megapixels.
+    16-bit, HDR, gray and palette pictures become 8-bit sRGB; the longer side is reduced to `max_side` when it is larger. A
+    JPEG of more than 134 megapixels is decoded at 1/2, 1/4 or 1/8 of its sides. ValueError when the file is no picture, is
+    damaged beyond use or has more than 134 megapixels.
     """
     check_side(max_side)
     kind = _kind(path)
     if kind is None:
         raise ValueError(f"{shown_name(path)}: not a still picture; give a PNG, JPEG, WebP, TIFF, BMP or GIF")
-    frame = _contained(path) if kind == _CONTAINED else _decoded(path, kind)
+    if kind == _CONTAINED:
+        return read_still(path, max_side=max_side, background=background)
+    coded = _read(path)
+    if (kind == "mjpeg" and jpeg_pixels(coded) > MOST_PIXELS) or (kind == "tiff" and _holds_jpeg(coded)):
+        picture = decode_reduced(coded, MOST_PIXELS)
+        if picture is None or max(picture.shape[0] * picture.shape[1], 1) > MOST_PIXELS:
+            raise _unreadable(path, ValueError("damaged, or too large"))
+        return smaller(picture, max_side)
+    frame = _decoded(path, coded, kind)
     try:
-        return PictureMaker(shown_name(path), max_side=max_side).picture(frame)
+        return PictureMaker(shown_name(path), max_side=max_side, background=background).picture(frame)
     except av.FFmpegError as error:
         raise _unreadable(path, error) from error
 
@@ -61,7 +77,7 @@ def _kind(path: Path | str) -> str | None:
     except OSError as error:
         raise ValueError(f"{shown_name(path)}: cannot be opened ({reason(error)}); check its permissions") from error
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "webp"
+        return None if is_animated_webp(head[:_WEBP_BYTES]) else "webp"
     if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS:
         return _CONTAINED
     kind = next((decoder for signature, decoder in _SIGNATURES if head.startswith(signature)), None)
@@ -84,35 +100,41 @@ def _moves(path: Path) -> bool:
         return False    # damaged: reading it as a still gives the reason
 
 
-def _decoded(path: Path | str, decoder: str) -> VideoFrame:
-    """The frame in a file whose whole content is one coded picture."""
+def _read(path: Path | str) -> bytes:
+    """The content of a picture file of usual size."""
     size = Path(path).stat().st_size
     if size > _MOST_BYTES:
         raise ValueError(f"{shown_name(path)}: {size} bytes are more than the {_MOST_BYTES} of a picture that is read; "
                          "make it smaller first")
+    return Path(path).read_bytes()
+
+
+def _holds_jpeg(coded: bytes) -> bool:
+    """Whether the first picture of a TIFF is compressed as JPEG, which FFmpeg shows black."""
+    order, tags = "<" if coded[:2] == b"II" else ">", {}
+    try:
+        place = struct.unpack(order + "I", coded[4:8])[0]
+        for number in range(struct.unpack(order + "H", coded[place : place + 2])[0]):
+            tag, kind, _ = struct.unpack(order + "HHI", coded[place + 2 + 12 * number :][:8])
+            tags[tag] = struct.unpack(order + ("H2x" if kind == _SHORT else "I"), coded[place + 10 + 12 * number :][:4])[0]
+    except struct.error:
+        return False
+    return tags.get(_COMPRESSION) in _JPEG_COMPRESSIONS and tags.get(_WIDTH, 0) * tags.get(_HEIGHT, 0) <= MOST_PIXELS
+
+
+def _decoded(path: Path | str, coded: bytes, decoder: str) -> VideoFrame:
+    """The frame in a file whose whole content is one coded picture."""
     context = av.CodecContext.create(decoder, "r")
     context.thread_count = 1
     context.options = {"max_pixels": str(MOST_PIXELS)}
     try:
-        frames = context.decode(av.Packet(Path(path).read_bytes()))
+        frames = context.decode(av.Packet(coded))
         frames = frames or context.decode(None)
     except av.FFmpegError as error:
         raise _unreadable(path, error) from error
     if not frames:
         raise ValueError(f"{shown_name(path)}: the picture is cut off; copy it again")
     return frames[0]
-
-
-def _contained(path: Path | str) -> VideoFrame:
-    """The picture of an AVIF or HEIC file."""
-    with open_media(path) as container:
-        if len(container.streams.video) != 1:
-            raise ValueError(f"{shown_name(path)}: a picture of {len(container.streams.video)} tiles or layers cannot "
-                             "be read; save it as PNG or JPEG")
-        frame = next(decoded(container, container.streams.video[0], path), None)
-    if frame is None:
-        raise ValueError(f"{shown_name(path)}: the picture is cut off; copy it again")
-    return frame
 
 
 def _unreadable(path: Path | str, error: Exception) -> ValueError:

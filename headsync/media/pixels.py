@@ -27,13 +27,14 @@ class Size(NamedTuple):
 class PictureMaker:
     """Turns the decoded frames of one file into pictures; kept between frames, as its scaler is costly to set up."""
 
-    def __init__(self, name: str, *, max_side: int | None = None, pixel: Fraction = _SQUARE, video: bool = False,
-                 background: Colour = WHITE):
-        """`pixel` is the width of a stored pixel over its height; `name` is what errors call the file.
+    pixel = _SQUARE     # width of a stored pixel over its height
+
+    def __init__(self, name: str, *, max_side: int | None = None, video: bool = False, background: Colour = WHITE):
+        """`name` is what errors call the file.
 
         A `video` without colour tags is read by its size's matrix. What is transparent is laid on `background`.
         """
-        self._name, self._max_side, self._pixel, self._video = name, max_side, pixel, video
+        self._name, self._max_side, self._video = name, max_side, video
         self._background = np.array(background, np.uint16)
         self._scaler = VideoReformatter()
         self._converter: ColourConverter | None = None
@@ -47,7 +48,7 @@ class PictureMaker:
             raise ValueError(f"{self._name}: {frame.width} x {frame.height} pixels are more than the limit of "
                              f"{MOST_PIXELS}; make the picture smaller first")
         orientation = frame_orientation(frame)
-        height, width = shown_size(frame, self._pixel)
+        height, width = shown_size(frame, self.pixel)
         if self._max_side is not None and max(height, width) > self._max_side:
             scale = Fraction(self._max_side, max(height, width))
             height, width = max(1, round(height * scale)), max(1, round(width * scale))

@@ -4,6 +4,7 @@ Shapes: H W pixels.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +13,12 @@ import av
 import numpy as np
 from av.video.frame import VideoFrame
 
+from headsync.media.animation import animation_frames, is_animation
 from headsync.media.clock import FPS, FrameResampler
 from headsync.media.containers import audio_stream, decoded, frame_time, open_media, shown_name, stream_seconds, video_stream
 from headsync.media.fields import progressive
 from headsync.media.orientation import frame_orientation
-from headsync.media.pixels import PictureMaker, check_side, shown_size
+from headsync.media.pixels import WHITE, Colour, PictureMaker, check_side, shown_size
 
 _WIDEST_PIXEL = Fraction(4)     # a pixel more oblong than this is a damaged header
 _LONGEST_LAST_S = Fraction(60)  # a last frame that says to last longer is one too
@@ -35,6 +37,8 @@ class VideoInfo(NamedTuple):
 
 def video_info(path: Path | str) -> VideoInfo:
     """Returns size, rate, duration and sound of a video file; ValueError when not even its first frame can be shown."""
+    if is_animation(path):
+        return _animation_info(path)
     with open_media(path) as container:
         stream = _required_stream(container, path)
         sound = audio_stream(container)
@@ -49,48 +53,77 @@ def video_info(path: Path | str) -> VideoInfo:
     return VideoInfo(width, height, rate, duration_s, frames, rotation_degrees, has_audio, codec)
 
 
-def read_frames(path: Path | str, *, rate: Fraction | int | None = Fraction(FPS),
-                max_side: int | None = None) -> Iterator[np.ndarray]:
+def _animation_info(path: Path | str) -> VideoInfo:
+    frames, last = 0, None
+    for last in animation_frames(path):
+        frames += 1
+    ends = (last.pts + last.duration) * last.time_base
+    return VideoInfo(last.width, last.height, Fraction(frames) / ends, float(ends), frames, 0, False, None)
+
+
+def read_frames(path: Path | str, *, rate: Fraction | int | None = Fraction(FPS), max_side: int | None = None,
+                background: Colour = WHITE) -> Iterator[np.ndarray]:
     """Returns an iterator of uint8 RGB frames (H, W, 3), upright, with square pixels, contiguous, in constant memory.
 
     Output frame k is the source frame whose time stamp is nearest to k / rate after the first one; rate=None gives
-    every source frame once. The longer side is reduced to `max_side` when it is larger. ValueError when the file holds
-    no readable video, raised when the first frame is asked for.
+    every source frame once. The longer side is reduced to `max_side` when it is larger; HDR becomes sRGB, interlaced
+    frames are made whole, and what is transparent is laid on `background`. ValueError when the file holds no readable
+    video, raised when the first frame is asked for.
     """
     if rate is not None:
         FrameResampler(rate)   # refuses a rate that is none
     check_side(max_side)
-    return _frames(path, rate, max_side)
+    return _frames(path, rate, PictureMaker(shown_name(path), max_side=max_side, video=True, background=background))
 
 
-def _frames(path: Path | str, rate: Fraction | int | None, max_side: int | None) -> Iterator[np.ndarray]:
-    with open_media(path) as container:
-        stream = _required_stream(container, path)
-        usual = 1 / _rate(stream)
-        maker = PictureMaker(shown_name(path), max_side=max_side, pixel=_pixel_shape(stream), video=True)
+def _frames(path: Path | str, rate: Fraction | int | None, maker: PictureMaker) -> Iterator[np.ndarray]:
+    with _opened(path) as source:
+        maker.pixel = source.pixel
         resampler = _EveryFrame() if rate is None else FrameResampler(rate)
         held: VideoFrame | None = None
         time = Fraction(0)
-        for frame in progressive(decoded(container, stream, path)):
+        for frame in source.frames:
             stamped = frame_time(frame)
-            time = stamped if stamped is not None else time + usual
+            time = stamped if stamped is not None else time + source.usual
             times = resampler.push(time)
             if times:
                 yield from _repeated(maker.picture(held), times)
             held = frame
         if held is None:
             raise _no_frames(path)
-        times = resampler.finish(_last_s(held, stream) or usual)
+        times = resampler.finish(_last_s(held, source.ends) or source.usual)
         if times:
             yield from _repeated(maker.picture(held), times)
 
 
-def _last_s(frame: VideoFrame, stream: av.VideoStream) -> Fraction:
-    """How long the last frame is shown, as its packet says: no longer than its stream, where that is said, nor a minute."""
+class _Source(NamedTuple):
+    """Where decoded frames come from."""
+
+    frames: Iterator[VideoFrame]
+    usual: Fraction             # seconds that a frame usually lasts
+    pixel: Fraction             # width of a stored pixel over its height
+    ends: Fraction | None       # when the last frame ends, on the container's time line, where that is said
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[_Source]:
+    """The frames of a video file while it is open."""
+    if is_animation(path):
+        yield _Source(animation_frames(path), Fraction(1, FPS), Fraction(1), None)
+        return
+    with open_media(path) as container:
+        stream = _required_stream(container, path)
+        ends = None
+        if stream.duration and stream.time_base:
+            ends = ((stream.start_time or 0) + stream.duration) * Fraction(stream.time_base)
+        yield _Source(progressive(decoded(container, stream, path)), 1 / _rate(stream), _pixel_shape(stream), ends)
+
+
+def _last_s(frame: VideoFrame, ends: Fraction | None) -> Fraction:
+    """How long the last frame is shown, as its packet says: not beyond the stream's end, where that is said, nor a minute."""
     lasts = (frame.duration or 0) * Fraction(frame.time_base or 0)
-    if stream.duration and frame.pts is not None and stream.time_base:
-        end = ((stream.start_time or 0) + stream.duration) * Fraction(stream.time_base)
-        lasts = min(lasts, max(end - frame_time(frame), Fraction(0)))
+    if ends is not None and frame_time(frame) is not None:
+        lasts = min(lasts, max(ends - frame_time(frame), Fraction(0)))
     return min(lasts, _LONGEST_LAST_S)
 
 
