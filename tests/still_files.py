@@ -79,7 +79,8 @@ def write_heic(path: Path, picture: np.ndarray, *, tile: int | None = None, quar
             offset += len(sample)
         if tile is not None:
             places.append(struct.pack(">HHHHII", primary, 1, 0, 1, 0, len(grid)))
-        return full(b"meta", full(b"hdlr", struct.pack(">I4s12x", 0, b"pict"), b"\0"), full(b"pitm", struct.pack(">H", primary)),
+        return full(b"meta", full(b"hdlr", struct.pack(">I4s12x", 0, b"pict"), b"\0"),
+                    full(b"pitm", struct.pack(">H", primary)),
                     full(b"iloc", struct.pack(">HH", 0x4400, len(places)), *places, version=1),
                     full(b"iinf", struct.pack(">H", len(entries)), *entries), *([full(b"iref", *refers)] if refers else []),
                     box(b"iprp", box(b"ipco", *properties), full(b"ipma", struct.pack(">I", len(held)), told)),

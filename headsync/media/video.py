@@ -54,11 +54,9 @@ def video_info(path: Path | str) -> VideoInfo:
 
 
 def _animation_info(path: Path | str) -> VideoInfo:
-    frames, last = 0, None
-    for last in animation_frames(path):
-        frames += 1
-    ends = (last.pts + last.duration) * last.time_base
-    return VideoInfo(last.width, last.height, Fraction(frames) / ends, float(ends), frames, 0, False, None)
+    ends = [(frame.pts + frame.duration) * frame.time_base for frame in animation_frames(path)]
+    height, width = shown_size(next(animation_frames(path)))
+    return VideoInfo(width, height, len(ends) / ends[-1], float(ends[-1]), len(ends), 0, False, None)
 
 
 def read_frames(path: Path | str, *, rate: Fraction | int | None = Fraction(FPS), max_side: int | None = None,
