@@ -1,4 +1,4 @@
-"""Shows which sound of a file is heard, which of its channels, and that silence is said."""
+"""Shows which sound of a file is used, which of its channels, and that silence is said."""
 
 import logging
 from fractions import Fraction
@@ -50,7 +50,7 @@ def test_the_default_sound_is_used_and_said(tmp_path, caplog):
     assert hums(read_audio(other), 911) and hums(read_audio(other, stream=0), 313)
 
 
-def test_a_silent_default_yields_to_what_is_heard(tmp_path, caplog):
+def test_a_silent_default_yields_to_an_audible_one(tmp_path, caplog):
     path = sounds(tmp_path / "a.mkv", np.zeros((1, 16000), np.float32), tone(16000, rate_hz=RATE_HZ), default=0)
     assert open_sound(path).stream == 1
     assert "first that is audible" in caplog.text
@@ -103,4 +103,4 @@ def test_silence_is_said(tmp_path, caplog):
     path = write_audio(tmp_path / "a.flac", silent, rate_hz=RATE_HZ, codec="flac", sample_format="s16")
     with caplog.at_level(logging.WARNING):
         assert open_sound(path).level.peak == 0
-    assert "a.flac: nothing is heard in it but silence" in caplog.text
+    assert "a.flac: digital silence is all that it holds" in caplog.text

@@ -40,7 +40,8 @@ def test_a_phone_photo_in_tiles_shows_its_face(tmp_path):
 def test_damaged_tiles_are_refused(tmp_path, monkeypatch):
     path = write_heic(tmp_path / "a.heic", quadrants(SIZE), tile=64)
     data = path.read_bytes()
-    for number, (old, new) in enumerate(((b"\0\0\2\3\0\xd6\0\x96", b"\0\0\7\3\0\xd6\0\x96"), (b"iloc", b"xloc"), (b"ipma", b"xpma"))):
+    grid = b"\0\0\2\3\0\xd6\0\x96"
+    for number, (old, new) in enumerate(((grid, b"\0\0\7" + grid[3:]), (b"iloc", b"xloc"), (b"ipma", b"xpma"))):
         broken = data.replace(old, new)
         assert broken != data
         (tmp_path / f"{number}.heic").write_bytes(broken)

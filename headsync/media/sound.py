@@ -41,7 +41,7 @@ class Sound:
         self.level = measure_level(self._read())
         self.frames = frames_for_samples(self.samples)
         if not self.level.peak:
-            _log.warning("%s: nothing is heard in it but silence, in which lips rest", shown_name(self.path or "the sound"))
+            _log.warning("%s: digital silence is all that it holds; lips rest", shown_name(self.path or "the sound"))
 
     def _read(self) -> Iterator[np.ndarray]:
         """The samples as they are read for the first time, on their way into the spool."""

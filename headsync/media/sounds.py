@@ -1,4 +1,4 @@
-"""Which of several sounds of a file is meant, and which of its channels is heard.
+"""Which of several sounds of a file is meant, and which of its channels.
 
 Shapes: C channels, n samples of one piece.
 """
@@ -15,7 +15,7 @@ from headsync.media.clock import SAMPLE_RATE_HZ
 from headsync.media.containers import decoded, frame_time, open_media, shown_name
 
 _log = logging.getLogger(__name__)
-_PROBE_S = 60                   # of a sound, in which something must be heard for it to count as audible
+_PROBE_S = 60                   # of a sound, within which an audible one must begin
 _SILENT = 2 / 32768             # two steps of a 16-bit sample: dither
 _LOST_DB = 20.0                 # by which a mix must lie under the louder channel to count as cancelled
 _DECIDES_S = 3                  # of audible sound, after which that is settled
@@ -57,7 +57,7 @@ def _sounds(container: av.container.InputContainer) -> list[av.AudioStream]:
 
 
 def _audible(path: Path | str, number: int) -> bool:
-    """Whether more than dither is heard in a sound's first minute."""
+    """Whether there is more than dither in a sound's first minute."""
     with open_media(path) as container:
         stream = numbered_sound(container, number)
         first = None
@@ -70,10 +70,10 @@ def _audible(path: Path | str, number: int) -> bool:
             resampler = resampler or av.AudioResampler(format="flt")
             frame.pts = None
             try:
-                heard = [piece.to_ndarray() for piece in resampler.resample(frame)]
+                samples = [piece.to_ndarray() for piece in resampler.resample(frame)]
             except (av.FFmpegError, ValueError):    # its form changed on the way
                 return True
-            if any(np.abs(piece).max(initial=0) > _SILENT for piece in heard):
+            if any(np.abs(piece).max(initial=0) > _SILENT for piece in samples):
                 return True
     return False
 
@@ -81,7 +81,7 @@ def _audible(path: Path | str, number: int) -> bool:
 def mixed(pieces: Iterable[np.ndarray], path: Path | str, *, tell: bool = False) -> Iterator[np.ndarray]:
     """Returns an iterator of the mean of two channels (1, n), or of the louder one where they cancel each other, pieces (2, n).
 
-    At 16 kHz. That is settled on the first three seconds in which anything is heard, which are held. With `tell` it is logged.
+    At 16 kHz. That is settled on the first three seconds that are not silent, which are held. With `tell` it is logged.
     """
     held: list[np.ndarray] = []
     audible, power, sums = 0, np.zeros(3), np.array([[0.5, 0.5], [1, 0], [0, 1]], np.float32)
@@ -106,7 +106,7 @@ def mixed(pieces: Iterable[np.ndarray], path: Path | str, *, tell: bool = False)
 
 
 def _weights(power: np.ndarray, path: Path | str, *, tell: bool) -> np.ndarray:
-    """Shares (1, 2) of two channels in what is heard, from the power of mix, left and right."""
+    """Shares (1, 2) of two channels in the result, from the power of mix, left and right."""
     mix, left, right = power
     if max(left, right) <= mix * 10 ** (_LOST_DB / 10):
         return np.array([[0.5, 0.5]], np.float32)
