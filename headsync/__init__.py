@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headsync.corpus import Corpus, open_corpus
+    from headsync.dubbing import Dubbed, dub
     from headsync.landmarks import LandmarkSequence
     from headsync.landmarks.detection import Extraction, extract
     from headsync.media import Level, measure_level, read_audio
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "headsync.verbs": ("talk", "evaluate", "preprocess", "load_settings", "TalkReport"),
+    "headsync.dubbing": ("dub", "Dubbed"),
     "landmark_stage": ("generate_landmarks", "stream_landmarks", "write_landmarks", "start_face", "load_generator",
                        "MotionChoice", "MotionControl"),
     "render_stage": ("render_video", "read_references", "load_renderer", "Renderer", "Drive", "RenderReport"),

@@ -24,8 +24,10 @@ from headsync.media.files import growing_file, partial_path, put_in_place, write
 from headsync.media.flac import quantised, write_flac
 from headsync.media.jpeg import decode_jpeg, encode_jpeg
 from headsync.media.left_behind import remove_left_behind
+from headsync.media.mix import mixed_sound
 from headsync.media.pictures import is_image, read_image
 from headsync.media.progress import shown_progress, stage, tracked
+from headsync.media.quality import QUALITIES
 from headsync.media.sound import Sound, open_sound
 from headsync.media.spool import Spool
 from headsync.media.video import VideoInfo, read_frames, video_info
@@ -41,5 +43,5 @@ __all__ = [
     "growing_file", "partial_path",
     "put_in_place", "write_whole", "remove_left_behind", "quantised", "write_flac", "decode_jpeg", "encode_jpeg", "is_image",
     "read_image", "shown_progress", "stage", "tracked", "VideoInfo", "read_frames", "video_info", "SYNTHETIC_COMMENT",
-    "VideoWriter",
+    "VideoWriter", "QUALITIES", "mixed_sound",
 ]

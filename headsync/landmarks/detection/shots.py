@@ -3,6 +3,7 @@
 Shapes: T frames, N faces, P probed frames. Boxes are x0, y0, x1, y1 in pixels of the source picture.
 """
 
+import re
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
@@ -89,8 +90,8 @@ def find_cuts(changes: np.ndarray) -> list[int]:
 def find_shots(scan: Scan, *, face: str = "largest", most_frames: int | None = None) -> list[Shot]:
     """The shots in which the chosen face was seen, in order.
 
-    `face` is `largest`, `centre` (nearest to the picture's centre) or an index from left to right, counted from 0 (one
-    beyond the last face means the last).
+    `face` is `largest`, `centre` (nearest to the picture's centre), a place `x,y` in pixels (the face there, or nearest to
+    it) or an index from left to right, counted from 0 (one beyond the last face means the last).
     Shots longer than `most_frames` are cut into equal pieces. ValueError when `face` is none of these.
     """
     choice = _checked_choice(face)
@@ -108,12 +109,15 @@ def find_shots(scan: Scan, *, face: str = "largest", most_frames: int | None = N
     return shots
 
 
-def _checked_choice(face: str) -> str | int:
+def _checked_choice(face: str) -> "str | int | tuple[float, float]":
     if face in ("largest", "centre"):
         return face
     if str(face).isdecimal():
         return int(face)
-    raise ValueError(f"face must be 'largest', 'centre' or an index counted from 0 at the left, got {face!r}")
+    place = re.fullmatch(r"(\d+(?:\.\d*)?),(\d+(?:\.\d*)?)", str(face))
+    if place:
+        return float(place[1]), float(place[2])
+    raise ValueError(f"face must be 'largest', 'centre', an index counted from 0 at the left or a place x,y, got {face!r}")
 
 
 def _pieces(start: int, stop: int, most_frames: int | None) -> list[tuple[int, int]]:
@@ -122,7 +126,7 @@ def _pieces(start: int, stop: int, most_frames: int | None) -> list[tuple[int, i
     return list(pairwise(edges))
 
 
-def _choose(probes: list[Probe], choice: str | int, size: tuple[int, int]) -> tuple[np.ndarray, float]:
+def _choose(probes: list[Probe], choice: str | int | tuple[float, float], size: tuple[int, int]) -> tuple[np.ndarray, float]:
     """The chosen face's (P, 5) boxes over the probes, and how large its largest rival is beside it."""
     tracks = _link(probes)
     chosen = _pick(tracks, choice, size)
@@ -148,11 +152,11 @@ def _link(probes: list[Probe]) -> list[np.ndarray]:
     return [np.array(track) for track in tracks]
 
 
-def _pick(tracks: list[np.ndarray], choice: str | int, size: tuple[int, int]) -> np.ndarray:
+def _pick(tracks: list[np.ndarray], choice: str | int | tuple[float, float], size: tuple[int, int]) -> np.ndarray:
     if choice == "largest":
         return max(tracks, key=lambda track: sum(_area(row[1:]) for row in track))
-    if choice == "centre":
-        middle = np.array([size[1], size[0]]) / 2
+    if choice == "centre" or isinstance(choice, tuple):
+        middle = np.array([size[1], size[0]]) / 2 if choice == "centre" else np.array(choice)
         kept = [track for track in tracks if len(track) >= max(map(len, tracks)) / 2]
         return min(kept, key=lambda track: np.linalg.norm(_centre(track[:, 1:].mean(0)) - middle))
     kept = sorted((track for track in tracks if len(track) >= max(map(len, tracks)) / 2),

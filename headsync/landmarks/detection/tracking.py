@@ -3,7 +3,7 @@
 Shapes: T frames, L = 68 landmarks, V = 468 mesh vertices. Everything is in pixels of the source picture.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import cv2
@@ -30,8 +30,12 @@ class Track(NamedTuple):
         return landmark_boxes(self.points)  # (T, 4)
 
 
-def follow_shots(frames: Iterable[np.ndarray], shots: list[Shot], detector: Detector) -> Iterator[Track]:
-    """A track per shot, in order, from the same frames that were scanned; holds one shot at a time."""
+def follow_shots(frames: Iterable[np.ndarray], shots: list[Shot], detector: Detector, *,
+                 look: Callable[[int, np.ndarray, Face | None], None] | None = None) -> Iterator[Track]:
+    """A track per shot, in order, from the same frames that were scanned; holds one shot at a time.
+
+    `look` is shown each frame of a shot, with its number and what was found in it.
+    """
     numbered = enumerate(frames)
     for shot in shots:
         detector.restart()
@@ -39,6 +43,8 @@ def follow_shots(frames: Iterable[np.ndarray], shots: list[Shot], detector: Dete
         for index, frame in numbered:
             if index >= shot.start:
                 found.append(_follow(frame, index, shot, detector))
+                if look is not None:
+                    look(index, frame, found[-1])
             if index + 1 >= shot.stop:
                 break
         if found:

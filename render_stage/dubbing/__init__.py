@@ -1,0 +1,1 @@
+"""A video given another mouth: tracking, masks and compositing, the same for every renderer."""
