@@ -59,18 +59,14 @@ def dub(video: str | Path, audio: str | Path, out: str | Path, *, renderer: Rend
     one line, for input that cannot be used; nothing is then under the final name.
 
     >>> import headsync
-    >>> made = headsync.dub("clip.mp4", "speech.wav", "dubbed.mp4")
-    >>> made.frames, made.dubbed
-    (83, 83)
+    >>> made = headsync.dub("talk.mp4", "speech.wav", "dubbed.mp4")
+    >>> made.frames, made.dubbed, made.passed
+    (10, 10, ())
     """
     check_policies(longer, shorter)
     encoder_options("libx264", quality, "veryfast")
     with media.shown_progress(progress), ExitStack() as held:
-        survey = _surveyed(video, face)
-        sound = media.open_sound(audio)
-        if sound.samples < LEAST_SOUND_S * media.SAMPLE_RATE_HZ:
-            raise ValueError(f"{shown_name(audio)}: {sound.samples / media.SAMPLE_RATE_HZ:.2f} s of sound are too short to be said; "
-                             f"give {LEAST_SOUND_S:g} s or more")
+        sound, survey = _long_enough(audio), _surveyed(video, face)
         ticks = length_ticks(survey, Fraction(sound.samples, media.SAMPLE_RATE_HZ), longer=longer, shorter=shorter)
         model = lips if isinstance(lips, Articulation) else load_articulation(lips, device=device)
         mouths = _mouths(survey, sound, landmarks, model, lip_scale)
@@ -87,6 +83,15 @@ def dub(video: str | Path, audio: str | Path, out: str | Path, *, renderer: Rend
                   (survey.form.height, survey.form.width), made.wall_s)
 
 
+def _long_enough(audio: str | Path) -> media.Sound:
+    sound = media.open_sound(audio)
+    seconds = sound.samples / media.SAMPLE_RATE_HZ
+    if seconds < LEAST_SOUND_S:
+        raise ValueError(f"{shown_name(audio)}: {seconds:.2f} s of sound are too short to be said; give {LEAST_SOUND_S:g} s or "
+                         "more")
+    return sound
+
+
 def _surveyed(video: str | Path, face: str) -> Survey:
     detector = make_detector()
     try:
@@ -98,7 +103,7 @@ def _surveyed(video: str | Path, face: str) -> Survey:
     if survey.faces > 1 and face == "largest":
         notes.append(f"{survey.faces} faces are seen; the largest is given the new mouth (--face says another one)")
     if form.interlaced:
-        notes.append("it is interlaced; the result is progressive, combs and all, so deinterlace it first")
+        notes.append("it is interlaced; the result is progressive")
     if form.width % 2 or form.height % 2:
         notes.append(f"{form.width}x{form.height} is odd; the last line is repeated once, as the codec asks for")
     if form.bits > 8:

@@ -11,22 +11,22 @@ EXAMPLE = "dub --video clip.mp4 --audio speech.wav --out dubbed.mp4"
 
 def add_arguments(parser: CommandParser) -> None:
     """Its options."""
-    parser.add_argument("--video", required=True, metavar="V", help="whose mouth is drawn anew; size, rate and colours are kept")
+    parser.add_argument("--video", required=True, metavar="V", help="the video; its size, rate and colours are kept")
     parser.add_argument("--audio", required=True, metavar="A", help="what is to be said: any file with sound")
     parser.add_argument("--out", required=True, metavar="O.mp4", help="the dubbed video")
-    parser.add_argument("--face", default="largest", help="largest (default), centre, an index from the left or a place x,y")
+    parser.add_argument("--face", default="largest", help="largest (default), centre, an index from the left or x,y")
     parser.add_argument("--landmarks", metavar="S.npz", help="take the lips from this sequence (default: made from the sound)")
     parser.add_argument("--lips", default="articulation", help="articulation (default) or a weight file of the learner")
     parser.add_argument("--lip-scale", type=float, default=1.0, metavar="X", help="how far lips and jaw move (default 1)")
     parser.add_argument("--renderer", default="rhythmic-head", help="rhythmic-head (default) or a renderer's weight file")
     parser.add_argument("--longer", choices=("cut", "bounce", "loop", "hold"), default="bounce",
-                        help="the picture under a longer sound: the sound is cut, the video runs to and fro (default), again, or "
-                        "its last frame is held")
+                        help="under a longer sound: it is cut, the video runs to and fro (default), runs again, or its last "
+                        "frame is held")
     parser.add_argument("--shorter", choices=("cut", "silence"), default="silence",
                         help="after a shorter sound: the video is cut, or goes on with lips at rest (default)")
     add_quality_arguments(parser)
-    parser.add_argument("--keep-sound-bed", type=float, metavar="DB", help="mix the video's own sound in, so loud against the new "
-                        "one, for example -12")
+    parser.add_argument("--keep-sound-bed", type=float, metavar="DB", help="mix the video's own sound in, so many decibels "
+                        "louder than the new one, for example -12")
     parser.add_argument("--references", type=int, default=8, metavar="K", help="frames of each shot that mouths are drawn from")
     parser.add_argument("--size", type=int, help="side of the drawn square in pixels (default: by the face's size, 256 to 512)")
     add_device_argument(parser)
@@ -36,7 +36,7 @@ def add_quality_arguments(parser: CommandParser) -> None:
     """How well the result is encoded."""
     parser.add_argument("--quality", choices=("small", "good", "visually-lossless", "lossless"), default="visually-lossless",
                         help="of the encoding (default visually-lossless)")
-    parser.add_argument("--lossless", dest="quality", action="store_const", const="lossless", help="the same as --quality lossless")
+    parser.add_argument("--lossless", dest="quality", action="store_const", const="lossless", help="as --quality lossless")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -46,8 +46,9 @@ def run(options: argparse.Namespace) -> int:
     with reserved(options.out, inputs=[options.video, options.audio, options.landmarks]):
         from headsync.dubbing import dub, passed_lines
 
-        made = dub(options.video, options.audio, options.out, renderer=options.renderer.replace("rhythmic-head", "rhythmic_head"),
-                   landmarks=options.landmarks, lips=options.lips, lip_scale=options.lip_scale, face=options.face,
+        renderer = options.renderer.replace("rhythmic-head", "rhythmic_head")
+        made = dub(options.video, options.audio, options.out, renderer=renderer, landmarks=options.landmarks, lips=options.lips,
+                   lip_scale=options.lip_scale, face=options.face,
                    longer=options.longer, shorter=options.shorter, quality=options.quality,
                    keep_sound_bed=options.keep_sound_bed, references=options.references, size=options.size,
                    device=options.device)

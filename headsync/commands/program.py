@@ -12,8 +12,8 @@ from importlib import import_module, metadata
 from headsync.commands.command import run_command
 from headsync.commands.parser import CommandParser, Run
 
-MODULES = {"talk": "talk", "dub": "dub", "gen-landmarks": "gen_landmarks", "render": "render", "landmarks": "landmarks", "sync": "sync",
-           "correct-sync": "correct_sync", "practice": "practice",
+MODULES = {"talk": "talk", "dub": "dub", "gen-landmarks": "gen_landmarks", "render": "render", "landmarks": "landmarks",
+           "sync": "sync", "correct-sync": "correct_sync", "practice": "practice",
            "preprocess": "preprocess", "train": "train", "evaluate": "evaluate",
            "doctor": "doctor.command", "setup-opencv": "setup_opencv"}
 AT_ONCE = ("doctor", "setup-opencv")     # these have no progress to show

@@ -1,4 +1,4 @@
-"""A new voice over what else was heard in a video, as one file.
+"""A new voice over what else sounded in a video, as one file.
 
 Shapes: n samples of a piece, 2 channels.
 """
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 def mixed_sound(voice: Path | str, video: Path | str, out: Path, *, bed_db: float, seconds: Fraction) -> Path:
     """Returns `out` (.flac), `seconds` long: the voice, and under it the video's own sound `bed_db` louder, from its start.
 
-    Of stereo sound in which more than the middle is heard, the middle, where voices are, is taken out; of other sound the
+    Of stereo sound that has more than a middle, the middle, where voices are, is taken out; of other sound the
     old voice stays, and a note says so. Peaks are limited to full scale. ValueError for a video without sound.
     """
     with open_media(video) as container:

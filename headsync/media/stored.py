@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 
-from headsync.media.containers import decoded, frame_time, open_media, shown_name, video_stream
+from headsync.media.clock import FPS
+from headsync.media.containers import decoded, open_media, shown_name, video_stream
+from headsync.media.fields import progressive
 from headsync.media.orientation import Orientation, frame_orientation, turned
 from headsync.media.planes import PlanarFrames
 
@@ -80,7 +82,8 @@ def stored_form(path: Path | str) -> StoredForm:
         planar = PlanarFrames().planar(frame)
         shape = Fraction(stream.sample_aspect_ratio or 1)
         shape = shape if 1 / _WIDEST_PIXEL <= shape <= _WIDEST_PIXEL else Fraction(1)
-        rate = next((Fraction(one) for one in (stream.average_rate, stream.guessed_rate, stream.base_rate) if one), Fraction(25))
+        rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+        rate = next((Fraction(one) for one in rates if one), Fraction(FPS))
         tags = tuple(int(one) for one in (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc))
         if frame.format.name.startswith("yuvj"):
             tags = (tags[0], 2, *tags[2:])
@@ -92,13 +95,14 @@ def stored_form(path: Path | str) -> StoredForm:
 def stored_frames(path: Path | str, *, start: int | None = None) -> Iterator[VideoFrame]:
     """Returns an iterator of the planar frames of a video in order of display; `start` is the time stamp of the first.
 
-    Frames of another size than the first one's end it. ValueError, one line, for a file without pictures.
+    Fields are made whole pictures. Frames of another size than the first one's end it. ValueError, one line, for a file
+    without pictures.
     """
     with open_media(path) as container:
         stream, planar, size = _stream(container, path), PlanarFrames(), None
         if start is not None:
             container.seek(start, stream=stream, backward=True)
-        for frame in decoded(container, stream, path):
+        for frame in progressive(decoded(container, stream, path)):
             if start is not None and (frame.pts is None or frame.pts < start):
                 continue
             size = size or (frame.width, frame.height)
@@ -141,5 +145,3 @@ def _stream(container: av.container.InputContainer, path: Path | str) -> av.Vide
     stream.thread_type = "AUTO"
     return stream
 
-
-__all__ = ["StoredForm", "backwards", "frame_time", "stamp", "stored_form", "stored_frames"]

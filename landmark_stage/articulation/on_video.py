@@ -8,7 +8,8 @@ import torch
 
 from headsync import media
 from headsync.landmarks import LandmarkSequence
-from headsync.landmarks.motion.lower_face import LOWER_FACE, frontal, with_lower_face
+from headsync.landmarks.geometry import frontal
+from headsync.landmarks.motion.lower_face import LOWER_FACE, with_lower_face
 from landmark_stage.articulation.generate import lip_stream
 from landmark_stage.articulation.network import Articulation, uncrossed
 from landmark_stage.push import pushed

@@ -161,14 +161,14 @@ class _Artist:
             drives: Sequence[Drive] = [Drive(points, pose=poses, source=sources if "source" in needs else None)]
         else:       # sound and neighbours are told in steps of 1/25 s, whatever the video's rate is
             times = 2 * margin + 1
-            drives = [Drive(points[[place] * times], None if self._rows is None else self._heard(seconds[place], margin),
+            drives = [Drive(points[[place] * times], None if self._rows is None else self._sound_rows(seconds[place], margin),
                             None if poses is None else poses[[place] * times],
                             sources[[place] * times] if "source" in needs else None) for place in range(len(points))]
         made = [self._renderer.frames(self._identity, drive) for drive in drives]
         return np.concatenate([checked_frames(one, count=len(drive.points) - 2 * margin, pixels=self._pixels,
                                               renderer=self._renderer) for one, drive in zip(made, drives)])
 
-    def _heard(self, second: float, margin: int) -> np.ndarray:
+    def _sound_rows(self, second: float, margin: int) -> np.ndarray:
         """Rows (4 (2 m + 1), F) round a moment; silence beyond the sound."""
         per_frame = media.ROWS_PER_FRAME
         first = round(second * media.ROW_RATE_HZ) - per_frame * margin

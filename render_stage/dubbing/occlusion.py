@@ -25,7 +25,7 @@ _SKIN = _skin()
 
 
 def lower_patch(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The lower face (S, S) uint8, in grey, of a picture (H, W, 3) with landmarks (68, 3): eyes and nose always at one place."""
+    """The lower face (S, S) uint8, grey, of a picture (H, W, 3) with landmarks (68, 3): eyes and nose always at one place."""
     found = np.stack([points[36:42, :2].mean(0), points[42:48, :2].mean(0), points[33, :2]])
     matrix = cv2.getAffineTransform(found.astype(np.float32), _AIM)
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))

@@ -154,9 +154,9 @@ class _Look:
         seen = np.flatnonzero(track.visible)
         if len(seen):
             picked = seen[np.unique(np.linspace(0, len(seen) - 1, min(MESHES, len(seen))).round().astype(int))]
+            meshes = [None if track.mesh is None else track.mesh[one].copy() for one in picked]
             self.candidates.setdefault(shot, []).extend(
-                Candidate(int(one) + track.shot.start, track.points[one], None if track.mesh is None else track.mesh[one].copy())
-                for one in picked)
+                Candidate(int(one) + track.shot.start, track.points[one], mesh) for one, mesh in zip(picked, meshes))
 
 
 def _stretches(number: int, tracks: list[Track], look: _Look, fps: float, shot: tuple[int, int]) -> list[Stretch]:
