@@ -11,7 +11,7 @@ from headsync.corpus import BuildReport, PreprocessSettings, build_corpus, find_
 from headsync.evaluation import Evaluation, EvaluationSettings, evaluate_videos, load_published
 from headsync.evaluation.report import write_report
 from headsync.experiment import load_config
-from headsync.media import Sound, checked, open_sound, shown_progress
+from headsync.media import WHITE, Colour, Sound, checked, open_sound, shown_progress
 from landmark_stage import Generator, MotionChoice, MotionControl, load_generator, write_motion
 from landmark_stage.articulation.network import Articulation
 from landmark_stage.expression.network import Expression
@@ -34,6 +34,7 @@ class TalkReport(NamedTuple):
     landmarks: Path     # the motion that the video was made from
     frames: int         # at 25 a second
     wall_s: float       # rendering and encoding
+    video_frames: int   # as many, or more or fewer where a head was put back into a video of another rate
 
 
 @checked
@@ -41,13 +42,15 @@ def talk(audio: str | Path | Sound, references: ReferenceSet | str | Path | Sequ
          speaker: Generator | Expression | None = None, renderer: Renderer | None = None,
          control: MotionControl | None = None, motion: MotionChoice | None = None,
          lips: Articulation | str | Path = "articulation", size: int = 256, paste_back: bool = False, count: int = 8,
-         face: str = "largest", device: str | torch.device = "auto", progress: bool = False) -> TalkReport:
+         face: str = "largest", quality: str | None = None, background: Colour = WHITE,
+         device: str | torch.device = "auto", progress: bool = False) -> TalkReport:
     """The video `out` (.mp4) in which the face of the references says `audio`, and beside it its motion (.npz).
 
     `audio` is any file with sound; `references` are pictures and clips of one person, of which `size`, `count` and `face`
     are told to `read_references`, or what that has read. `speaker` and `renderer` are the shipped `long` and `small` ones on
     `device` by default; `control` has the motion's seed and noise, `motion` what head and lids do (default, as the command:
-    blinks come naturally), `lips` who moves jaw and mouth, as in `generate_landmarks`. Memory does not grow with length;
+    blinks come naturally), `lips` who moves jaw and mouth, as in `generate_landmarks`, `paste_back`, `quality` and
+    `background` as in `render_video`. Memory does not grow with length;
     the same arguments give the same motion. ValueError, one line, for input that cannot be used; no file is then left
     half-written under its final name.
 
@@ -62,15 +65,17 @@ def talk(audio: str | Path | Sound, references: ReferenceSet | str | Path | Sequ
     speaker = speaker or load_generator(device=device)
     renderer = load_renderer(device=device) if renderer is None else renderer
     if not isinstance(references, ReferenceSet):
-        references = read_references(references, count=count, face=face, size=size, progress=progress)
+        references = read_references(references, count=count, face=face, size=size, background=background,
+                                     progress=progress)
     audio = open_sound(audio)       # decoded once, for motion, head and video
     motion = motion or MotionChoice(blink="natural")
     landmarks = out.with_suffix(".npz")
     with shown_progress(progress):
-        write_motion(audio, references.start(), landmarks, speaker=speaker, control=control or MotionControl(), motion=motion,
-                     lips=lips)
-    made = render_video(landmarks, references, out, audio=audio, renderer=renderer, paste_back=paste_back, progress=progress)
-    return TalkReport(out, landmarks, made.frames, made.wall_s)
+        frames = write_motion(audio, references.start(), landmarks, speaker=speaker, control=control or MotionControl(),
+                              motion=motion, lips=lips)
+    made = render_video(landmarks, references, out, audio=audio, renderer=renderer, paste_back=paste_back, quality=quality,
+                        progress=progress)
+    return TalkReport(out, landmarks, frames, made.wall_s, made.frames)
 
 
 @checked

@@ -7,6 +7,7 @@ Crops are in the source's pixels, points in canvas units of 256.
 import math
 import tempfile
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
@@ -25,7 +26,7 @@ SIDES = 0.16                    # and how far on all sides
 SOFT = 0.22                     # of the face's height: width of the mask's slope
 CLEAR = 0.02                    # of the canvas's side: this near to its border nothing of it is shown,
 FADE = 0.12                     # and from here on all
-SPOOL_QUALITY = 97              # of the JPEGs through which a video runs backwards
+SPOOL_QUALITY = 100             # of the JPEGs through which a video runs backwards
 
 _TOP = list(GROUPS["right_brow"] + GROUPS["left_brow"])
 _CHIN = 8
@@ -34,14 +35,17 @@ _CHIN = 8
 class PasteBack:
     """Puts canvases, one per frame, back into their source; a video runs along, to and fro when it is shorter."""
 
-    def __init__(self, path: str | Path, *, size: tuple[int, int], frames: int, crop: Crop, outline: np.ndarray, length: int):
-        """`size` (height, width) and `frames` are the source's; `length` frames are to come.
+    def __init__(self, path: str | Path, *, size: tuple[int, int], frames: int, crop: Crop, outline: np.ndarray, length: int,
+                 rate: Fraction = Fraction(media.FPS), background: media.Colour = media.WHITE):
+        """`size` (height, width) and `frames` are the source's; `length` frames at `rate` are to come.
+
+        What is transparent in the source is laid on `background`.
 
         `outline` (N, 2), in its pixels, is where the source's own face ever is: the mask covers it at all times.
         """
         height, width = size
         factor = min(1.0, math.sqrt(MOST_PIXELS / (height * width)))
-        self._backgrounds = backgrounds(path, frames=frames, length=length,
+        self._backgrounds = backgrounds(path, frames=frames, length=length, rate=rate, background=background,
                                         most_side=None if factor == 1 else int(factor * max(size)))
         self._still = frames == 1
         self._base = next(self._backgrounds)
@@ -138,15 +142,17 @@ def smooth_step(share: np.ndarray) -> np.ndarray:
     return share * share * (3 - 2 * share)
 
 
-def backgrounds(path: str | Path, *, frames: int, length: int, most_side: int | None = None) -> Iterator[np.ndarray]:
-    """`length` frames (H, W, 3) uint8 of a source of `frames`: a picture once, a video in time, to and fro when shorter.
+def backgrounds(path: str | Path, *, frames: int, length: int, rate: Fraction = Fraction(media.FPS),
+                most_side: int | None = None, background: media.Colour = media.WHITE) -> Iterator[np.ndarray]:
+    """`length` frames (H, W, 3) uint8 at `rate` of a source of `frames`: a picture once, a video in time, to and fro when
+    shorter.
 
     Constant memory: what is to be seen again is kept in a file without a name.
     """
     if media.is_image(path):
-        yield media.read_image(path, max_side=most_side)
+        yield media.read_image(path, max_side=most_side, background=background, precise=True)
         return
-    shown = media.read_frames(path, max_side=most_side)
+    shown = media.read_frames(path, rate=rate, max_side=most_side, background=background, precise=True)
     if length <= frames:
         yield from islice(shown, length)
         return

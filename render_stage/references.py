@@ -59,6 +59,7 @@ class SeenSource(NamedTuple):
     crop: Crop                  # the canvas that its own face asks for
     faces: tuple[SeenFace, ...]
     outline: np.ndarray         # (N, 2) float32: the hull of all places where its face's landmarks ever are
+    background: media.Colour = media.WHITE      # on which what is transparent in it is laid
 
 
 class ReferenceSet(NamedTuple):
@@ -105,13 +106,15 @@ class ReferenceSet(NamedTuple):
 
 @media.checked
 def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 8, face: str = "largest", size: int = CANVAS_PX,
-                    detector: str | Detector = "mediapipe", progress: bool = False) -> ReferenceSet:
+                    detector: str | Detector = "mediapipe", background: media.Colour = media.WHITE,
+                    progress: bool = False) -> ReferenceSet:
     """The references in pictures and clips of one person: a picture gives one, a clip up to `count`.
 
     `face` chooses where several are seen: `largest`, `centre` or an index from the left, counted from 0. `size` is the
-    side, in pixels, of the canvas to come. Memory does not grow with a clip's length. ValueError, one line, for a source
-    that cannot be read, shows no face or none with that index, and for more than 32 references. What to expect of several
-    faces, and of one that is small, blurred, turned, cut off, or has its mouth shut or wide open, is logged as warnings.
+    side, in pixels, of the canvas to come. What is transparent is laid on `background`. Memory does not grow with a clip's
+    length. ValueError, one line, for a source that cannot be read, shows no face or none with that index, and for more than 32 references. What to
+    expect of several faces, and of one that is small, blurred, turned, cut off, or has its mouth shut or wide open, is
+    logged as warnings.
 
     >>> import headsync
     >>> references = headsync.read_references(["photo.jpg", "clip.mp4"], count=3)
@@ -129,8 +132,9 @@ def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 
     held = make_detector(detector) if isinstance(detector, str) else detector
     try:
         with media.shown_progress(progress):
-            seen = [_see_picture(path, held, face, size) if media.is_image(path) else
-                    _see_clip(path, held, face, size, count=count) for path in paths]
+            seen = [(_see_picture(path, held, face, size, background=background) if media.is_image(path) else
+                     _see_clip(path, held, face, size, count=count, background=background))._replace(background=background)
+                    for path in paths]
     finally:
         if held is not detector:
             held.close()
@@ -143,8 +147,8 @@ def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 
     return ReferenceSet(tuple(seen), size)
 
 
-def _see_picture(path: Path, detector: Detector, face: str, pixels: int) -> SeenSource:
-    picture = media.read_image(path)
+def _see_picture(path: Path, detector: Detector, face: str, pixels: int, *, background: media.Colour) -> SeenSource:
+    picture = media.read_image(path, background=background)
     boxes = scan_video([picture], detector).probes[0].boxes
     _check_index(path, face, len(boxes))
     found = extract(path, detector=detector, face=face, with_mesh=True)
@@ -156,7 +160,8 @@ def _see_picture(path: Path, detector: Detector, face: str, pixels: int) -> Seen
     return SeenSource(path, picture.shape[:2], 1, crop, (seen,), _outline(points[None]))
 
 
-def _see_clip(path: Path, detector: Detector, face: str, pixels: int, *, count: int) -> SeenSource:
+def _see_clip(path: Path, detector: Detector, face: str, pixels: int, *, count: int,
+              background: media.Colour) -> SeenSource:
     """Three passes over a clip: faces and cuts, landmarks, and the pictures of the picked frames."""
     scan, tracks = track_video(path, detector, face=face, most_frames=PIECE_FRAMES)
     _check_index(path, face, max((len(probe.boxes) for probe in scan.probes), default=0))
@@ -180,7 +185,7 @@ def _see_clip(path: Path, detector: Detector, face: str, pixels: int, *, count: 
     log_notes(path, faces_note(crowd.boxes, points[np.abs(numbers - crowd.frame).argmin()], face))
     mesh = None if any(piece is None for piece in meshes) else np.concatenate(meshes)   # (N, V, 3)
     wanted, faces = {int(numbers[pick]): pick for pick in picks}, {}
-    for number, frame in enumerate(media.read_frames(path)):
+    for number, frame in enumerate(media.read_frames(path, background=background)):
         if number in wanted:
             pick = wanted[number]
             faces[pick] = _seen_face(frame, points[pick], None if mesh is None else mesh[pick], crop, pixels)

@@ -7,6 +7,7 @@ Shapes: T frames, t frames of a block, L = 68 landmarks, P pixels of the canvas'
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from render_stage.contract import Drive, Renderer, check_renderer, checked_frame
 from render_stage.driving import check_given, drives
 from render_stage.references import ReferenceSet, read_references
 from render_stage.registry import load_renderer
+from render_stage.retiming import frames_at, rate_of, retimed
 
 BLOCK_FRAMES = 50           # that are rendered at once; of frames above 256 x 256 as many as fill the same memory
 SURVEY_FRAMES = 250
@@ -50,6 +52,7 @@ class RenderReport(NamedTuple):
     frames: int
     carried: bool           # the motion came from another picture than the first reference's
     wall_s: float           # rendering and encoding
+    rate: Fraction          # frames a second: 25, or those of the video that the head was put back into
 
 
 def open_motion(sequence: str | Path | LandmarkSequence) -> Motion:
@@ -95,14 +98,16 @@ def align(motion: Motion, references: ReferenceSet) -> Alignment:
 def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceSet | str | Path | Sequence[str | Path],
                  out: str | Path, *, audio: str | Path | media.Sound | None = None, renderer: Renderer | None = None,
                  size: int = CANVAS_PX, paste_back: bool = False, count: int = 8, face: str = "largest",
-                 source: str | Path | None = None, device: str | torch.device = "auto",
-                 progress: bool = False) -> RenderReport:
+                 source: str | Path | None = None, quality: str | None = None, background: media.Colour = media.WHITE,
+                 device: str | torch.device = "auto", progress: bool = False) -> RenderReport:
     """What was written to `out` (.mp4): the face of the references, moving as the sequence, with the sound of `audio`.
 
     `references` are pictures and clips, of which `size`, `count` and `face` are told to `read_references`, or what that has
     read. There are as many frames as the sequence has, with sound ceil(25 x its seconds); memory does not grow with their
     number. `paste_back` puts the head back into the first reference's picture or video, in its full size up to 9.4
-    megapixels. `audio` is a file or an open sound of one (`media.open_sound`). `renderer` is anything of the form of
+    megapixels, and at a video's own rate, to which the motion is interpolated. `quality` is a name of
+    `media.QUALITIES`, by default good, and visually-lossless with `paste_back`; `background` is on what the references' transparency is laid.
+    `audio` is a file or an open sound of one (`media.open_sound`). `renderer` is anything of the form of
     `render_stage.Renderer`, by default the shipped small one on `device` (auto, cpu, cuda or cuda:N). `source` is the video
     that the motion was extracted from, for renderers that read its frames. ValueError, one line, for input that cannot be
     used and for sound of another length than the sequence; nothing is then under the final name.
@@ -121,21 +126,25 @@ def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceS
         raise ValueError("a video's sound is copied from a file and this one is a waveform; write it to a file first")
     frames = shown_frames(motion.header.frames, sound)
     if not isinstance(references, ReferenceSet):
-        references = read_references(references, count=count, face=face, size=size, progress=progress)
+        references = read_references(references, count=count, face=face, size=size, background=background, progress=progress)
     renderer = load_renderer(device=device) if renderer is None else renderer
     alignment = align(motion, references)
     identity = renderer.prepare(references.on_canvas(alignment.crop))
     home = references.sources[0]
-    paste = PasteBack(home.path, size=home.size, frames=home.frames, crop=alignment.crop, outline=home.outline,
-                      length=frames) if paste_back else None
+    rate = rate_of(home.path) if paste_back else Fraction(media.FPS)
+    frames, of_motion = frames_at(frames, rate), frames
+    paste = PasteBack(home.path, size=home.size, frames=frames_at(home.frames, rate), crop=alignment.crop, outline=home.outline,
+                      length=frames, rate=rate, background=home.background) if paste_back else None
     block_frames = max(1, min(BLOCK_FRAMES, BLOCK_FRAMES * CANVAS_PX**2 // references.pixels**2))
-    driven = drives(canvas_blocks(motion, alignment, frames=frames, block_frames=block_frames), needs=renderer.needs,
-                    block_frames=block_frames, margin=renderer.margin_frames, rows=None if sound is None else sound.rows(),
-                    source=None if source is None else canvas_frames(source, motion.header.crop))
+    points = retimed(canvas_blocks(motion, alignment, frames=of_motion, block_frames=block_frames), rate)
+    driven = drives(points, needs=renderer.needs, block_frames=block_frames, margin=renderer.margin_frames,
+                    rows=None if sound is None else retimed(sound.rows(), rate),
+                    source=None if source is None else canvas_frames(source, motion.header.crop, rate))
     began = time.monotonic()
     size = paste.size if paste else (references.pixels, references.pixels)
     original, stream = (None, None) if sound is None else (sound.path, sound.stream)
-    writing = media.VideoWriter(out, size=size, audio=original, audio_stream=stream, preset=PRESET)
+    writing = media.VideoWriter(out, size=size, audio=original, audio_stream=stream, rate=rate, preset=PRESET,
+                                quality=quality or ("visually-lossless" if paste_back else "good"))
     with media.shown_progress(progress), writing as writer, \
             media.stage(f"rendering {Path(out).name}", total=frames, unit="frame") as step:
 
@@ -145,7 +154,7 @@ def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceS
             step(len(canvases))
 
         draw(renderer, identity, driven, pixels=references.pixels, write=write)
-    return RenderReport(frames, alignment.carry is not None, time.monotonic() - began)
+    return RenderReport(frames, alignment.carry is not None, time.monotonic() - began, rate)
 
 
 def draw(renderer: Renderer, identity: Any, driven: Iterable[Drive], *, pixels: int,
@@ -176,9 +185,9 @@ def shown_frames(frames: int, sound: media.Sound | None) -> int:
     return length
 
 
-def canvas_frames(source: str | Path, crop: Crop) -> Iterator[np.ndarray]:
-    """Frames (1, 256, 256, 3) uint8 of a video, each cropped to a motion's canvas in it."""
-    for frame in media.read_frames(source):
+def canvas_frames(source: str | Path, crop: Crop, rate: Fraction) -> Iterator[np.ndarray]:
+    """Frames (1, 256, 256, 3) uint8 of a video at `rate`, each cropped to a motion's canvas in it."""
+    for frame in media.read_frames(source, rate=rate):
         yield crop_picture(frame, crop, CANVAS_PX)[None]
 
 

@@ -1,5 +1,7 @@
 """Sequences become videos: as many frames as there is sound, block by block like the whole, whole files or none."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from headsync.landmarks.detection import extract, make_detector
 from render_stage.alignment import crop_placement
 from render_stage.contract import Drive
 from render_stage.references import Reference, ReferenceSet, SeenFace, SeenSource, read_references
+from render_stage.retiming import frames_at, rate_of, retimed
 from render_stage.video import SURVEY_FRAMES, align, canvas_blocks, open_motion, render_video, shown_frames
+from tests import media_files
 from tests.face_files import shaking, write_tone, write_video
 from tests.media_files import seconds, write_audio, write_picture
 
@@ -189,6 +193,49 @@ def test_pasting_back_into_a_video_runs_with_it(tmp_path):
     assert there.shape == back.shape
     errors = np.array([[np.abs(one - other).mean() for other in back] for one in there])
     assert (errors.argmin(1) == np.arange(17)).all() and errors.diagonal().max() < 5
+
+
+def test_pasting_back_keeps_the_rate_and_the_grain_of_a_video(tmp_path, face):
+    """Of 29.97 frames a second with grain: 45 dB away from the head by default, and the motion runs as fast as before."""
+    random, rate = np.random.default_rng(3), Fraction(30000, 1001)
+    grainy = [np.clip(100 + random.normal(0, 5, (200, 300, 1)) + np.zeros(3), 0, 255).astype(np.uint8) for _ in range(30)]
+    clip = media_files.write_video(tmp_path / "clip.mp4", grainy, rate=rate)
+    home = face.sources[0]._replace(path=clip, frames=25)
+    motion = at_home(25, face)
+    report = render_video(motion, face._replace(sources=(home,)), tmp_path / "v.mp4", renderer=Dots(), paste_back=True)
+    assert (report.frames, report.rate) == (30, rate) and media.video_info(tmp_path / "v.mp4").rate == rate
+    there, back = (np.stack([*media.read_frames(path, rate=None)])[:, :, :60].astype(float)
+                   for path in (clip, tmp_path / "v.mp4"))
+    assert there.shape == back.shape
+    assert 10 * np.log10(255**2 / np.square(there - back).mean()) >= 45
+    seen = np.concatenate(list(retimed([motion.points], rate)))
+    assert np.abs(seen[6] - (0.994 * motion.points[5] + 0.006 * motion.points[6])).max() < 0.1
+
+
+@pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), Fraction(50), Fraction(60)])
+@pytest.mark.parametrize("cuts", [(131,), (1, 1, 2, 127), (37, 0, 94)])
+def test_a_motion_at_another_rate_goes_through_its_frames_however_it_is_cut(rate, cuts):
+    times = np.arange(131) / 25
+    motion = np.stack([np.sin(2 * times), np.cos(3 * times), times], 1).astype(np.float32)    # (131, 3)
+    pieces = np.split(motion, np.cumsum(cuts)[:-1])
+    seen = np.concatenate(list(retimed(pieces, rate)))
+    assert len(seen) == frames_at(131, rate) and seen.dtype == np.float32
+    at = np.arange(len(seen)) / float(rate)
+    inside = (times[1] <= at) & (at <= times[-2])       # both neighbours are there
+    expected = np.stack([np.sin(2 * at), np.cos(3 * at), at], 1)
+    assert np.abs(seen - expected)[inside].max() < 2e-3
+    for number, moment in enumerate(at):
+        if moment * 25 % 1 == 0 and moment * 25 < 131:
+            np.testing.assert_allclose(seen[number], motion[int(moment * 25)], atol=1e-6)
+
+
+@pytest.mark.parametrize("rate, shown_at", [(Fraction(30000, 1001), Fraction(30000, 1001)), (Fraction(25), Fraction(25)),
+                                            (Fraction(120), Fraction(60)), (Fraction(10), Fraction(20)),
+                                            (Fraction(15), Fraction(30))])
+def test_rates_that_are_no_video_s_are_doubled_or_halved(tmp_path, rate, shown_at):
+    clip = media_files.write_video(tmp_path / "v.mp4", [np.zeros((32, 32, 3), np.uint8)] * 12, rate=rate)
+    assert rate_of(clip) == shown_at
+    assert rate_of(write_picture(tmp_path / "p.png", np.zeros((32, 32, 3), np.uint8))) == 25
 
 
 @pytest.mark.parametrize("fails_at", [0, 60, 130])

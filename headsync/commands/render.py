@@ -30,8 +30,22 @@ def add_picture_arguments(parser: CommandParser) -> None:
     parser.add_argument("--face", default="largest", help="largest, centre or an index from the left (default largest)")
     parser.add_argument("--size", type=int, default=256, help="side of the rendered square in pixels (default 256)")
     parser.add_argument("--paste-back", action="store_true", help="put the head back into the first reference in full size")
+    parser.add_argument("--quality", choices=("small", "good", "visually-lossless", "lossless"),
+                        help="of the video (default good; visually-lossless with --paste-back)")
+    parser.add_argument("--background", default="white", metavar="COLOUR",
+                        help="on which transparent references are laid: a name, #rrggbb, or r,g,b (default white)")
     parser.add_argument("--model", default="small", help="small (default), sharp or a weight file")
     add_device_argument(parser)
+
+
+def colour_of(name: str) -> tuple[int, int, int]:
+    """Red, green and blue of a colour's name, #rrggbb or r,g,b. ValueError for anything else."""
+    from PIL import ImageColor
+
+    try:
+        return ImageColor.getrgb(f"rgb({name})" if "," in name else name)[:3]
+    except ValueError as error:
+        raise ValueError(f"--background {name} is no colour; give a name such as green, #00ff00 or 0,255,0") from error
 
 
 def run(options: argparse.Namespace) -> int:
@@ -57,7 +71,8 @@ def render_all(options: argparse.Namespace, jobs: Sequence[tuple[str, str | None
         from render_stage import load_renderer, read_references, render_video
 
         choice, renderer = motion_from(options), load_renderer(options.model, device=options.device)
-        references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
+        references = read_references(options.refs, count=options.references, face=options.face, size=options.size,
+                                     background=colour_of(options.background))
 
     def render(landmarks, audio, out) -> None:
         audio = None if audio is None else open_sound(audio, stream=options.audio_stream)
@@ -65,7 +80,8 @@ def render_all(options: argparse.Namespace, jobs: Sequence[tuple[str, str | None
             shown = landmarks if choice.unchanged else Path(folder) / "motion.npz"
             if not choice.unchanged:
                 rewrite_motion(landmarks, shown, motion=choice, audio=audio)
-            made = render_video(shown, references, out, audio=audio, renderer=renderer, paste_back=options.paste_back)
+            made = render_video(shown, references, out, audio=audio, renderer=renderer, paste_back=options.paste_back,
+                                quality=options.quality)
         print(f"{out}: {made.frames} frames, {made.frames / max(made.wall_s, 1e-3):.1f} a second")
 
     return run_each(render, jobs)

@@ -8,7 +8,7 @@ from headsync.commands.checks import check_inputs, reserved
 from headsync.commands.command import named, run_each
 from headsync.commands.motion_arguments import add_generator_arguments, add_sound_argument
 from headsync.commands.parser import CommandParser
-from headsync.commands.render import add_picture_arguments
+from headsync.commands.render import add_picture_arguments, colour_of
 
 EXAMPLE = "talk --audio speech.wav --refs photo.jpg --out talking.mp4"
 
@@ -45,13 +45,14 @@ def speak_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path]]) -> 
         lips = load_lips(options.lips, device=options.device) or options.lips
         speaker = load_speaker(options.generator, options.motion_model, device=options.device)
         renderer = load_renderer(options.model, device=options.device)
-        references = read_references(options.refs, count=options.references, face=options.face, size=options.size)
+        references = read_references(options.refs, count=options.references, face=options.face, size=options.size,
+                                     background=colour_of(options.background))
 
     def speak(audio, video) -> None:
         sound = open_sound(audio, stream=options.audio_stream)
         made = headsync.talk(sound, references, video, speaker=speaker, renderer=renderer, control=control, motion=choice,
-                             lips=lips, paste_back=options.paste_back)
+                             lips=lips, paste_back=options.paste_back, quality=options.quality)
         print(f"{made.landmarks}: {made.frames} frames")
-        print(f"{made.video}: {made.frames} frames, {made.frames / max(made.wall_s, 1e-3):.1f} a second")
+        print(f"{made.video}: {made.video_frames} frames, {made.video_frames / max(made.wall_s, 1e-3):.1f} a second")
 
     return run_each(speak, jobs)

@@ -26,6 +26,7 @@ from headsync.media.jpeg import decode_jpeg, encode_jpeg
 from headsync.media.left_behind import remove_left_behind
 from headsync.media.mix import mixed_sound
 from headsync.media.pictures import is_image, read_image
+from headsync.media.pixels import WHITE, Colour
 from headsync.media.progress import shown_progress, stage, tracked
 from headsync.media.quality import QUALITIES
 from headsync.media.sound import Sound, open_sound
@@ -42,6 +43,7 @@ __all__ = [
     "FEATURES", "FeatureStream", "Level", "extract_features", "measure_level", "stream_features",
     "growing_file", "partial_path",
     "put_in_place", "write_whole", "remove_left_behind", "quantised", "write_flac", "decode_jpeg", "encode_jpeg", "is_image",
-    "read_image", "shown_progress", "stage", "tracked", "VideoInfo", "read_frames", "video_info", "SYNTHETIC_COMMENT",
+    "read_image", "WHITE",
+    "Colour", "shown_progress", "stage", "tracked", "VideoInfo", "read_frames", "video_info", "SYNTHETIC_COMMENT",
     "VideoWriter", "QUALITIES", "mixed_sound",
 ]

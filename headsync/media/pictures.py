@@ -42,19 +42,20 @@ def is_image(path: Path | str) -> bool:
     return _kind(path) is not None
 
 
-def read_image(path: Path | str, *, max_side: int | None = None, background: Colour = WHITE) -> np.ndarray:
+def read_image(path: Path | str, *, max_side: int | None = None, background: Colour = WHITE,
+               precise: bool = False) -> np.ndarray:
     """Returns a still picture as uint8 RGB (H, W, 3), upright as its camera noted, what is transparent laid on `background`.
 
     16-bit, HDR, gray and palette pictures become 8-bit sRGB; the longer side is reduced to `max_side` when it is larger. A
     JPEG of more than 134 megapixels is decoded at 1/2, 1/4 or 1/8 of its sides. ValueError when the file is no picture, is
-    damaged beyond use or has more than 134 megapixels.
+    damaged beyond use or has more than 134 megapixels. `precise` as for `read_frames`.
     """
     check_side(max_side)
     kind = _kind(path)
     if kind is None:
         raise ValueError(f"{shown_name(path)}: not a still picture; give a PNG, JPEG, WebP, TIFF, BMP or GIF")
     if kind == _CONTAINED:
-        return read_still(path, max_side=max_side, background=background)
+        return read_still(path, max_side=max_side, background=background, precise=precise)
     coded = _read(path)
     if (kind == "mjpeg" and jpeg_pixels(coded) > MOST_PIXELS) or (kind == "tiff" and _holds_jpeg(coded)):
         picture = decode_reduced(coded, MOST_PIXELS)
@@ -63,7 +64,7 @@ def read_image(path: Path | str, *, max_side: int | None = None, background: Col
         return smaller(picture, max_side)
     frame = _decoded(path, coded, kind)
     try:
-        return PictureMaker(shown_name(path), max_side=max_side, background=background).picture(frame)
+        return PictureMaker(shown_name(path), max_side=max_side, background=background, precise=precise).picture(frame)
     except av.FFmpegError as error:
         raise _unreadable(path, error) from error
 

@@ -17,6 +17,7 @@ MOST_PIXELS = 2**27   # 134 megapixels, four times 8K; a larger picture is refus
 _SQUARE = Fraction(1)
 Colour = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
+PRECISE = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 
 
 class Size(NamedTuple):
@@ -29,13 +30,17 @@ class PictureMaker:
 
     pixel = _SQUARE     # width of a stored pixel over its height
 
-    def __init__(self, name: str, *, max_side: int | None = None, video: bool = False, background: Colour = WHITE):
+    def __init__(self, name: str, *, max_side: int | None = None, video: bool = False, background: Colour = WHITE,
+                 precise: bool = False):
         """`name` is what errors call the file.
 
-        A `video` without colour tags is read by its size's matrix. What is transparent is laid on `background`.
+        A `video` without colour tags is read by its size's matrix. What is transparent is laid on
+        `background`. `precise` rounds and interpolates colours carefully, at four times the cost: for pictures that are
+        written again.
         """
         self._name, self._max_side, self._video = name, max_side, video
         self._background = np.array(background, np.uint16)
+        self._care = PRECISE if precise else Interpolation(0)
         self._scaler = VideoReformatter()
         self._converter: ColourConverter | None = None
 
@@ -61,7 +66,7 @@ class PictureMaker:
         picture = self._scaler.reformat(
             frame, width=width, height=height, format=form[transparent, wide],
             src_colorspace=matrix_of(frame, video=self._video),
-            interpolation=Interpolation.AREA if smaller else Interpolation.BICUBIC,
+            interpolation=(Interpolation.AREA if smaller else Interpolation.BICUBIC) | self._care,
             threads=1).to_ndarray()   # (H, W, 3 or 4); more threads wait for each other on a busy machine
         if wide:
             picture = self._narrowed(picture, frame)

@@ -14,7 +14,8 @@ from headsync.media.orientation import QUARTER_TURNS, turned
 from headsync.media.pixels import MOST_PIXELS, WHITE, Colour, PictureMaker, laid_on
 
 
-def read_still(path: Path | str, *, max_side: int | None = None, background: Colour = WHITE) -> np.ndarray:
+def read_still(path: Path | str, *, max_side: int | None = None, background: Colour = WHITE,
+               precise: bool = False) -> np.ndarray:
     """Returns an AVIF or HEIC still as uint8 RGB (H, W, 3), upright, what is transparent laid on `background`.
 
     ValueError, one line, where it is damaged or larger than 134 megapixels.
@@ -24,10 +25,10 @@ def read_still(path: Path | str, *, max_side: int | None = None, background: Col
     except ValueError as error:
         raise ValueError(f"{shown_name(path)}: the picture cannot be read ({error}); save it again as PNG or JPEG") from error
     if still.picture.size is None and still.alpha is None:
-        return _composed(path, still, still.picture, max_side)
-    picture = _composed(path, still, still.picture, None)
+        return _composed(path, still, still.picture, max_side, precise)
+    picture = _composed(path, still, still.picture, None, precise)
     if still.alpha is not None:
-        alpha = _composed(path, still, still.alpha, None)[..., :1]
+        alpha = _composed(path, still, still.alpha, None, precise)[..., :1]
         if alpha.shape[:2] != picture.shape[:2]:
             alpha = cv2.resize(alpha, picture.shape[1::-1], interpolation=cv2.INTER_AREA)[..., None]
         picture = laid_on(np.concatenate([picture, alpha], axis=2), np.array(background, np.uint16))
@@ -43,9 +44,9 @@ def smaller(picture: np.ndarray, max_side: int | None) -> np.ndarray:
     return cv2.resize(picture, (max(1, round(scale * width)), max(1, round(scale * height))), interpolation=cv2.INTER_AREA)
 
 
-def _composed(path: Path | str, still: Still, part: Composed, max_side: int | None) -> np.ndarray:
+def _composed(path: Path | str, still: Still, part: Composed, max_side: int | None, precise: bool) -> np.ndarray:
     """The RGB (H, W, 3) of one item, or of its tiles beside and below each other."""
-    maker = PictureMaker(shown_name(path), max_side=max_side)
+    maker = PictureMaker(shown_name(path), max_side=max_side, precise=precise)
     canvas, missing = None, set(part.tiles)
     if part.size is not None and part.size[0] * part.size[1] > MOST_PIXELS:
         raise ValueError(f"{shown_name(path)}: {part.size[1]} x {part.size[0]} pixels are more than {MOST_PIXELS}; "

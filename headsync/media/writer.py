@@ -14,10 +14,10 @@ from av.video.reformatter import VideoReformatter
 from headsync.media.clock import FPS
 from headsync.media.containers import media_url, reason, shown_name
 from headsync.media.files import partial_path, put_in_place
+from headsync.media.quality import QUALITIES, encoder_options
 from headsync.media.soundtrack import Soundtrack, add_soundtrack
 
 SYNTHETIC_COMMENT = "synthetic media: made by headsync"
-QUALITY_CRF = 18
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 _BT709 = 1                  # FFmpeg's number for the colours of HDTV, in matrix, primaries and transfer
 _LIMITED_RANGE = 1
@@ -35,7 +35,7 @@ class VideoWriter:
 
     def __init__(self, path: Path | str, *, size: tuple[int, int], rate: Fraction | int = Fraction(FPS),
                  audio: Path | str | None = None, audio_stream: int | None = None, synthetic: bool = True, comment: str = "",
-                 preset: str = "medium"):
+                 preset: str = "medium", quality: str = "good"):
         """`size` is (height, width); an odd side is made even by repeating its last line.
 
         `audio` is any file with sound: its sound (number `audio_stream`, as for `read_audio`) is copied where mp4 allows,
@@ -43,7 +43,7 @@ class VideoWriter:
         """
         self.path, self.size, self.rate = Path(path), (int(size[0]), int(size[1])), Fraction(rate)
         self.frames = 0   # written so far
-        self._audio, self._audio_stream, self._preset = audio, audio_stream, preset
+        self._audio, self._audio_stream, self._preset, self._quality = audio, audio_stream, preset, quality
         self._comment = "; ".join(part for part in (SYNTHETIC_COMMENT * synthetic, comment) if part)
         self._partial = partial_path(self.path)
         self._output: av.container.OutputContainer | None = None
@@ -55,6 +55,8 @@ class VideoWriter:
             raise ValueError(f"{shown_name(path)}: a frame rate must be a ratio such as 25 or 30000/1001, got {rate}")
         if preset not in PRESETS:
             raise ValueError(f"{shown_name(path)}: there is no preset {preset!r}; choose one of {', '.join(PRESETS)}")
+        if quality not in QUALITIES:
+            raise ValueError(f"{shown_name(path)}: there is no quality {quality!r}; choose one of {', '.join(QUALITIES)}")
 
     def __enter__(self) -> "VideoWriter":
         if self.path.is_dir() or not self.path.absolute().parent.is_dir():
@@ -106,7 +108,7 @@ class VideoWriter:
         self._stream.height, self._stream.width = (side + side % 2 for side in self.size)
         self._stream.pix_fmt = "yuv420p"
         context = self._stream.codec_context
-        context.options = {"crf": str(QUALITY_CRF), "preset": self._preset}
+        context.options = encoder_options("libx264", self._quality, self._preset)
         context.time_base = 1 / self.rate
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
