@@ -112,7 +112,8 @@ def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 
 
     `face` chooses where several are seen: `largest`, `centre` or an index from the left, counted from 0. `size` is the
     side, in pixels, of the canvas to come. What is transparent is laid on `background`. Memory does not grow with a clip's
-    length. ValueError, one line, for a source that cannot be read, shows no face or none with that index, and for more than 32 references. What to
+    length. ValueError, one line, for a source that cannot be read, shows no face or none with that index, and for more than 32
+    references. What to
     expect of several faces, and of one that is small, blurred, turned, cut off, or has its mouth shut or wide open, is
     logged as warnings.
 
