@@ -105,8 +105,8 @@ def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceS
     `references` are pictures and clips, of which `size`, `count` and `face` are told to `read_references`, or what that has
     read. There are as many frames as the sequence has, with sound ceil(25 x its seconds); memory does not grow with their
     number. `paste_back` puts the head back into the first reference's picture or video, in its full size up to 9.4
-    megapixels, and at a video's own rate, to which the motion is interpolated. `quality` is a name of
-    `media.QUALITIES`, by default good, and visually-lossless with `paste_back`; `background` is on what the references' transparency is laid.
+    megapixels, and at a video's own rate, to which the motion is interpolated. `quality` is a name of `media.QUALITIES`, by
+    default good, and visually-lossless with `paste_back`; what is transparent in references is laid on `background`.
     `audio` is a file or an open sound of one (`media.open_sound`). `renderer` is anything of the form of
     `render_stage.Renderer`, by default the shipped small one on `device` (auto, cpu, cuda or cuda:N). `source` is the video
     that the motion was extracted from, for renderers that read its frames. ValueError, one line, for input that cannot be
