@@ -9,13 +9,14 @@ from syncers.offset import LagProfile, syncnet_profile, valid_profile
 from syncers.over_time import StretchOffset, offsets_over_time
 from syncers.plot import plot_sync
 from syncers.sync import SyncOffset, as_sync_sample, load_syncers, sample_offsets, similarity_matrix, sync_offset
+from syncers.verdict import Limit, Report, Verdict, clip_verdict, sync_report
 
 __all__ = [
     "ChannelSettings", "audio_channels", "motion_channels", "ConvNextBlock", "ConvNextStream",
     "LevelSyncer", "SyncerPyramid", "SyncerSettings", "info_nce", "triplet",
     "LagProfile", "syncnet_profile", "valid_profile",
     "Summary", "SyncSample", "aligned", "mismatched", "level_profiles", "separation", "shifted", "static", "summarise",
-    "StretchOffset", "offsets_over_time",
+    "StretchOffset", "offsets_over_time", "Limit", "Report", "Verdict", "clip_verdict", "sync_report",
     "SyncOffset", "as_sync_sample", "load_syncers", "plot_sync", "similarity_matrix", "sync_offset", "sample_offsets",
 ]
 

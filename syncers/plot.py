@@ -10,6 +10,7 @@ from headsync.media.caches import keep_fonts_somewhere
 from syncers.measure import SyncSample, level_profiles
 from syncers.model import SyncerPyramid
 from syncers.sync import WINDOW_MS, similarity_matrix
+from syncers.verdict import MILLISECONDS, spoken
 
 MOST_WINDOWS = 400      # of the similarity matrix: longer clips show their first 16 s
 
@@ -34,9 +35,10 @@ def plot_sync(path: str | Path, sample: SyncSample, pyramid: SyncerPyramid, *, t
             axes[0, number].set_axis_off()
         axes[0, number].set(title=f"{WINDOW_MS << number} ms", xlabel="sound, s", ylabel="motion, s")
         lags = profile.lags.numpy() * 2**number
+        found_ms = MILLISECONDS * profile.fine_offset * 2**number
         axes[1, number].plot(lags, profile.distances.numpy())
         axes[1, number].axvline(profile.offset * 2**number, color="tab:red")
-        axes[1, number].set(title=f"late by {profile.offset * 2**number} frames, confidence {profile.confidence:.2f}",
+        axes[1, number].set(title=f"{spoken(found_ms)}, confidence {profile.confidence:.2f}",
                             xlabel="lag, frames", ylabel="distance")
         axes[1, number].title.set_fontsize(9)
         axes[1, number].set_xticks(np.linspace(lags[0], lags[-1], 5).round().astype(int))

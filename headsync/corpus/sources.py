@@ -41,7 +41,7 @@ def find_sources(folders: Sequence[str | Path], *, manifests: Sequence[str | Pat
         people.update(_read_people(Path(manifest)))
     sources: dict[str, Source] = {}
     for folder in map(Path, folders):
-        paths = _videos(folder)
+        paths = videos_in(folder)
         if not paths:
             raise ValueError(f"no video in {folder}; files ending in {' '.join(sorted(VIDEO_SUFFIXES))} are looked for")
         for path in paths:
@@ -50,7 +50,8 @@ def find_sources(folders: Sequence[str | Path], *, manifests: Sequence[str | Pat
     return [sources[stem] for stem in sorted(sources)]
 
 
-def _videos(folder: Path) -> list[Path]:
+def videos_in(folder: Path) -> list[Path]:
+    """The video files anywhere in a folder, sorted. ValueError, one line, when it is none."""
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder; give one that holds videos")
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
