@@ -13,7 +13,8 @@ from headsync import media
 from headsync.corpus import Clip, Corpus
 from headsync.landmarks import HeadPose, head_pose
 from render_stage import Drive, deformed_vertices, key_mesh, load_topology, match, project
-from render_stage.references import Reference, pick_faces
+from render_stage.picking import pick_faces
+from render_stage.references import Reference
 
 EARLY, LEAST_CLIP, RUN = 64, 104, 25
 

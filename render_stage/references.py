@@ -12,23 +12,21 @@ import cv2
 import numpy as np
 
 from headsync import media
-from headsync.landmarks import LandmarkSequence, fixed_crop, head_pose, producer_json, to_canvas
+from headsync.landmarks import LandmarkSequence, fixed_crop, producer_json, to_canvas
 from headsync.landmarks.detection import CANVAS_PX, Detector, extract, make_detector
 from headsync.landmarks.detection.detectors import landmark_boxes
 from headsync.landmarks.detection.extract import PIECE_FRAMES, track_video
 from headsync.landmarks.detection.photo import faces_note, log_notes, mouth_note, picture_notes, start_note
 from headsync.landmarks.detection.shots import scan_video
-from headsync.landmarks.lips import lip_opening
 from render_stage.alignment import Crop, Placement, crop_placement, face_placement
 from render_stage.geometry.mesh import fit_mesh
-from render_stage.geometry.motion_matcher import pick_references
 from render_stage.geometry.topology import load_topology
+from render_stage.marked_points import read_marks
+from render_stage.picking import pick_faces
 
 MOST_REFERENCES = 32
 LEAST_SIDE, MOST_SIDE = 64, 1024
 MOST_CANDIDATES = 3000      # of a clip, evenly spaced: two minutes are looked at frame by frame
-OPEN_MOUTH = 0.1            # of the outer eye corners' distance: teeth are to be seen from here on
-OPEN_SHARE = 0.8            # of the clip's widest opening: a pick opened so far is open enough
 ROOM = 1.0                  # of the crop's side, kept beyond each of its borders: the canvas of a motion may be larger
 
 
@@ -107,15 +105,15 @@ class ReferenceSet(NamedTuple):
 @media.checked
 def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 8, face: str = "largest", size: int = CANVAS_PX,
                     detector: str | Detector = "mediapipe", background: media.Colour = media.WHITE,
-                    progress: bool = False) -> ReferenceSet:
+                    points: str | Path | None = None, progress: bool = False) -> ReferenceSet:
     """The references in pictures and clips of one person: a picture gives one, a clip up to `count`.
 
     `face` chooses where several are seen: `largest`, `centre` or an index from the left, counted from 0. `size` is the
-    side, in pixels, of the canvas to come. What is transparent is laid on `background`. Memory does not grow with a clip's
-    length. ValueError, one line, for a source that cannot be read, shows no face or none with that index, and for more than 32
-    references. What to
-    expect of several faces, and of one that is small, blurred, turned, cut off, or has its mouth shut or wide open, is
-    logged as warnings.
+    side, in pixels, of the canvas to come. What is transparent is laid on `background`. `points` is a file of
+    marked points of the one picture, for faces that no detector sees (`marked_points.read_marks`). Memory does not grow
+    with a clip's length. ValueError, one line, for a source that cannot be read, shows no face or none with that index, and
+    for more than 32 references. What to expect of several faces, and of one that is small, blurred, turned, cut off, or has
+    its mouth shut or wide open, is logged as warnings.
 
     >>> import headsync
     >>> references = headsync.read_references(["photo.jpg", "clip.mp4"], count=3)
@@ -130,6 +128,10 @@ def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 
         raise ValueError(f"--references must be 1 to {MOST_REFERENCES}, got {count}")
     if size % 2 or not LEAST_SIDE <= size <= MOST_SIDE:
         raise ValueError(f"--size must be even and {LEAST_SIDE} to {MOST_SIDE} pixels, got {size}")
+    if points is not None:
+        if len(paths) != 1 or not media.is_image(paths[0]):
+            raise ValueError(f"--points {points} marks the face of one picture; give one picture as reference")
+        return ReferenceSet((_see_marked(paths[0], Path(points), size, background=background),), size)
     held = make_detector(detector) if isinstance(detector, str) else detector
     try:
         with media.shown_progress(progress):
@@ -159,6 +161,16 @@ def _see_picture(path: Path, detector: Detector, face: str, pixels: int, *, back
     seen = _seen_face(picture, points, mesh, crop, pixels)
     log_notes(path, faces_note(boxes, points, face), *picture_notes(picture, points, crop, pixels=pixels))
     return SeenSource(path, picture.shape[:2], 1, crop, (seen,), _outline(points[None]))
+
+
+def _see_marked(path: Path, marks: Path, pixels: int, *, background: media.Colour) -> SeenSource:
+    """A picture whose face somebody marked."""
+    picture = media.read_image(path, background=background)
+    points = read_marks(marks, picture.shape[:2])
+    crop = fixed_crop(landmark_boxes(points[None]), picture.shape[:2])
+    log_notes(path, "its face is where its points are marked; the renderer knows people, and draws what is no face like one")
+    return SeenSource(path, picture.shape[:2], 1, crop, (_seen_face(picture, points, None, crop, pixels),),
+                      _outline(points[None]), background)
 
 
 def _see_clip(path: Path, detector: Detector, face: str, pixels: int, *, count: int,
@@ -193,20 +205,6 @@ def _see_clip(path: Path, detector: Detector, face: str, pixels: int, *, count: 
         if len(faces) == len(picks):
             break
     return SeenSource(path, scan.size, scan.frames, crop, tuple(faces[pick] for pick in picks), _outline(points))
-
-
-def pick_faces(points: np.ndarray, count: int) -> list[int]:
-    """Which of a clip's landmarks (N, L, 3), on one canvas, become references: at most `count`, none twice.
-
-    They cover the head's poses, the most frontal one first. Where two or more are asked for and the mouth opens at all,
-    one of them has it open: teeth come from there.
-    """
-    picks = list(dict.fromkeys(pick_references(head_pose(points).h, count).tolist()))
-    opening = lip_opening(points)
-    widest = int(opening.argmax())
-    if len(picks) > 1 and opening[widest] >= OPEN_MOUTH and opening[picks].max() < OPEN_SHARE * opening[widest]:
-        picks[-1] = widest
-    return picks
 
 
 def _check_index(path: Path, face: str, found: int) -> None:

@@ -11,7 +11,8 @@ from headsync.landmarks.detection.detectors import Face
 from headsync.landmarks.geometry import HeadPose
 from headsync.landmarks.lips import lip_opening
 from render_stage.geometry.topology import LANDMARKS
-from render_stage.references import OPEN_MOUTH, pick_faces, read_references
+from render_stage.picking import OPEN_MOUTH, pick_faces
+from render_stage.references import read_references
 from tests.face_files import blank, portrait, shaking, write_tone, write_video
 from tests.media_files import write_picture
 

@@ -43,7 +43,8 @@ def test_pictures_that_begin_late_begin_at_zero(tmp_path):
 def test_what_cannot_be_moved_is_refused(tmp_path):
     silent = write_video(tmp_path / "silent.mp4", [numbered_frame(0, size=(48, 64))] * 5)
     assert_refused(silent, "no sound in this file", (lambda path: move_sound(path, tmp_path / "o.mp4", 0.1),))
-    sound = write_audio(tmp_path / "a.flac", clicks(1, rate_hz=16000, at_s=[0.5]), rate_hz=16000, codec="flac", sample_format="s16")
+    sound = write_audio(tmp_path / "a.flac", clicks(1, rate_hz=16000, at_s=[0.5]), rate_hz=16000, codec="flac",
+                        sample_format="s16")
     assert_refused(sound, "no pictures", (lambda path: move_sound(path, tmp_path / "o.mp4", 0.1),))
     clip = write_video(tmp_path / "a.mkv", [numbered_frame(0, size=(48, 64))] * 5, codec="ffv1",
                        audio=clicks(1, rate_hz=48000, at_s=[0.5]))

@@ -28,6 +28,7 @@ def add_picture_arguments(parser: CommandParser) -> None:
     parser.add_argument("--refs", required=True, nargs="+", metavar="IMAGE_OR_VIDEO", help="pictures and clips of one person")
     parser.add_argument("--references", type=int, default=8, metavar="K", help="frames used of each clip (default 8)")
     parser.add_argument("--face", default="largest", help="largest, centre or an index from the left (default largest)")
+    parser.add_argument("--points", metavar="FILE", help="marked points of a face that is not found: a drawing, an animal")
     parser.add_argument("--size", type=int, default=256, help="side of the rendered square in pixels (default 256)")
     parser.add_argument("--paste-back", action="store_true", help="put the head back into the first reference in full size")
     parser.add_argument("--quality", choices=("small", "good", "visually-lossless", "lossless"),
@@ -72,7 +73,7 @@ def render_all(options: argparse.Namespace, jobs: Sequence[tuple[str, str | None
 
         choice, renderer = motion_from(options), load_renderer(options.model, device=options.device)
         references = read_references(options.refs, count=options.references, face=options.face, size=options.size,
-                                     background=colour_of(options.background))
+                                     background=colour_of(options.background), points=options.points)
 
     def render(landmarks, audio, out) -> None:
         audio = None if audio is None else open_sound(audio, stream=options.audio_stream)

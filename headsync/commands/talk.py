@@ -46,7 +46,7 @@ def speak_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path]]) -> 
         speaker = load_speaker(options.generator, options.motion_model, device=options.device)
         renderer = load_renderer(options.model, device=options.device)
         references = read_references(options.refs, count=options.references, face=options.face, size=options.size,
-                                     background=colour_of(options.background))
+                                     background=colour_of(options.background), points=options.points)
 
     def speak(audio, video) -> None:
         sound = open_sound(audio, stream=options.audio_stream)

@@ -56,7 +56,7 @@ def extract(source: str | Path, *, detector: str | Detector = "mediapipe", face:
             held.close()
     if not visible.any():
         raise ValueError(f"no face found in {source} ({len(visible)} frames of {size[1]}x{size[0]}); "
-                         "use a source whose face is at least 40 pixels high")
+                         "use a source whose face is at least 40 pixels high, or of a drawing or an animal mark it (--points)")
     points = fill_gaps(points, visible)
     crop = fixed_crop(landmark_boxes(points), size)
     producer = producer_json(program="extract", detector=held.name, face=face, source=Path(source).name)
