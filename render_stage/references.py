@@ -130,7 +130,7 @@ def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 
         raise ValueError(f"--size must be even and {LEAST_SIDE} to {MOST_SIDE} pixels, got {size}")
     if points is not None:
         if len(paths) != 1 or not media.is_image(paths[0]):
-            raise ValueError(f"--points {points} marks the face of one picture; give one picture as reference")
+            raise ValueError(f"--points {points} marks one picture's face; give one picture as reference")
         return ReferenceSet((_see_marked(paths[0], Path(points), size, background=background),), size)
     held = make_detector(detector) if isinstance(detector, str) else detector
     try:
@@ -143,8 +143,7 @@ def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 
             held.close()
     total = sum(len(source.faces) for source in seen)
     if total > MOST_REFERENCES:
-        raise ValueError(f"{len(paths)} sources give {total} references, at most {MOST_REFERENCES} are used; ask for fewer of "
-                         "each clip (--references) or give fewer sources")
+        raise ValueError(f"{len(paths)} sources give {total} references, at most {MOST_REFERENCES} are used; ask for fewer")
     log_notes(seen[0].path, mouth_note(np.stack([face.points for source in seen for face in source.faces])),
               start_note(seen[0].faces[0].points))
     return ReferenceSet(tuple(seen), size)
