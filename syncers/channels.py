@@ -1,6 +1,6 @@
 """Input channels of the syncers: audio rows as cepstra, landmarks as shapes that mean the same on every face.
 
-Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, R = 4T feature rows, C channels.
+Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, R = kT feature rows of F features, k rows a frame, C channels.
 
 Raw positions of 68 points let an encoder overfit to people; shapes of the face, with their velocities and the
 absolute values of these, generalise. Speeds are taken before the time pyramid: blurring positions erases lip motion,
@@ -17,6 +17,7 @@ from torch import Tensor
 from headsync.experiment.precision import in_float32
 from headsync.landmarks import IBUG68, layout_size
 from headsync.landmarks.layouts import INNER_PAIRS
+from headsync.media.kinds import FEATURE_KINDS, FeatureName
 
 LANDMARKS = layout_size(IBUG68)
 SPEED_GAIN = 5.0            # brings velocities to the size of positions
@@ -40,7 +41,8 @@ class ChannelSettings:
     positions: bool = True
     velocities: bool = True
     speeds: bool = True                     # absolute velocities
-    audio: Literal["cepstra", "rows", "mfcc"] = "rows"      # mfcc: of a corpus preprocessed with --features mfcc
+    features: FeatureName = "fbank26"       # the kind of sound's features (`media.kinds`)
+    audio: Literal["cepstra", "rows"] = "rows"      # all of a kind, or the first cepstra: of mfcc26, or made of fbank26
     cepstra: int = 10
     window: int = 5                         # steps of a level; 5 is the paper's
 
@@ -50,10 +52,18 @@ class ChannelSettings:
             raise ValueError(f"faces must be some of {', '.join(FACES)}, got {self.faces}")
         if self.dims not in (2, 3) or not 1 <= self.cepstra <= 26:
             raise ValueError(f"dims must be 2 or 3 and cepstra 1 to 26, got {self.dims} and {self.cepstra}")
+        if self.audio == "cepstra" and self.features not in ("fbank26", "mfcc26"):
+            raise ValueError(f"there are cepstra of fbank26 and mfcc26, not of {self.features}; give audio=rows")
         if self.window < 2:
             raise ValueError(f"a window has at least 2 steps, got {self.window}")
         if not (self.positions or self.velocities or self.speeds):
             raise ValueError("a syncer needs positions, velocities or speeds, got none of them")
+
+
+    @property
+    def rows_per_frame(self) -> int:
+        """Rows of sound for each video frame, and for each step of a level."""
+        return FEATURE_KINDS[self.features].rows_per_frame
 
 
 @in_float32
@@ -79,12 +89,14 @@ def _with_motion(face: Tensor, settings: ChannelSettings) -> Tensor:
 
 @in_float32
 def audio_channels(rows: Tensor, settings: ChannelSettings) -> Tensor:
-    """Channels (B, R, C) of feature rows (B, R, 26), near unit size.
+    """Channels (B, R, C) of feature rows (B, R, F) of the settings' kind, near unit size.
 
-    Log filterbank rows as they are or as their first cepstra; or rows that are MFCC already, the first of them.
+    Log filterbank rows as they are or as their first cepstra; MFCC, all or the first of them; a network's features as they are.
     """
-    if settings.audio == "mfcc":
-        return rows[..., : settings.cepstra] / 10
+    if settings.features == "mfcc26":
+        return (rows[..., : settings.cepstra] if settings.audio == "cepstra" else rows) / 10
+    if settings.features != "fbank26":
+        return rows
     lifted = rows.clamp(min=ROW_FLOOR) + ROW_OFFSET
     if settings.audio == "rows":
         return lifted / 4
@@ -179,7 +191,7 @@ def point_features(points: Tensor) -> Tensor:
 
 def channel_counts(settings: ChannelSettings) -> tuple[tuple[int, ...], int]:
     """How many motion channels each kind of face features gives, in order, and how many audio channels there are."""
-    still, silence = torch.zeros(1, 2, LANDMARKS * settings.dims), torch.zeros(1, 1, 26)
+    still, silence = torch.zeros(1, 2, LANDMARKS * settings.dims), torch.zeros(1, 1, FEATURE_KINDS[settings.features].features)
     motion = tuple(motion_channels(still, replace(settings, faces=(name,))).shape[-1] for name in settings.faces)
     return motion, audio_channels(silence, settings).shape[-1]
 

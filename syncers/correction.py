@@ -162,8 +162,9 @@ def cross_fit_corpus(corpus: Corpus, settings: CorrectionSettings) -> list[dict[
     ValueError when it has no two train clips with sound.
     """
     uncorrected = [clip._replace(av_offset=0) for clip in corpus.select(talking=True)]
-    train = read_samples(corpus, [clip for clip in uncorrected if clip.split == "train"])
-    others = read_samples(corpus, [clip for clip in uncorrected if clip.split != "train"])
+    kind = settings.train.syncer.channels.features
+    train = read_samples(corpus, [clip for clip in uncorrected if clip.split == "train"], features=kind)
+    others = read_samples(corpus, [clip for clip in uncorrected if clip.split != "train"], features=kind)
     if len(train) < 2:
         raise ValueError(f"{corpus.folder} has {len(train)} train clips with sound; to correct itself a corpus needs two or "
                          "more: use the shipped syncers (--weights metric)")
@@ -174,7 +175,8 @@ def cross_fit_corpus(corpus: Corpus, settings: CorrectionSettings) -> list[dict[
 
 def correct_corpus(corpus: Corpus, pyramid: SyncerPyramid) -> dict[str, Estimate]:
     """Correct a corpus of people whom the pyramid was not trained on, and record it."""
-    samples = read_samples(corpus, [clip._replace(av_offset=0) for clip in corpus.select(talking=True)])
+    samples = read_samples(corpus, [clip._replace(av_offset=0) for clip in corpus.select(talking=True)],
+                           features=pyramid.features)
     with torch.no_grad():
         found = estimate(pyramid, samples)
     record(corpus, found)

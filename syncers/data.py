@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from headsync.corpus import Clip, Corpus
+from headsync.corpus import Clip, Corpus, add_features
 from headsync.landmarks import AugmentationRanges, apply_augmentation, draw_augmentation
-from headsync.media import ROWS_PER_FRAME
+from headsync.media.kinds import FeatureName
 from syncers.channels import LANDMARKS, ChannelSettings
 from syncers.measure import SyncSample, aligned
 from syncers.windows import level_sequences
@@ -40,12 +40,16 @@ class NamedSample(NamedTuple):
     sample: SyncSample
 
 
-def read_samples(corpus: Corpus, clips: Sequence[Clip], *, dims: int = 3) -> list[NamedSample]:
-    """The clips' landmarks (T, dims * 68) and rows, put in sync by the manifest's `av_offset`; too short ones left out."""
+def read_samples(corpus: Corpus, clips: Sequence[Clip], *, dims: int = 3, features: FeatureName = "fbank26") -> list[NamedSample]:
+    """The clips' landmarks (T, dims * 68) and rows, put in sync by the manifest's `av_offset`; too short ones left out.
+
+    Rows are of the kind `features`, made where the corpus lacks them.
+    """
+    add_features(corpus, clips, features)
     samples = []
     for clip in clips:
         flat = torch.from_numpy(corpus.landmarks(clip).flat(dims))
-        rows = torch.from_numpy(corpus.features(clip).copy())
+        rows = torch.from_numpy(corpus.features(clip, features).astype("float32"))
         sample = aligned(SyncSample(flat, rows), clip.av_offset)
         if len(sample.flat) >= LEAST_FRAMES:
             samples.append(NamedSample(clip.clip, clip.identity, sample))
@@ -56,26 +60,27 @@ class Material(NamedTuple):
     """One level's sequences, one after the other."""
 
     motion: Tensor      # (K, C)
-    audio: Tensor       # (4K, C')
+    audio: Tensor       # (kK, C'), k rows of sound a step
     start: Tensor       # first step of each sequence
     windows: Tensor     # windows of each sequence
     clip: Tensor        # which clip each sequence is a version of
     window: int         # steps of a window
+    rows: int           # of sound a step, k
 
     def motion_at(self, index: Tensor) -> Tensor:
         """The motion windows (..., 5, C) that begin at steps `index` (...)."""
         return self.motion[index[..., None] + torch.arange(self.window)]
 
     def audio_at(self, index: Tensor) -> Tensor:
-        """The audio windows (..., 20, C') that begin at steps `index` (...)."""
-        return self.audio[ROWS_PER_FRAME * index[..., None] + torch.arange(ROWS_PER_FRAME * self.window)]
+        """The audio windows (..., 5k, C') that begin at steps `index` (...)."""
+        return self.audio[self.rows * index[..., None] + torch.arange(self.rows * self.window)]
 
 
 class Batch(NamedTuple):
     """Windows and where they come from."""
 
     motion: Tensor      # (n, 5, C)
-    audio: Tensor       # (n, 20, C')
+    audio: Tensor       # (n, 5k, C')
     clip: Tensor        # (n,)
     step: Tensor        # (n,)
 
@@ -102,17 +107,17 @@ def build_material(samples: Sequence[SyncSample], channels: ChannelSettings, *, 
         raise ValueError(f"none of {len(samples)} clips is long enough for level {level}")
     lengths = torch.tensor([len(motion) for motion in motions])
     return Material(torch.cat(motions), torch.cat(audios), lengths.cumsum(0) - lengths, torch.tensor(windows),
-                    torch.tensor(owner), channels.window)
+                    torch.tensor(owner), channels.window, channels.rows_per_frame)
 
 
 def augmented(sample: SyncSample, settings: MaterialSettings, *, level: int, generator: torch.Generator) -> SyncSample:
     """A clip begun at a random frame, played a little faster or slower, on another face seen from elsewhere."""
-    phase = int(torch.randint(0, 2 ** (level - 1), (), generator=generator))
-    flat, rows = sample.flat[phase:], sample.rows[ROWS_PER_FRAME * phase :]
+    phase, k = int(torch.randint(0, 2 ** (level - 1), (), generator=generator)), sample.rows_per_frame
+    flat, rows = sample.flat[phase:], sample.rows[k * phase :]
     speed = 1 + settings.stretch * (2 * float(torch.rand((), generator=generator)) - 1)
     frames = round(len(flat) / speed)
     if frames != len(flat) and frames >= LEAST_FRAMES:
-        flat, rows = _resampled(flat, frames), _resampled(rows, ROWS_PER_FRAME * frames)
+        flat, rows = _resampled(flat, frames), _resampled(rows, k * frames)
     points = flat.unflatten(1, (LANDMARKS, -1))                                             # (T, L, D)
     if settings.identity:
         points = points + settings.identity * torch.randn(points.shape[1:], generator=generator)
@@ -129,7 +134,7 @@ def _resampled(signal: Tensor, length: int) -> Tensor:
 
 
 def draw_sequences(material: Material, *, count: int, steps: int, generator: torch.Generator) -> tuple[Tensor, Tensor] | None:
-    """Windows (B, n, 5, C) and (B, n, 20, C') of up to `count` stretches of `steps` steps; None when no clip is that long."""
+    """Windows (B, n, 5, C) and (B, n, 5k, C') of up to `count` stretches of `steps` steps; None when no clip is that long."""
     n = steps - material.window + 1
     fits = torch.nonzero(material.windows >= n)[:, 0]
     if not len(fits):

@@ -25,7 +25,17 @@ class SyncSample(NamedTuple):
     """One sample of the syncers: landmarks and audio features of a clip."""
 
     flat: Tensor        # (T, D * L) landmarks, shares of the canvas
-    rows: Tensor        # (4T, 26) log filterbank rows
+    rows: Tensor        # (kT, F) feature rows of the syncers' kind: (4T, 26) log filterbank rows, (2T, 256) of hama
+
+    def cut(self, start: int, stop: int) -> "SyncSample":
+        """Frames `start` to `stop`, with their sound."""
+        k = self.rows_per_frame
+        return SyncSample(self.flat[start:stop], self.rows[k * start : k * stop])
+
+    @property
+    def rows_per_frame(self) -> int:
+        """Rows of sound for each frame."""
+        return len(self.rows) // len(self.flat)
 
 
 class Summary(NamedTuple):
@@ -60,15 +70,15 @@ def static(sample: SyncSample) -> SyncSample:
 def mismatched(sample: SyncSample, other: SyncSample) -> SyncSample:
     """The clip with the sound of another, both cut to the shorter: an anchor."""
     frames = min(len(sample.flat), len(other.flat))
-    return SyncSample(sample.flat[:frames], other.rows[: 4 * frames])
+    return SyncSample(sample.flat[:frames], other.rows[: other.rows_per_frame * frames])
 
 
 def shifted(sample: SyncSample, frames: int) -> SyncSample:
     """The clip with its sound made later by `frames` (earlier when negative); what has no partner is cut: an anchor."""
-    T = len(sample.flat) - abs(frames)
+    T, k = len(sample.flat) - abs(frames), sample.rows_per_frame
     late = max(frames, 0)
     early = max(-frames, 0)
-    return SyncSample(sample.flat[late : late + T], sample.rows[4 * early : 4 * (early + T)])
+    return SyncSample(sample.flat[late : late + T], sample.rows[k * early : k * (early + T)])
 
 
 def aligned(sample: SyncSample, late_frames: int) -> SyncSample:

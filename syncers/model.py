@@ -1,7 +1,7 @@
 """Syncers: one pair of encoders per time scale that puts matching sound and motion close together.
 
 Shapes: B clips, T frames, S steps of a level, n windows, W steps of a window, C channels, E embedding features. Level l has
-steps of 2^(l-1) frames; a window is 5 steps and 20 feature rows: 200, 400, 800, 1600 ms.
+steps of 2^(l-1) frames; a window is 5 steps and 5k feature rows, k rows a frame (4, or 2): 200, 400, 800, 1600 ms.
 Source: MS-Sync section 3.1; method/ms_sync.md#syncers, method/decisions.md#syncer-backbone.
 """
 
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headsync.experiment.precision import in_float32
-from headsync.media import ROWS_PER_FRAME
+from headsync.media.kinds import FeatureName
 from syncers.channels import ChannelSettings, channel_counts
 from syncers.convnext import ConvNextBlock
 from syncers.windows import check_inputs, climb, windows_of
@@ -97,14 +97,15 @@ class Branch(nn.Module):
         motion, audio = channels
         steps = settings.channels.window
         self.motion_encoder = _ENCODERS[settings.motion.kind](motion, steps, settings.embedding, settings.motion)
-        self.audio_encoder = _ENCODERS[settings.audio.kind](audio, ROWS_PER_FRAME * steps, settings.embedding, settings.audio)
+        self.audio_encoder = _ENCODERS[settings.audio.kind](audio, settings.channels.rows_per_frame * steps, settings.embedding,
+                                                        settings.audio)
 
     def motion(self, x: Tensor) -> Tensor:
         """Embeddings (n, E) of prepared motion windows (n, 5, C)."""
         return self._finished(self.motion_encoder(x))
 
     def audio(self, x: Tensor) -> Tensor:
-        """Embeddings (n, E) of prepared audio windows (n, 20, C)."""
+        """Embeddings (n, E) of prepared audio windows (n, kW, C)."""
         return self._finished(self.audio_encoder(x))
 
     def _finished(self, z: Tensor) -> Tensor:
@@ -183,18 +184,24 @@ class SyncerPyramid(nn.Module):
 
     def __init__(self, levels: list[SyncerSettings]):
         super().__init__()
+        kinds = {settings.channels.features for settings in levels}
+        if len(kinds) != 1:
+            raise ValueError(f"all levels of a pyramid hear the same features, got {', '.join(sorted(kinds)) or 'no level'}")
+        self.features: FeatureName = kinds.pop()
         self.levels = nn.ModuleList(LevelSyncer(settings) for settings in levels)
 
     @in_float32
     def embeddings(self, flat: Tensor, rows: Tensor) -> list[LevelEmbeddings]:
-        """Embeddings of landmarks (B, T, D * L), shares of the canvas, and rows (B, 4T, 26), for as many levels as fit.
+        """Embeddings of landmarks (B, T, D * L), shares of the canvas, and rows (B, kT, F), for as many levels as fit.
+
+        Rows are of the kind `features`: (B, 4T, 26) log filterbank rows, (B, 2T, 256) of hama.
 
         In float32, whatever autocast there is around it: a generator is led by small differences of them.
 
         A level needs five of its steps, so level l needs about 5 * 2^(l-1) frames; gradients reach every landmark and
-        no parameter of a frozen pyramid. ValueError for under five frames or rows that are not four per frame.
+        no parameter of a frozen pyramid. ValueError for under five frames or rows of another kind.
         """
-        check_inputs(flat, rows, window=min(syncer.settings.channels.window for syncer in self.levels))
+        check_inputs(flat, rows, self.levels[0].settings.channels, window=min(syncer.settings.channels.window for syncer in self.levels))
         climbed = {channels: list(climb(flat, rows, channels, levels=len(self.levels)))
                    for channels in {syncer.settings.channels for syncer in self.levels}}
         found = []
@@ -202,7 +209,7 @@ class SyncerPyramid(nn.Module):
             reached = climbed[syncer.settings.channels]
             if number >= len(reached):
                 break
-            motion, audio = windows_of(*reached[number], window=syncer.settings.channels.window)   # (B, n, 5, C), (B, n, 20, C)
+            motion, audio = windows_of(*reached[number], syncer.settings.channels)   # (B, n, 5, C), (B, n, 5k, C)
             B, n = motion.shape[:2]
             found.append(LevelEmbeddings(syncer.motion(motion.flatten(0, 1)).unflatten(0, (B, n)),
                                          syncer.audio(audio.flatten(0, 1)).unflatten(0, (B, n))))

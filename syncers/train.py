@@ -67,7 +67,7 @@ class LevelStep(NamedTuple):
     """What a step of one level needs."""
 
     windows: Batch
-    stretches: tuple[Tensor, Tensor] | None     # (B, n, 5, C), (B, n, 20, C'); None: there are none
+    stretches: tuple[Tensor, Tensor] | None     # (B, n, 5, C), (B, n, 5k, C'); None: there are none
 
 
 class LevelTask:
@@ -104,10 +104,15 @@ class LevelTask:
         return LevelStep(louder, stretches)
 
     def _louder(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """Each clip a little louder or quieter: the first cepstrum, or all rows, moved by one number per clip."""
+        """Each clip a little louder or quieter: the first cepstrum, or all rows, moved by one number per clip.
+
+        Not where a network makes the features, which hears all sounds equally loud.
+        """
+        if self.settings.syncer.channels.features not in ("fbank26", "mfcc26"):
+            return batch
         numbers, inverse = batch.clip.unique(return_inverse=True)
         shift = self.settings.loudness * torch.randn(len(numbers), generator=generator)[inverse][:, None, None]
-        if self.settings.syncer.channels.audio == "rows":
+        if self.settings.syncer.channels.audio == "rows" and self.settings.syncer.channels.features == "fbank26":
             return batch._replace(audio=batch.audio + shift)
         return batch._replace(audio=torch.cat([batch.audio[..., :1] + shift, batch.audio[..., 1:]], dim=-1))
 
@@ -132,7 +137,7 @@ class LevelTask:
         return Contrast(*(torch.stack(scalars).mean() for scalars in zip(*found)))
 
     def _lag_loss(self, motion: Tensor, audio: Tensor) -> Tensor:
-        """The true lag of whole stretches (B, n, 5, C), (B, n, 20, C') against all others."""
+        """The true lag of whole stretches (B, n, 5, C), (B, n, 5k, C') against all others."""
         B, n = motion.shape[:2]
         embedded = (compute_together(self.syncer.branch_motion, motion.flatten(0, 1)),
                     compute_together(self.syncer.branch_audio, audio.flatten(0, 1)))
@@ -192,7 +197,8 @@ def train_syncers(corpus: Corpus, out: str | Path, settings: TrainSettings) -> T
     window = settings.syncer.channels.window
     need = NEEDS["syncers"]._replace(train_frames=step * window, val_frames=step * (window + LEAST_WINDOWS - 2) + 1)
     require(corpus, need)
-    train, val = (read_samples(corpus, usable(corpus, split)) for split in ("train", "val"))
+    kind = settings.syncer.channels.features
+    train, val = (read_samples(corpus, usable(corpus, split), features=kind) for split in ("train", "val"))
     train = of_half(train, settings.people)
     names = {one.name for one in train}
     require(corpus, need, train=[clip for clip in corpus.select("train") if clip.clip in names])

@@ -6,7 +6,8 @@ Shapes: T frames, R = 4T feature rows, D = 26 features, L = 68 landmarks, V = 46
     clips/NAME.mp4        256x256, 25 frames per second, with its sound where there is any
     audio/NAME.flac       16 kHz mono, 640 samples per frame; absent for silent clips
     landmarks/NAME.npz    a landmark sequence
-    features/NAME.npy     (4T, 26) float32; absent for silent clips
+    features/NAME.npy     (4T, 26) float32 log mel energies; absent for silent clips
+    mfcc26/ hama/ phonetics/    other kinds of features, where they were asked for (`FEATURE_FILES`)
     mesh/NAME.npy         (T, 468, 3) float16 in canvas pixels; absent when the detector has no mesh
 """
 
@@ -20,11 +21,14 @@ from typing import NamedTuple
 import numpy as np
 
 from headsync.landmarks.sequence import LandmarkSequence
-from headsync.media import FEATURES, checked, write_whole
+from headsync.media import checked, write_whole
+from headsync.media.kinds import FEATURE_KINDS
 
 SPLITS = ("train", "val", "test")
 VERTICES = 468
 VAL_SHARE, TEST_SHARE = 0.10, 0.10
+FEATURE_FILES = {"fbank26": ("features", np.float32), "mfcc26": ("mfcc26", np.float32), "hama": ("hama", np.float16),
+                 "whisper": ("phonetics", np.float16)}     # folder and numbers of each kind
 MANIFEST, REJECTED, SYNC = "manifest.csv", "rejected.csv", "sync.csv"
 
 
@@ -103,9 +107,17 @@ class Corpus(NamedTuple):
         """The clip's landmark sequence of T frames."""
         return LandmarkSequence.load(self.folder / "landmarks" / f"{clip.clip}.npz")
 
-    def features(self, clip: Clip) -> np.ndarray:
-        """Feature rows (4T, 26) float32, memory-mapped."""
-        return _mapped(self.folder / "features" / f"{clip.clip}.npy", np.float32, (FEATURES,))
+    def features(self, clip: Clip, kind: str = "fbank26") -> np.ndarray:
+        """Feature rows (R, F) of a kind, memory-mapped: (4T, 26) float32, float16 where a network makes them."""
+        return _mapped(self.feature_path(clip, kind), self.feature_type(kind), (FEATURE_KINDS[kind].features,))
+
+    def feature_path(self, clip: Clip, kind: str) -> Path:
+        """Where features of a kind lie, or would."""
+        return self.folder / FEATURE_FILES[kind][0] / f"{clip.clip}.npy"
+
+    def feature_type(self, kind: str) -> type:
+        """The numbers that features of a kind are stored in."""
+        return FEATURE_FILES[kind][1]
 
     def mesh(self, clip: Clip) -> np.ndarray:
         """Mesh vertices (T, 468, 3) float16 in canvas pixels, memory-mapped."""

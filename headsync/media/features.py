@@ -26,7 +26,7 @@ from headsync.media.clock import (
 from headsync.media.mel import LoudnessMeter
 
 FEATURES = 26
-KINDS = ("logfbank", "mfcc")
+KINDS = ("fbank26", "mfcc26")
 PRE_EMPHASIS = 0.97
 FFT_SAMPLES = 512
 SILENCE_PEAK = 2 / 32768           # two steps of a 16-bit sample: dither, which must not be blown up to full scale
@@ -74,11 +74,11 @@ def _mean_and_peak(blocks: Iterable[np.ndarray], also: Callable[[np.ndarray], No
     return Level(mean, 0.0 if peak <= SILENCE_PEAK else peak)
 
 
-def extract_features(waveform: np.ndarray, *, kind: str = "logfbank") -> np.ndarray:
+def extract_features(waveform: np.ndarray, *, kind: str = "fbank26") -> np.ndarray:
     """Returns (4T, 26) float32 features of a 16 kHz `waveform` (N,), T = ceil(N / 640).
 
     Mean removed, divided by the peak, pre-emphasis 0.97, 25 ms windows every 10 ms, FFT 512, 26 mel bands (MS-Sync,
-    section 4.1, as its code does it: log energies; kind="mfcc" is what its text says). ValueError when the waveform
+    section 4.1, as its code does it: log energies; kind="mfcc26" is what its text says). ValueError when the waveform
     is empty, not one channel or not finite, or the kind is unknown.
     """
     _check_kind(kind)
@@ -88,7 +88,7 @@ def extract_features(waveform: np.ndarray, *, kind: str = "logfbank") -> np.ndar
     return np.concatenate(list(stream_features(blocks, _mean_and_peak(blocks), kind=kind)))   # (4T, 26)
 
 
-def stream_features(blocks: Iterable[np.ndarray], level: Level, *, kind: str = "logfbank") -> Iterator[np.ndarray]:
+def stream_features(blocks: Iterable[np.ndarray], level: Level, *, kind: str = "fbank26") -> Iterator[np.ndarray]:
     """Returns an iterator of (4t, 26) float32 pieces that together equal `extract_features` of the joined blocks.
 
     Blocks (n,) may have any sizes; `level` comes from `measure_level` over the same sound (a first pass), or from
@@ -111,7 +111,7 @@ def _streamed(stream: "FeatureStream", blocks: Iterable[np.ndarray]) -> Iterator
 class FeatureStream:
     """Samples in, rows out, each as soon as its window is full."""
 
-    def __init__(self, level: Level, *, kind: str = "logfbank"):
+    def __init__(self, level: Level, *, kind: str = "fbank26"):
         """`level` as for `stream_features`. ValueError for an unknown kind."""
         _check_kind(kind)
         self._level, self._kind = level, kind
@@ -153,7 +153,7 @@ def normalise(waveform: np.ndarray, level: Level) -> np.ndarray:
 def _rows(samples: np.ndarray, before: float, kind: str) -> np.ndarray:
     """(640 t + 240,) samples, and the one before them, to (4t, 26) float32."""
     emphasised = samples - PRE_EMPHASIS * np.concatenate([[before], samples[:-1]])   # the library's own filter, carried
-    if kind == "mfcc":
+    if kind == "mfcc26":
         rows = python_speech_features.mfcc(emphasised, SAMPLE_RATE_HZ, WINDOW_SAMPLES / SAMPLE_RATE_HZ, 1 / ROW_RATE_HZ,
                                            numcep=FEATURES, nfilt=FEATURES, nfft=FFT_SAMPLES, preemph=0)
     else:

@@ -17,20 +17,18 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from headsync.media.clock import FPS, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, frames_for_samples
-from headsync.media.features import checked_samples, measure_level
+from headsync.media.clock import SAMPLE_RATE_HZ
+from headsync.media.features import measure_level
 from headsync.media.mel import FFT_SAMPLES, HOP_SAMPLES, MELS, log_mel
+from headsync.media.windowed import WINDOW_ROWS_PER_FRAME, WindowedStream
 
 PHONETIC_FEATURES = 384
-PHONETIC_ROWS_PER_FRAME = 2
+PHONETIC_ROWS_PER_FRAME = WINDOW_ROWS_PER_FRAME
 LOOK_AHEAD_FRAMES = 33          # of the first frame of a window: the rest of its second and what lies after it, rounded up
 HEADS, BLOCKS = 6, 2
 RANGE = 8.0                     # powers of ten under the loudest that are kept
-WINDOW_FRAMES = FPS             # the core of a window: one second
 CONTEXT_SAMPLES = 3 * SAMPLE_RATE_HZ // 10
-_STEP = WINDOW_FRAMES * SAMPLES_PER_FRAME
 _SIDE = CONTEXT_SAMPLES + FFT_SAMPLES // 2      # samples around a core: its context, and half a mel frame
-_BATCH_WINDOWS = 4              # computed at once: bounds the memory of an hour
 
 
 class PhoneticEncoder(nn.Module):
@@ -97,47 +95,23 @@ def log_scaled(mel: np.ndarray, loudness: float) -> np.ndarray:
     return (np.maximum(mel, loudness - RANGE) + 4) / 4
 
 
-class PhoneticStream:
+class PhoneticStream(WindowedStream):
     """Samples in, rows out, each second as soon as the 0.3 s after it are in; what comes out does not depend on the blocks."""
 
     def __init__(self, loudness: float, encoder: PhoneticEncoder):
         """`loudness` is `Level.loudness` of the same sound, or of a sample of the speaker where the sound is live."""
-        self._loudness, self._encoder = loudness, encoder
-        self._held = np.zeros(_SIDE, np.float32)
-        self._taken = self._made = 0        # samples, rows
+        super().__init__(lambda samples, spans: _window_rows(samples, loudness, encoder), side=_SIDE, features=PHONETIC_FEATURES)
 
-    def push(self, samples: np.ndarray) -> np.ndarray:
-        """The rows (2t, 384) float32 that can be made after samples (n,) more."""
-        samples = checked_samples(samples).astype(np.float32)
-        self._taken += len(samples)
-        self._held = np.concatenate([self._held, samples])
-        return self._rows((len(self._held) - 2 * _SIDE) // _STEP)
 
-    def finish(self) -> np.ndarray:
-        """The last rows (2t, 384): silence follows. ValueError when there were no samples at all."""
-        if not self._taken:
-            raise ValueError("there are no samples to make features of; give at least one")
-        left = PHONETIC_ROWS_PER_FRAME * frames_for_samples(self._taken) - self._made
-        windows = -(-left // (PHONETIC_ROWS_PER_FRAME * WINDOW_FRAMES))
-        missing = windows * _STEP + 2 * _SIDE - len(self._held)
-        self._held = np.concatenate([self._held, np.zeros(max(missing, 0), np.float32)])
-        return self._rows(windows)[:left]
-
-    @torch.no_grad()
-    def _rows(self, windows: int) -> np.ndarray:
-        """Rows (50 W, 384) of the next W windows' cores."""
-        rows, device = [np.zeros((0, PHONETIC_FEATURES), np.float32)], self._encoder.conv1.weight.device
-        for first in range(0, windows, _BATCH_WINDOWS):
-            count = min(_BATCH_WINDOWS, windows - first)
-            samples = np.stack([self._held[one * _STEP : (one + 1) * _STEP + 2 * _SIDE] for one in range(count)])
-            mel = log_scaled(log_mel(samples)[..., :-1], self._loudness)     # the frame at the very end is the next window's
-            with torch.autocast(device.type, enabled=False):        # features do not depend on the caller's precision
-                made = self._encoder(torch.from_numpy(mel).to(device))          # (W, 80, 384)
-            context = CONTEXT_SAMPLES // HOP_SAMPLES // 2
-            rows.append(made[:, context:-context].flatten(0, 1).cpu().numpy())
-            self._held = self._held[count * _STEP :]
-        self._made += sum(map(len, rows))
-        return np.concatenate(rows)
+@torch.no_grad()
+def _window_rows(samples: np.ndarray, loudness: float, encoder: PhoneticEncoder) -> np.ndarray:
+    """Rows (50 W, 384) of the cores of windows (W, samples)."""
+    device = encoder.conv1.weight.device
+    mel = log_scaled(log_mel(samples)[..., :-1], loudness)          # the frame at the very end is the next window's
+    with torch.autocast(device.type, enabled=False):                # features do not depend on the caller's precision
+        made = encoder(torch.from_numpy(mel).to(device))            # (W, 80, 384)
+    context = CONTEXT_SAMPLES // HOP_SAMPLES // 2
+    return made[:, context:-context].flatten(0, 1).cpu().numpy()
 
 
 def phonetic_features(waveform: np.ndarray, encoder: PhoneticEncoder) -> np.ndarray:

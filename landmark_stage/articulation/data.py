@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headsync.corpus import Corpus, add_phonetics, read_phonetics
+from headsync.corpus import Corpus, add_features
 from headsync.landmarks import MIRROR, canonical_face
 from headsync.landmarks.geometry import frontal
 from headsync.landmarks.lips import CLOSED
@@ -80,11 +80,12 @@ def neutral_of(faces: Tensor) -> tuple[Tensor, bool]:
 def read_articulation(corpus: Corpus, split: str, *, least_frames: int) -> list[ArticulationClip]:
     """The split's talking clips of `least_frames` frames and more, in sync, no doubtful ones. ValueError without any."""
     sure = [clip for clip in corpus.select(split, talking=True) if clip.sync != "unsure"]
-    add_phonetics(corpus, sure)
+    add_features(corpus, sure, "whisper")
     clips = []
     for clip in sure:
         faces = torch.from_numpy(frontal(corpus.landmarks(clip).points))
-        rows = torch.from_numpy(read_phonetics(corpus, clip))[max(clip.av_offset, 0) * PHONETIC_ROWS_PER_FRAME :]
+        rows = torch.from_numpy(corpus.features(clip, "whisper").astype(np.float32))
+        rows = rows[max(clip.av_offset, 0) * PHONETIC_ROWS_PER_FRAME :]
         faces = faces[max(-clip.av_offset, 0) :]
         frames = min(len(faces), len(rows) // PHONETIC_ROWS_PER_FRAME)
         if frames >= least_frames:
