@@ -186,8 +186,9 @@ class SyncerPyramid(nn.Module):
         super().__init__()
         kinds = {settings.channels.features for settings in levels}
         if len(kinds) != 1:
-            raise ValueError(f"all levels of a pyramid hear the same features, got {', '.join(sorted(kinds)) or 'no level'}")
+            raise ValueError(f"all levels of a pyramid take the same features, got {', '.join(sorted(kinds)) or 'no level'}")
         self.features: FeatureName = kinds.pop()
+        self.rows_per_frame = levels[0].channels.rows_per_frame
         self.levels = nn.ModuleList(LevelSyncer(settings) for settings in levels)
 
     @in_float32

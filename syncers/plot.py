@@ -20,7 +20,7 @@ def plot_sync(path: str | Path, sample: SyncSample, pyramid: SyncerPyramid, *, t
     keep_fonts_somewhere()
     from matplotlib.figure import Figure
 
-    short = SyncSample(sample.flat[:MOST_WINDOWS], sample.rows[: 4 * MOST_WINDOWS])
+    short = sample.cut(0, MOST_WINDOWS)
     profiles = level_profiles(pyramid, sample)
     figure = Figure(figsize=(3.2 * len(profiles), 6), layout="constrained")
     axes = figure.subplots(2, len(profiles), squeeze=False)

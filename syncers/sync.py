@@ -15,6 +15,7 @@ from headsync.experiment import Kind, build_config, load_model
 from headsync.experiment.precision import in_float32
 from headsync.landmarks import IBUG68, LandmarkSequence
 from headsync.landmarks.detection import extract
+from headsync.media.kinds import FEATURE_KINDS, FeatureName, sound_features
 from syncers.measure import Mode, SyncSample, level_profiles
 from syncers.model import SyncerPyramid, SyncerSettings
 
@@ -61,13 +62,22 @@ def load_syncers(source: str | Path = "metric", *, device: str | torch.device = 
     [200, 400, 800, 1600]
     """
     def pyramid(config: dict) -> SyncerPyramid:
-        return SyncerPyramid([build_config(SyncerSettings, level) for level in config["levels"]])
+        return SyncerPyramid([build_config(SyncerSettings, _with_kind(level)) for level in config["levels"]])
 
     return load_model(source, pyramid, KIND, device=device)
 
 
-def as_sync_sample(audio: str | Path | np.ndarray | media.Sound, landmarks: LandmarkSequence | str | Path) -> SyncSample:
-    """Sound and motion as one sample of the syncers, cut to the shorter.
+def _with_kind(level: dict) -> dict:
+    """A level's settings as they are now: files of 0.2 said mfcc where the kind of features is said today."""
+    channels = level["channels"]
+    if channels.get("audio") != "mfcc":
+        return level
+    return {**level, "channels": {**channels, "audio": "cepstra", "features": "mfcc26"}}
+
+
+def as_sync_sample(audio: str | Path | np.ndarray | media.Sound, landmarks: LandmarkSequence | str | Path, *,
+                   features: FeatureName = "fbank26") -> SyncSample:
+    """Sound and motion as one sample of the syncers that take these features (`pyramid.features`), cut to the shorter.
 
     `audio` is a file, a waveform (N,) of 16 kHz or an open sound; `landmarks` a sequence, its .npz, or a video of a face.
     ValueError, one line, for another layout or frame rate, or under five frames together.
@@ -78,11 +88,11 @@ def as_sync_sample(audio: str | Path | np.ndarray | media.Sound, landmarks: Land
     if landmarks.layout != IBUG68 or landmarks.fps != media.FPS:
         raise ValueError(f"syncers know {IBUG68} at {media.FPS} frames per second, "
                          f"got {landmarks.layout} at {landmarks.fps:g}; extract the landmarks anew")
-    rows = torch.from_numpy(np.concatenate(list(media.open_sound(audio).rows())))
-    frames = min(len(landmarks), len(rows) // media.ROWS_PER_FRAME)
+    rows, k = torch.from_numpy(sound_features(media.open_sound(audio), features)), FEATURE_KINDS[features].rows_per_frame
+    frames = min(len(landmarks), len(rows) // k)
     if frames < LEAST_FRAMES:
         raise ValueError(f"sound and face share {frames} frames; at least {LEAST_FRAMES} are needed to measure synchrony")
-    return SyncSample(torch.from_numpy(landmarks.flat(3)[:frames]), rows[: media.rows_for_frames(frames)])
+    return SyncSample(torch.from_numpy(landmarks.flat(3)[:frames]), rows[: k * frames])
 
 
 @media.checked
@@ -99,7 +109,8 @@ def sync_offset(audio: str | Path | np.ndarray | media.Sound, landmarks: Landmar
     ...     print(f"{scale.window_ms} ms: sound late by {scale.frames} frames, confidence {scale.confidence:.1f}")
     200 ms: sound late by ...
     """
-    return sample_offsets(as_sync_sample(audio, landmarks), pyramid or load_syncers(device=device), mode=mode)
+    pyramid = pyramid or load_syncers(device=device)
+    return sample_offsets(as_sync_sample(audio, landmarks, features=pyramid.features), pyramid, mode=mode)
 
 
 def sample_offsets(sample: SyncSample, pyramid: SyncerPyramid, *, mode: Mode = "valid") -> list[SyncOffset]:

@@ -106,7 +106,7 @@ class LevelTask:
     def _louder(self, batch: Batch, generator: torch.Generator) -> Batch:
         """Each clip a little louder or quieter: the first cepstrum, or all rows, moved by one number per clip.
 
-        Not where a network makes the features, which hears all sounds equally loud.
+        Not where a network makes the features, for which all sounds are equally loud.
         """
         if self.settings.syncer.channels.features not in ("fbank26", "mfcc26"):
             return batch

@@ -7,7 +7,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from headsync.evaluation.clip import clip_profiles, landmark_figures, motion_figures, picture_figures
 from headsync.evaluation.items import Item, Material
-from headsync.evaluation.sides import Reference, Side, open_generated, sound_rows
+from headsync.evaluation.sides import Reference, Side, clip_sound, open_generated
 from headsync.landmarks import GROUPS, LandmarkSequence, canonical_face, head_pose, rotation_matrix
 from headsync.landmarks.lips import lip_opening
 from headsync.media import extract_features, samples_for_frames, write_flac
@@ -159,10 +159,11 @@ def test_sound_is_cut_or_filled_with_silence(tmp_path):
     sound = (0.2 * np.random.default_rng(1).standard_normal(samples_for_frames(9))).astype(np.float32)
     write_flac(tmp_path / "a.flac", sound)
     material = Material(audio=tmp_path / "a.flac")
-    np.testing.assert_allclose(sound_rows(material, frames=5), extract_features(sound[: samples_for_frames(5)]), atol=0.05)
-    rows = sound_rows(material, frames=13)
+    expected = extract_features(sound[: samples_for_frames(5)])
+    np.testing.assert_allclose(clip_sound(material, frames=5).energies, expected, atol=0.05)
+    rows = clip_sound(material, frames=13).energies
     assert len(rows) == 4 * 13 and rows[4 * 9 + 4 :].max() < rows[: 4 * 8].min()
-    assert sound_rows(material._replace(silent=True), frames=5) is None and sound_rows(Material(), frames=5) is None
+    assert clip_sound(material._replace(silent=True), frames=5) is None and clip_sound(Material(), frames=5) is None
 
 
 def test_a_held_clip_stands_in_its_first_frame():

@@ -9,7 +9,7 @@ from headsync.evaluation.catalogue import FIGURES, badness, groups
 from headsync.evaluation.clip import clip_profiles
 from headsync.evaluation.curves import Curves
 from headsync.evaluation.motion_sets import LENGTHS, FeatureSet, MotionSet, embedded_motion, flat_motion, motion_picture
-from headsync.evaluation.sides import Reference, Side
+from headsync.evaluation.sides import ItsSound, Reference, Side
 from headsync.evaluation.worst import ranking_figure
 from headsync.landmarks import canonical_face
 from syncers import load_syncers, separation
@@ -98,7 +98,7 @@ def test_sound_known_to_be_late_is_put_right(sample):
 def test_shifted_sound_is_found_where_it_was_put_and_mismatched_audio_is_anothers(sample):
     points, rows = sample
     anchors = Anchors(load_syncers("loss"))
-    reference = Reference(Side(points, np.ones(len(points), bool), None), (0.0, 0.0, 256.0, 256.0), (256, 256), rows)
+    reference = Reference(Side(points, np.ones(len(points), bool), None), (0.0, 0.0, 256.0, 256.0), (256, 256), ItsSound(rows, rows))
     told = [{row.anchor for row in anchors.rows(reference, identity=person, late_frames=0)} for person in ("ann", "ann", "bob")]
     assert told[0] == told[1] == {REAL, STILL, SHIFTED} and told[2] == {REAL, STILL, SHIFTED, MISMATCHED}
     fine = [shift for shift in anchors.shifts if shift.window_ms <= 400]

@@ -104,12 +104,12 @@ def test_cepstra_are_the_orthonormal_transform():
     expected = dct((rows[0].numpy().clip(-13) + 10), norm="ortho")[:, :7]
     torch.testing.assert_close(found[:, 1:] * 5, torch.from_numpy(expected[:, 1:]), atol=1e-4, rtol=1e-4)
     assert audio_channels(rows, ChannelSettings(audio="rows")).shape == (1, 12, 26)
-    torch.testing.assert_close(audio_channels(rows, ChannelSettings(audio="mfcc", cepstra=7)), rows[..., :7] / 10)
+    torch.testing.assert_close(audio_channels(rows, ChannelSettings(features="mfcc26", audio="cepstra", cepstra=7)), rows[..., :7] / 10)
 
 
 def test_windows_of_a_level_start_together():
     sample = made_up_sample(23, seed=1)
-    motion, audio = windows_of(*level_sequences(sample.flat[None], sample.rows[None], ChannelSettings(), 1), window=5)
+    motion, audio = windows_of(*level_sequences(sample.flat[None], sample.rows[None], ChannelSettings(), 1), ChannelSettings())
     rows = audio_channels(sample.rows[None], ChannelSettings())
     torch.testing.assert_close(audio[0, 7], rows[0, 28:48])
     torch.testing.assert_close(motion[0, 7], motion_channels(sample.flat[None], ChannelSettings())[0, 7:12])

@@ -71,7 +71,7 @@ def measure_all(options: argparse.Namespace, videos: list[str]) -> int:
     kept: list[bool | None] = []
 
     def measure(video: str) -> None:
-        sample = as_sync_sample(media.open_sound(video, stream=options.audio_stream), video)
+        sample = as_sync_sample(media.open_sound(video, stream=options.audio_stream), video, features=pyramid.features)
         report = sync_report(pyramid, sample, cuts=cuts_in(media.read_frames(video)))
         scales, fps = sample_offsets(sample, pyramid, mode=options.mode), float(media.video_info(video).rate)
         kept.append(report.keeps())

@@ -6,7 +6,6 @@ from headsync.corpus.corpus import Clip, Corpus, Rejection, SyncRow, open_corpus
 from headsync.corpus.features import add_features, kinds_of
 from headsync.corpus.needs import NEEDS, Need, how_people_are_distinguished, require, shortfalls
 from headsync.corpus.people import HALVES, fold_of, of_half, pooled_codes
-
 from headsync.corpus.preprocess import BuildReport, build_corpus, minutes
 from headsync.corpus.sources import Source, find_sources
 

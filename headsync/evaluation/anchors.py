@@ -47,18 +47,20 @@ class Anchors:
 
     def rows(self, reference: Reference, *, identity: str, late_frames: int) -> list[AnchorRow]:
         """The anchors of one clip: `real` always, the others where there is sound and they are long enough."""
-        side, rows = reference.side, reference.rows
+        side, sound = reference.side, reference.sound
+        rows, energies = (None, None) if sound is None else (sound.features, sound.energies)
         real = None if rows is None else clip_profiles(side.points, rows, self._pyramid, late_frames=late_frames)
-        anchor_rows = [AnchorRow(REAL, {**_synchrony(real), **motion_figures(side, rows), **_against(side, side)}, real)]
+        anchor_rows = [AnchorRow(REAL, {**_synchrony(real), **motion_figures(side, energies), **_against(side, side)}, real)]
         still = side.held()
         held = None if rows is None else clip_profiles(still.points, rows, self._pyramid)
-        anchor_rows.append(AnchorRow(STILL, {**_synchrony(held), **motion_figures(still, rows), **_against(still, side)}, held))
+        figures = {**_synchrony(held), **motion_figures(still, energies), **_against(still, side)}
+        anchor_rows.append(AnchorRow(STILL, figures, held))
         if rows is None:
             return anchor_rows
         other_audio = next((sound for person, sound in self._sounds if person != identity), None)
         if other_audio is not None:
-            frames = min(len(side.points), len(other_audio) // 4)
-            found = clip_profiles(side.points[:frames], other_audio[: 4 * frames], self._pyramid)
+            frames = min(len(side.points), len(other_audio) // self._pyramid.rows_per_frame)
+            found = clip_profiles(side.points[:frames], other_audio, self._pyramid)
             anchor_rows.append(AnchorRow(MISMATCHED, found.figures(), found))
         self._sounds = [(identity, rows), *((person, sound) for person, sound in self._sounds if person != identity)][:2]
         found = clip_profiles(side.points, rows, self._pyramid, late_frames=late_frames + SHIFT_FRAMES)

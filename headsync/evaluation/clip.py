@@ -61,9 +61,12 @@ class ClipProfiles(NamedTuple):
 @torch.no_grad()
 @in_float32
 def clip_profiles(points: np.ndarray, rows: np.ndarray, pyramid: SyncerPyramid, *, late_frames: int = 0) -> ClipProfiles:
-    """Lag profiles of landmarks (T, L, 3) and rows (R, 26) whose sound is known to be so late; none for under 7 frames."""
+    """Lag profiles of landmarks (T, L, 3) and rows (R, F) whose sound is known to be so late; none for under 7 frames.
+
+    Rows are of the kind that the pyramid takes as input.
+    """
     flat = torch.from_numpy((points / CANVAS_PX).astype(np.float32).reshape(len(points), -1))
-    sample = aligned(SyncSample(flat, torch.from_numpy(np.array(rows[: 4 * len(points)]))), late_frames)
+    sample = aligned(SyncSample(flat, torch.from_numpy(np.array(rows[: pyramid.rows_per_frame * len(points)]))), late_frames)
     if len(sample.flat) < LEAST_FRAMES:
         return ClipProfiles({mode: [] for mode in MODES})
     device = next(pyramid.parameters()).device

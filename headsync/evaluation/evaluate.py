@@ -23,7 +23,7 @@ from headsync.evaluation.curves import Curves
 from headsync.evaluation.items import Item, ItemList, Problem, find_items
 from headsync.evaluation.motion_sets import FeatureSet, MotionSet, SetFigure, embedded_motion, flat_motion
 from headsync.evaluation.published_figures import PublishedEvaluator, PublishedNetworks
-from headsync.evaluation.sides import Reference, Side, open_generated, open_reference, sound_rows
+from headsync.evaluation.sides import Reference, Side, clip_sound, open_generated, open_reference
 from headsync.evaluation.worst import WorstClips
 from headsync.landmarks.detection import Detector, make_detector
 from headsync.media import shown_progress, tracked
@@ -157,10 +157,11 @@ class _Evaluator:
         """Evaluate every method's version of one clip, and its anchors."""
         first = group[0]
         reference = self._tried(group, lambda: open_reference(
-            first.reference, self.detector, from_video=any(item.generated.video is not None for item in group)))
+            first.reference, self.detector, from_video=any(item.generated.video is not None for item in group),
+            features=self.pyramid.features))
         if reference is None:
             return
-        if reference.rows is None:
+        if reference.sound is None:
             if first.reference.silent:
                 self.notes.append(f"{first.clip}: known to be silent; no synchrony")
             else:
@@ -201,11 +202,13 @@ class _Evaluator:
             self.problems.append(Problem(item.method, item.clip, f"{len(side.points)} frames, its reference "
                                          f"{len(reference.side.points)}: only the first {frames} are compared"))
         ours, theirs = side.cut(frames), reference.side.cut(frames)
-        sound = item.generated if item.generated.audio or reference.rows is None else item.reference
-        rows = reference.rows if sound is item.reference else sound_rows(sound, frames=frames)
+        place = item.generated if item.generated.audio or reference.sound is None else item.reference
+        sound = reference.sound if place is item.reference else clip_sound(place, frames=frames, features=self.pyramid.features)
+        sound = None if sound is None else sound.cut(frames)
         late = item.reference.late_frames if self.settings.follows == "reference" else 0
-        profiles = None if rows is None else clip_profiles(ours.points, rows[: 4 * frames], self.pyramid, late_frames=late)
-        figures = {**(profiles.figures() if profiles else {}), **motion_figures(ours, rows), **landmark_figures(ours, theirs)}
+        profiles = None if sound is None else clip_profiles(ours.points, sound.features, self.pyramid, late_frames=late)
+        moved = motion_figures(ours, None if sound is None else sound.energies)
+        figures = {**(profiles.figures() if profiles else {}), **moved, **landmark_figures(ours, theirs)}
         if ours.frames is not None and theirs.frames is not None:
             shown, embedded = self._pictures(ours, reference._replace(side=theirs))
             figures |= shown
@@ -213,7 +216,7 @@ class _Evaluator:
                 self._feature_set(item.method, "frames").add(embedded.generated, embedded.real)
             if self.published is not None:
                 figures |= self.published.clip(item.method, ours, theirs, crop=reference.crop, every=self.settings.every,
-                                               sound=None if rows is None else sound)
+                                               sound=None if sound is None else place)
         figures = _finite(figures)
         self.rows.append(Row(item.method, item.clip, item.identity, frames, figures))
         self.curves.add(item.method, profiles)

@@ -1,6 +1,6 @@
 """One clip's two sides, generated and real, on one canvas: landmarks found or read, pictures as they come, sound.
 
-Shapes: T frames, H W pixels, L = 68 landmarks, R = 4T feature rows. Points are pixels of the reference's canvas of 256.
+Shapes: T frames, H W pixels, L = 68 landmarks, R = kT feature rows of F features, k rows a frame. Points are pixels of the reference's canvas of 256.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ from headsync import media
 from headsync.evaluation.items import Item, Material
 from headsync.landmarks import LandmarkSequence, to_canvas
 from headsync.landmarks.detection import CANVAS_PX, Detector, extract
+from headsync.media.kinds import FeatureName, sound_features
 
 ASPECT_SLACK = 0.01         # pictures whose sides' ratios differ by more show different things
 OUTSIDE_PX = 1.0            # by which a crop may lie outside of a picture that it was taken from
@@ -47,7 +48,19 @@ class Reference(NamedTuple):
     side: Side
     crop: Crop              # of the canvas, in pixels of its own picture
     size: tuple[int, int]   # height, width of that picture
-    rows: np.ndarray | None     # (R, 26), of its sound; None when it has none
+    sound: "ItsSound | None"    # None when it has none
+
+
+class ItsSound(NamedTuple):
+    """What is known of a clip's sound."""
+
+    energies: np.ndarray    # (4T, 26) log mel energies, which tell silence
+    features: np.ndarray       # (kT, F) features that the syncers take as input
+
+    def cut(self, frames: int) -> "ItsSound":
+        """The sound of the first frames."""
+        k = len(self.features) * media.ROWS_PER_FRAME // len(self.energies)
+        return ItsSound(self.energies[: media.rows_for_frames(frames)], self.features[: k * frames])
 
 
 class _Seen(NamedTuple):
@@ -59,9 +72,10 @@ class _Seen(NamedTuple):
     size: tuple[int, int]   # height, width
 
 
-def open_reference(material: Material, detector: Detector, *, from_video: bool) -> Reference:
+def open_reference(material: Material, detector: Detector, *, from_video: bool, features: FeatureName = "fbank26") -> Reference:
     """The real clip; its landmarks from the video where the generated ones are (`from_video`), else from its sequence.
 
+    `features` are those that the syncers take as input.
     So both sides are always looked at by the same eyes. ValueError, one line, for what cannot be read or shows no face.
     """
     if (from_video or material.sequence is None) and material.video is not None:
@@ -72,7 +86,8 @@ def open_reference(material: Material, detector: Detector, *, from_video: bool) 
         raise ValueError(f"{material.shown} shows no face; the reference must be a video or a landmark sequence")
     points = to_canvas(seen.points, seen.crop, CANVAS_PX)
     frames = None if material.video is None else lambda: media.read_frames(material.video)
-    return Reference(Side(points, seen.visible, frames), seen.crop, seen.size, sound_rows(material, frames=len(points)))
+    return Reference(Side(points, seen.visible, frames), seen.crop, seen.size,
+                     clip_sound(material, frames=len(points), features=features))
 
 
 def open_generated(item: Item, reference: Reference, detector: Detector) -> Side:
@@ -101,15 +116,16 @@ def open_generated(item: Item, reference: Reference, detector: Detector) -> Side
     return Side(points, seen.visible, frames)
 
 
-def sound_rows(material: Material, *, frames: int) -> np.ndarray | None:
-    """Feature rows (4T, 26) float32 of a clip's sound for T = `frames`, cut or filled with silence; None without sound."""
+def clip_sound(material: Material, *, frames: int, features: FeatureName = "fbank26") -> ItsSound | None:
+    """Features of a clip's sound for T = `frames`, cut or filled with silence; None without sound."""
     place = material.audio or material.video
     if material.silent or place is None or (material.audio is None and not media.video_info(place).has_audio):
         return None
     waveform = media.read_audio(place)[: media.samples_for_frames(frames)]
     filled = np.zeros(media.samples_for_frames(frames), np.float32)
     filled[: len(waveform)] = waveform
-    return media.extract_features(filled)  # (R, 26)
+    energies = media.extract_features(filled)       # (4T, 26)
+    return ItsSound(energies, energies if features == "fbank26" else sound_features(filled, features))
 
 
 def resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -1,11 +1,11 @@
-"""Phonetic features of sound for whoever judges: first blocks of a recogniser of phones, 2 rows of 256 for each video frame.
+"""Phonetic features for syncers that evaluate: first blocks of a recogniser of phones, 2 rows of 256 for each video frame.
 
 Shapes: B sounds, A mel frames (100 a second), P = A / 2 rows (50 a second).
 
 Source: hama 1.3.13, a recogniser of the International Phonetic Alphabet, its stem and the first five of its convolution blocks,
-half precision, under the Apache License 2.0 (NOTICE). It shares nothing with the encoder that generators hear (`phonetics.py`),
-so that what they make is not judged by the ear that made it. Windows of one second with 3 s around them, and the loudest mel
-energy of the whole sound brought to the same height, so that quiet recordings are heard as loud ones are.
+half precision, under the Apache License 2.0 (NOTICE). It shares nothing with the generators' encoder (`phonetics.py`),
+so that what they make is not evaluated by the features that made it. Windows of one second with 3 s around them, and the loudest mel
+energy of the whole sound brought to the same height, so that quiet recordings give what loud ones do.
 """
 
 import math

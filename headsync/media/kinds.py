@@ -1,11 +1,11 @@
-"""The kinds of audio features by name: what a model hears, as its settings and the header of its weights say it.
+"""The kinds of audio features by name: what a model takes as input, as its settings and the header of its weights say it.
 
 Shapes: N samples at 16 kHz, T = ceil(N / 640) video frames, R rows of a kind, F features.
 
     fbank26     26 log mel energies, 4 rows a video frame (MS-Sync as its code does it)
     mfcc26      26 mel-frequency cepstral coefficients, 4 rows (MS-Sync as its text says it)
-    hama        256 features of a recogniser of phones, 2 rows: for whoever judges
-    whisper     384 features of Whisper tiny.en's encoder, 2 rows: for whoever generates
+    hama        256 features of a recogniser of phones, 2 rows: for syncers that evaluate
+    whisper     384 features of Whisper tiny.en's encoder, 2 rows: for generators
 """
 
 from collections.abc import Callable

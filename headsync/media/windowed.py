@@ -1,4 +1,4 @@
-"""Features of a network that hears a stretch at once: fixed windows on a grid tied to frame 0, streamed or whole.
+"""Features of a network that takes a stretch at once: fixed windows on a grid tied to frame 0, streamed or whole.
 
 Shapes: N samples at 16 kHz, W windows, R rows (50 a second, 2 for each video frame), F features.
 

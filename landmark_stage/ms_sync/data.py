@@ -13,6 +13,7 @@ from torch import Tensor
 from headsync.corpus import Corpus
 from headsync.landmarks import AugmentationRanges, apply_augmentation, draw_augmentation
 from headsync.media import ROWS_PER_FRAME
+from headsync.media.kinds import FeatureName
 from landmark_stage.ms_sync.audio_pyramid import MARGIN_FRAMES, SILENT_ROW, with_margins
 from landmark_stage.ms_sync.generator import OBSERVED
 from syncers.channels import LANDMARKS
@@ -45,17 +46,21 @@ class Track(NamedTuple):
     name: str
     flat: Tensor        # (T, 3 * L)
     rows: Tensor        # (4T, 26)
+    features: Tensor | None = None     # (kT, F) what the validation syncers take as input; None: those are the rows
 
 
-def read_tracks(corpus: Corpus, split: str) -> list[Track]:
+def read_tracks(corpus: Corpus, split: str, *, features: FeatureName = "fbank26") -> list[Track]:
     """The split's talking clips, in sync; those with doubtful sound are left out.
 
-    ValueError when the split holds none.
+    `features` are the features of syncers that will evaluate them. ValueError when the split holds none.
     """
     sure = [clip for clip in corpus.select(split, talking=True) if clip.sync != "unsure"]
     if not sure:
         raise ValueError(f"{corpus.folder} has no talking clip in its {split} split; the generator needs some")
-    return [Track(one.name, one.sample.flat, one.sample.rows) for one in read_samples(corpus, sure)]
+    tracks = [Track(one.name, one.sample.flat, one.sample.rows) for one in read_samples(corpus, sure)]
+    if features == "fbank26":
+        return tracks
+    return [track._replace(features=one.sample.rows) for track, one in zip(tracks, read_samples(corpus, sure, features=features))]
 
 
 def draw_stretches(tracks: Sequence[Track], count: int, *, dims: int, settings: MaterialSettings,

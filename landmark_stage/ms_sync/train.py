@@ -229,6 +229,8 @@ def train_landmarks(corpus: Corpus, out: str | Path, settings: TrainSettings) ->
     'generator.safetensors'
     """
     require(corpus, NEEDS["landmarks"]._replace(train_frames=settings.material.frames + OBSERVED - 1, val_frames=PIECE_FRAMES))
-    validator = Validator(read_tracks(corpus, "val"), load_syncers(settings.validation_syncers, device="cpu"))
-    return train_task(GeneratorTask(settings, read_tracks(corpus, "train"), load_syncers(settings.syncers, device="cpu"),
-                                    validator), out)
+    syncers, validation = (load_syncers(one, device="cpu") for one in (settings.syncers, settings.validation_syncers))
+    if syncers.features != "fbank26":
+        raise ValueError(f"syncers {settings.syncers} take {syncers.features} as input, the generator fbank26; give others")
+    validator = Validator(read_tracks(corpus, "val", features=validation.features), validation)
+    return train_task(GeneratorTask(settings, read_tracks(corpus, "train"), syncers, validator), out)

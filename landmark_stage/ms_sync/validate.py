@@ -28,7 +28,7 @@ LEAST_GAIN = 1e-6
 class Piece(NamedTuple):
     """A stretch of a talking clip, as the generator and the syncers take it."""
 
-    real: SyncSample          # (T, 3 * L) and (4T, 26)
+    real: SyncSample    # (T, 3 * L), and (kT, F) as the syncers take it
     rows: Tensor        # (4 (T + 64), 26), with the margins that a whole file would give
 
 
@@ -41,7 +41,7 @@ class Synchrony(NamedTuple):
 
 def pieces_of(tracks: Sequence[Track], frames: int) -> list[Piece]:
     """All stretches of `frames` frames, one after the other without overlap."""
-    return [Piece(SyncSample(one.flat[start : start + frames], one.rows[4 * start : 4 * (start + frames)]),
+    return [Piece(SyncSample(one.flat, one.rows if one.features is None else one.features).cut(start, start + frames),
                   rows_around(one.rows, start, frames, known_before=start > 0))
             for one in tracks for start in range(0, len(one.flat) - frames + 1, frames)]
 
