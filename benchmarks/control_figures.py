@@ -112,7 +112,7 @@ def measure_lips(made: list[np.ndarray], pieces: list[Piece], sources: list[np.n
     heads = {"its own": lambda one, piece, source: None, "still": lambda one, piece, source: still_head(one[0]),
              "copied, looped": lambda one, piece, source: looped(
                  anchored(head_track(source[:SOURCE_FRAMES], taps=JITTER_TAPS))),
-             "learned": lambda one, piece, source: learned(model, source, piece.real.rows)}
+             "learned": lambda one, piece, source: learned(model, source, piece.own_rows)}
     found = {}
     for name, head in heads.items():
         shown = [composed(one, head=head(one, piece, source)) for one, piece, source in zip(made, pieces, sources)]
@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--weights", default="head_motion")
     parser.add_argument("--frames", type=int, default=80)
     options = parser.parse_args()
-    tracks = read_tracks(open_corpus(options.data), options.split)
+    tracks = read_tracks(open_corpus(options.data), options.split, features=load_syncers("metric").features)
     pieces = pieces_of(tracks, options.frames)
     made = [points_of(one) for one in generated(load_generator("long"), pieces, seed=1)]
     others = [points_of(piece.real.flat) for piece in pieces]

@@ -89,7 +89,7 @@ def spoken(model: Expression, piece: Piece) -> Tensor:
     points = CANVAS * piece.real.flat[:1].unflatten(1, (68, 3)).numpy()
     start = start_face().replace(points=points)
     stream = expression_stream(model, start, level=None).maker
-    made = np.concatenate(list(spoken_faces([stream.push(piece.real.rows), stream.finish()], start)))
+    made = np.concatenate(list(spoken_faces([stream.push(piece.own_rows), stream.finish()], start)))
     return torch.from_numpy(made / CANVAS).flatten(1)
 
 
@@ -121,7 +121,8 @@ def measure_with_reference(model: Expression, clips: Sequence[ExpressionClip], t
 
 def measure_synchrony(model: Expression, data: Path, split: str, frames: int) -> None:
     """Offset and confidence at 200 ms."""
-    syncers, pieces = load_syncers("metric"), pieces_of(read_tracks(open_corpus(data), split), frames)
+    syncers = load_syncers("metric")
+    pieces = pieces_of(read_tracks(open_corpus(data), split, features=syncers.features), frames)
     samples = [piece.real for piece in pieces]
     made = {"real": samples, "still face": [static(sample) for sample in samples],
             "expression learner, head still": [

@@ -42,7 +42,8 @@ def main() -> None:
     parser.add_argument("variants", nargs="*", metavar="VARIANT", help=f"of: {', '.join(VARIANTS)} (default: all)")
     options = parser.parse_args()
     corpus = open_corpus(options.data)
-    validator = Validator(read_tracks(corpus, "val"), load_syncers("metric"))
+    syncers = load_syncers("metric")
+    validator = Validator(read_tracks(corpus, "val", features=syncers.features), syncers)
     print("| variant | score 200 / 400 / 800 / 1600 ms | positions / velocities / windows |", flush=True)
     for name in options.variants or VARIANTS:
         steps = [f"run.steps={options.steps}", f"run.validate_every={options.steps}"]

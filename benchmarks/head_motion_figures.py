@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from headsync.corpus import Corpus, open_corpus
+from headsync.corpus import Corpus, add_features, open_corpus
 from headsync.experiment import Trainer, load_config
 from headsync.landmarks import canonical_face
 from headsync.landmarks.motion import head_track, reposed
@@ -70,10 +70,11 @@ def head_line(what: str) -> None:
     print(f"\n| {what} | mean | deviation | speed | spectrum | Fréchet, 64 frames |\n|---|---|---|---|---|---|")
 
 
-def sample_of(corpus: Corpus, name: str) -> SyncSample:
+def sample_of(corpus: Corpus, name: str, features: str = "fbank26") -> SyncSample:
     """A clip's landmarks and rows, in sync, frame for frame as `read_head_clips` has them."""
     clip = next(one for one in corpus.clips if one.clip == name)
-    rows = torch.from_numpy(corpus.features(clip).copy())
+    add_features(corpus, [clip], features)
+    rows = torch.from_numpy(corpus.features(clip, features).astype(np.float32))
     return aligned(SyncSample(torch.from_numpy(corpus.landmarks(clip).flat(3)), rows), clip.av_offset)
 
 
@@ -105,7 +106,7 @@ def measure_synchrony(model: HeadMotion, clips: list[HeadClip], corpus: Corpus) 
         found = []
         for draw in draws:
             for (one, begin), motion in zip(begins, draw):
-                rows = one.sound[4 * (begin + TAU) : 4 * (begin + TAU + SYNC_FRAMES)]
+                rows = sample_of(corpus, one.name, syncers.features).cut(begin + TAU, begin + TAU + SYNC_FRAMES).rows
                 profiles = level_profiles(syncers, SyncSample(face_of(model, motion), rows))
                 found.append([profiles[level].confidence for level in (2, 3)])
         show(name, np.mean(found, 0))

@@ -120,7 +120,8 @@ def main() -> None:
     chosen = dict(one.split("=", 1) for one in options.method) or {"short": "short", "long": "long"}
     methods = {name: load_generator(weights) for name, weights in chosen.items()}
     corpus = open_corpus(options.data)
-    tracks, strangers = read_tracks(corpus, options.split), read_tracks(corpus, "train")
+    syncers = load_syncers("metric")
+    tracks, strangers = read_tracks(corpus, options.split, features=syncers.features), read_tracks(corpus, "train")
     for frames in LENGTHS[1:]:
         measure_synchrony(methods, tracks, frames)
     measure_distances(methods, tracks, strangers)

@@ -1,12 +1,13 @@
 """Figures of generated lips, beside real ones: the tables of docs/results/lips.md.
 
     .venv/bin/python benchmarks/lip_figures.py --data CORPUS [--split val] [--lips NAME_OR_FILE ...]
+        [--syncers metric]
 
 Every clip of the split is generated anew from its first frame and its own audio, by the shipped landmark generator with each
 of the lips (default: articulation and generator). Printed for all clips and for those whose first frame is shut: share of
 frames closed and crossed, correlation over clips of the mean opening with the first frame's, correlations over time with the
-real lips, closures, deviation and 95th percentile as shares of the real ones; then |AV-Off| and AV-Conf by the metric
-syncers at four time scales.
+real lips, closures, deviation and 95th percentile as shares of the real ones; then |AV-Off| and AV-Conf by the
+syncers (default metric) at four time scales.
 """
 
 import argparse
@@ -14,17 +15,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from headsync.corpus import Clip, Corpus, open_corpus
 from headsync.landmarks import LandmarkSequence
 from headsync.landmarks.geometry import frontal
 from headsync.landmarks.lips import CLOSED, LipShapes, lip_shapes
-from headsync.media import SAMPLES_PER_FRAME, extract_features, read_audio
+from headsync.media import SAMPLES_PER_FRAME, read_audio
 from headsync.metrics.lips import lip_agreement, lip_levels
 from landmark_stage import generate_landmarks, load_generator, load_lips
 from landmark_stage.ms_sync.validate import synchrony
-from syncers import SyncSample, load_syncers
+from syncers import as_sync_sample, load_syncers
 
 LEAST_FRAMES = 40
 
@@ -54,8 +54,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", default="val")
     parser.add_argument("--lips", nargs="+", default=["articulation", "generator"])
+    parser.add_argument("--syncers", default="metric")
     options = parser.parse_args()
-    corpus, generator, syncers = open_corpus(options.data), load_generator(), load_syncers("metric")
+    corpus, generator, syncers = open_corpus(options.data), load_generator(), load_syncers(options.syncers)
     clips = [clip for clip in corpus.select(options.split, talking=True)
              if clip.sync != "unsure" and clip.frames >= LEAST_FRAMES]
     pairs = [material(corpus, clip) for clip in clips]
@@ -74,8 +75,7 @@ def main() -> None:
             print(line(name, [made[number] for number in chosen], [real[number] for number in chosen]))
     print("\n| | 200 ms: off / conf | 400 ms | 800 ms | 1600 ms |")
     for name, made in motions.items():
-        samples = [SyncSample(torch.from_numpy(one.flat(3)), torch.from_numpy(extract_features(sound)))
-                   for one, (_, sound) in zip(made, pairs)]
+        samples = [as_sync_sample(sound, one, features=syncers.features) for one, (_, sound) in zip(made, pairs)]
         found = synchrony(syncers, samples)
         cells = [f"{off:.2f} / {conf:.2f}" for off, conf in zip(found.offset, found.confidence)]
         print(f"| {name} | {' | '.join(cells)} |")

@@ -45,7 +45,7 @@ class Pieces:
 
 def piece(sample: SyncSample, start: int, frames: int) -> SyncSample:
     """A stretch of a clip."""
-    return SyncSample(sample.flat[start : start + frames], sample.rows[4 * start : 4 * (start + frames)])
+    return sample.cut(start, start + frames)
 
 
 def lag_zero(pyramid, sample: SyncSample) -> list[float]:
@@ -109,8 +109,8 @@ def main() -> None:
     options = parser.parse_args()
     corpus = open_corpus(options.data)
     clips = [clip for clip in corpus.select(options.split, talking=True) if options.keep_unsure or clip.sync != "unsure"]
-    samples = of_half(read_samples(corpus, clips), options.people)
     pyramid = load_syncers(options.weights)
+    samples = of_half(read_samples(corpus, clips, features=pyramid.features), options.people)
     print(f"{len(samples)} clips of {len({one.identity for one in samples})} people of {options.split}, half {options.people}, "
           f"{options.weights}")
     print("| mode | level | frames | windows (clips) | within 1 step | exact | AUC lag 0 | AUC conf mismatched | static "
@@ -120,7 +120,7 @@ def main() -> None:
             evaluate(pyramid, Pieces(samples, frames), mode)
     follow_shifts(pyramid, Pieces(samples, 200))
     minute = SyncSample(torch.cat([one.sample.flat for one in samples])[:1500],
-                        torch.cat([one.sample.rows for one in samples])[:6000])
+                        torch.cat([one.sample.rows for one in samples])[: 1500 * pyramid.rows_per_frame])
     begun = time.perf_counter()
     level_profiles(pyramid, minute)
     print(f"one minute of landmarks at all levels: {time.perf_counter() - begun:.2f} s on {torch.get_num_threads()} threads")

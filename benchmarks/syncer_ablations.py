@@ -1,11 +1,11 @@
 """Ablation of the syncers: one training per variant, evaluated on people that none of them was trained on.
 
-    .venv/bin/python benchmarks/syncer_ablations.py --data CORPUS --out RUNS [--mfcc CORPUS_WITH_MFCC] [VARIANT ...]
+    .venv/bin/python benchmarks/syncer_ablations.py --data CORPUS --out RUNS [VARIANT ...]
 
 Every variant is preset `small`, one change apart, trained on the first half of the train people. Printed per level:
 retrieval among 49 on val, and, on the second half of the train people (unseen, and three times as many as val's), the
-share of pieces whose offset is found within one step (80 frames at 200 and 400 ms, 100 above). The corpus with MFCC is
-made by benchmarks/other_features.py. A finished run is only evaluated.
+share of pieces whose offset is found within one step (80 frames at 200 and 400 ms, 100 above). Features that the corpus
+lacks are made. A finished run is only evaluated.
 """
 
 import argparse
@@ -36,7 +36,9 @@ VARIANTS = {
     "windows of 3 steps": ["syncer.channels.window=3"],
     "windows of 7 steps": ["syncer.channels.window=7"],
     "10 cepstra": ["syncer.channels.audio=cepstra"],
-    "10 MFCC": ["syncer.channels.audio=mfcc"],
+    "10 MFCC": ["syncer.channels.features=mfcc26", "syncer.channels.audio=cepstra"],
+    "hama": ["syncer.channels.features=hama"],
+    "whisper": ["syncer.channels.features=whisper"],
     "not sync-corrected": [],
 }
 
@@ -61,17 +63,17 @@ def main() -> None:
     """Train what is missing, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--mfcc", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("variants", nargs="*", metavar="VARIANT", help=f"of: {', '.join(VARIANTS)} (default: all)")
     options = parser.parse_args()
     print("| variant | val retrieval 200 / 400 / 800 / 1600 ms | offset within a step |", flush=True)
     for name in options.variants or VARIANTS:
-        corpus = open_corpus(options.mfcc if "MFCC" in name else options.data)
+        corpus = open_corpus(options.data)
         settings = load_config(TrainSettings, stage="syncers", preset="small", overrides=["people=first", *VARIANTS[name]])
         report = train_syncers(uncorrected(corpus) if name.startswith("not sync") else corpus,
                                options.out / name.replace(" ", "_").replace(",", "").replace("'", ""), settings)
-        strangers = of_half(read_samples(corpus, usable(corpus, "train")), "second")
+        kind = settings.syncer.channels.features
+        strangers = of_half(read_samples(corpus, usable(corpus, "train"), features=kind), "second")
         shares = found_within_a_step(load_syncers(report.weights), strangers)
         print(f"| {name} | {' / '.join(f'{100 * one.best:.1f}' for one in report.levels)} % "
               f"| {' / '.join(f'{100 * share:.1f}' for share in shares)} % |", flush=True)

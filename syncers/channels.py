@@ -1,6 +1,6 @@
 """Input channels of the syncers: audio rows as cepstra, landmarks as shapes that mean the same on every face.
 
-Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, R = kT feature rows of F features, k rows a frame, C channels.
+Shapes: B clips, T frames, L = 68 landmarks, D = 2 or 3 coordinates, R feature rows (2 or 4 a frame) of F features, C channels.
 
 Raw positions of 68 points let an encoder overfit to people; shapes of the face, with their velocities and the
 absolute values of these, generalise. Speeds are taken before the time pyramid: blurring positions erases lip motion,

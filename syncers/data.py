@@ -40,7 +40,8 @@ class NamedSample(NamedTuple):
     sample: SyncSample
 
 
-def read_samples(corpus: Corpus, clips: Sequence[Clip], *, dims: int = 3, features: FeatureName = "fbank26") -> list[NamedSample]:
+def read_samples(corpus: Corpus, clips: Sequence[Clip], *, dims: int = 3,
+                 features: FeatureName = "fbank26") -> list[NamedSample]:
     """The clips' landmarks (T, dims * 68) and rows, put in sync by the manifest's `av_offset`; too short ones left out.
 
     Rows are of the kind `features`, made where the corpus lacks them.

@@ -202,7 +202,8 @@ class SyncerPyramid(nn.Module):
         A level needs five of its steps, so level l needs about 5 * 2^(l-1) frames; gradients reach every landmark and
         no parameter of a frozen pyramid. ValueError for under five frames or rows of another kind.
         """
-        check_inputs(flat, rows, self.levels[0].settings.channels, window=min(syncer.settings.channels.window for syncer in self.levels))
+        check_inputs(flat, rows, self.levels[0].settings.channels,
+                     window=min(syncer.settings.channels.window for syncer in self.levels))
         climbed = {channels: list(climb(flat, rows, channels, levels=len(self.levels)))
                    for channels in {syncer.settings.channels for syncer in self.levels}}
         found = []

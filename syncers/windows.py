@@ -32,7 +32,7 @@ def climb(flat: Tensor, rows: Tensor, settings: ChannelSettings, *, levels: int)
             if motion.shape[1] < 2 * settings.window - 1:
                 return
             motion, audio = halve_rate(motion), halve_rate(audio)
-        wanted = settings.rows_per_frame * motion.shape[1]       # an odd number of steps was halved: up to k / 2 rows are missing
+        wanted = settings.rows_per_frame * motion.shape[1]       # of an odd number of steps up to k / 2 rows are missing
         missing = max(0, wanted - audio.shape[1])
         padded = F.pad(audio.transpose(1, 2), (0, missing), mode="reflect").transpose(1, 2) if missing else audio
         yield motion, padded[:, :wanted]

@@ -98,7 +98,8 @@ def test_sound_known_to_be_late_is_put_right(sample):
 def test_shifted_sound_is_found_where_it_was_put_and_mismatched_audio_is_anothers(sample):
     points, rows = sample
     anchors = Anchors(load_syncers("loss"))
-    reference = Reference(Side(points, np.ones(len(points), bool), None), (0.0, 0.0, 256.0, 256.0), (256, 256), ItsSound(rows, rows))
+    side = Side(points, np.ones(len(points), bool), None)
+    reference = Reference(side, (0.0, 0.0, 256.0, 256.0), (256, 256), ItsSound(rows, rows))
     told = [{row.anchor for row in anchors.rows(reference, identity=person, late_frames=0)} for person in ("ann", "ann", "bob")]
     assert told[0] == told[1] == {REAL, STILL, SHIFTED} and told[2] == {REAL, STILL, SHIFTED, MISMATCHED}
     fine = [shift for shift in anchors.shifts if shift.window_ms <= 400]

@@ -8,7 +8,7 @@ from headsync.commands.motion_arguments import DETECTORS
 from headsync.commands.parser import CommandParser
 
 if TYPE_CHECKING:
-    from headsync.corpus import Corpus
+    from headsync.corpus import BuildReport, Corpus
 
 EXAMPLE = "preprocess --videos videos --out corpus"
 
@@ -17,7 +17,8 @@ FEW_MINUTES = 20
 
 def add_arguments(parser: CommandParser) -> None:
     """Its options."""
-    parser.add_argument("--videos", nargs="+", required=True, metavar="DIR", help="folders of videos, searched through")
+    parser.add_argument("--videos", nargs="+", metavar="DIR",
+                        help="folders of videos, searched through; none: an existing corpus gets the --features")
     parser.add_argument("--out", required=True, metavar="DIR", help="the corpus; run again to resume or to add videos")
     parser.add_argument("--manifest", nargs="+", default=(), metavar="CSV",
                         help="clip names with identity and split; else folders are people and a hash splits them")
@@ -27,30 +28,22 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--cluster", metavar="ADDRESS", help="dask://HOST:PORT or ray://HOST:PORT whose workers do it")
     parser.add_argument("--detector", choices=DETECTORS, default="mediapipe")
     parser.add_argument("--face", default="largest", help="largest, centre or an index from the left (default largest)")
-    parser.add_argument("--features", choices=("logfbank", "mfcc"), default="logfbank", help="26-dim audio features")
+    parser.add_argument("--features", nargs="+", choices=("fbank26", "mfcc26", "hama", "whisper"), default=(), metavar="KIND",
+                        help="audio features beside fbank26, which are always made: mfcc26, hama, whisper (trainings make what "
+                             "they lack)")
     parser.add_argument("--sync-correct", nargs="?", const="metric", metavar="SYNCERS",
                         help="find early and late sound by these syncers (default metric), note it, flag doubtful clips")
 
 
 def run(options: argparse.Namespace) -> int:
     """Build the corpus; 0 when every source could be read, 1 when some could not."""
-    from headsync.corpus import PreprocessSettings, build_corpus, cluster_workers, find_sources, minutes
-    from headsync.experiment import only_run
-    from syncers import load_syncers
-    from syncers.correction import correct_corpus
+    from headsync.corpus import minutes
 
     if options.jobs is not None and options.jobs < 1:
         raise ValueError(f"--jobs {options.jobs} is less than 1; give the number of videos to work on at once")
-    settings = PreprocessSettings(detector=options.detector, face=options.face, features=options.features)
-    sources = find_sources(options.videos, manifests=options.manifest)
-    pyramid = load_syncers(options.sync_correct) if options.sync_correct else None
-    with only_run(options.out), cluster_workers(options.cluster):
-        report = build_corpus(sources, options.out, settings=settings, jobs=options.jobs or (-1 if options.cluster else 1),
-                              val=options.val)
-        found = correct_corpus(report.corpus, pyramid) if pyramid is not None else None
-    if found is not None:
-        sure = [one.frames for one in found.values() if one.sure]
-        print(f"{len(sure)} clips are sure of their synchrony, {sum(map(bool, sure))} of them were early or late")
+    if not options.videos:
+        return extend(options)
+    report = build(options)
     clips = report.corpus.clips
     for split in ("train", "val", "test"):
         chosen = report.corpus.select(split)
@@ -61,6 +54,43 @@ def run(options: argparse.Namespace) -> int:
           f"(rejected.csv); {report.processed} videos processed, {report.skipped} finished before")
     print("\n".join(advice(report.corpus)))
     return report_failures([about(one.source, ValueError(one.reason)) for one in report.rejections if one.failed])
+
+
+def build(options: argparse.Namespace) -> "BuildReport":
+    """The corpus of the videos, with the features and the sync correction asked for."""
+    from headsync.corpus import PreprocessSettings, add_features, build_corpus, cluster_workers, find_sources
+    from headsync.experiment import only_run
+    from syncers import load_syncers
+    from syncers.correction import correct_corpus
+
+    settings = PreprocessSettings(detector=options.detector, face=options.face)
+    sources = find_sources(options.videos, manifests=options.manifest)
+    pyramid = load_syncers(options.sync_correct) if options.sync_correct else None
+    with only_run(options.out), cluster_workers(options.cluster):
+        report = build_corpus(sources, options.out, settings=settings, jobs=options.jobs or (-1 if options.cluster else 1),
+                              val=options.val)
+        for kind in options.features:
+            add_features(report.corpus, report.corpus.clips, kind)
+        found = correct_corpus(report.corpus, pyramid) if pyramid is not None else None
+    if found is not None:
+        sure = [one.frames for one in found.values() if one.sure]
+        print(f"{len(sure)} clips are sure of their synchrony, {sum(map(bool, sure))} of them were early or late")
+    return report
+
+
+def extend(options: argparse.Namespace) -> int:
+    """Features that the clips of an existing corpus lack; 0."""
+    from headsync.corpus import add_features, open_corpus
+    from headsync.experiment import only_run
+
+    if not options.features:
+        raise ValueError("there is nothing to do: give --videos, or --features for the corpus that is there")
+    corpus = open_corpus(options.out)
+    with only_run(options.out):
+        for kind in options.features:
+            made = add_features(corpus, corpus.clips, kind)
+            print(f"{kind}: made for {made} of {len(corpus.select(talking=True))} clips with sound")
+    return 0
 
 
 def advice(corpus: "Corpus") -> list[str]:

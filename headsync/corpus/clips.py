@@ -34,7 +34,6 @@ class PreprocessSettings:
 
     detector: str = "mediapipe"
     face: str = "largest"
-    features: str = "logfbank"
     canvas_px: int = 256
     min_frames: int = 25
     most_frames: int = 750          # longer shots are cut into equal pieces
@@ -178,7 +177,7 @@ def _write_sound(audio: AudioSpans | None, start: int, sequence: LandmarkSequenc
         return _Sound(LipAudio(0.0, 0), level_dbfs(np.zeros(0)))
     waveform = media.quantised(audio.read(start, len(sequence)))    # as in the FLAC: features can be made again
     media.write_flac(out / "audio" / f"{name}.flac", waveform)
-    save_array(out / "features" / f"{name}.npy", media.extract_features(waveform, kind=settings.features))
+    save_array(out / "features" / f"{name}.npy", media.extract_features(waveform))
     return _Sound(lip_audio_agreement(sequence.points, waveform), level_dbfs(waveform))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from headsync.corpus.corpus import Clip, Corpus, save_array
 from headsync.media import measure_level, read_audio, remove_left_behind, tracked
-from headsync.media.kinds import FEATURE_KINDS, FeatureName, feature_kind
+from headsync.media.kinds import FeatureName, feature_kind
 
 
 def add_features(corpus: Corpus, clips: Sequence[Clip], kind: FeatureName) -> int:
@@ -31,9 +31,3 @@ def add_features(corpus: Corpus, clips: Sequence[Clip], kind: FeatureName) -> in
         rows = np.concatenate([stream.push(waveform), stream.finish()])     # (R, F)
         save_array(corpus.feature_path(clip, kind), rows.astype(corpus.feature_type(kind)))
     return len(waiting)
-
-
-def kinds_of(corpus: Corpus, clips: Sequence[Clip]) -> list[str]:
-    """The kinds of features that all of these clips with sound have on disk."""
-    return [kind for kind in FEATURE_KINDS
-            if all(corpus.feature_path(clip, kind).is_file() for clip in clips if clip.has_audio)]

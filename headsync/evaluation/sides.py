@@ -1,6 +1,6 @@
 """One clip's two sides, generated and real, on one canvas: landmarks found or read, pictures as they come, sound.
 
-Shapes: T frames, H W pixels, L = 68 landmarks, R = kT feature rows of F features, k rows a frame. Points are pixels of the reference's canvas of 256.
+Shapes: T frames, H W pixels, L = 68 landmarks, k rows of F features a frame. Points: pixels of the reference's canvas of 256.
 """
 
 from collections.abc import Callable, Iterator

@@ -3,9 +3,9 @@
 Shapes: B sounds, A mel frames (100 a second), P = A / 2 rows (50 a second).
 
 Source: hama 1.3.13, a recogniser of the International Phonetic Alphabet, its stem and the first five of its convolution blocks,
-half precision, under the Apache License 2.0 (NOTICE). It shares nothing with the generators' encoder (`phonetics.py`),
-so that what they make is not evaluated by the features that made it. Windows of one second with 3 s around them, and the loudest mel
-energy of the whole sound brought to the same height, so that quiet recordings give what loud ones do.
+half precision, under the Apache License 2.0 (NOTICE). It shares nothing with the generators' encoder (`phonetics.py`), so that
+what they make is not evaluated by the features that made it. Windows of one second with 3 s around them; the loudest mel energy
+of the whole sound is brought to one height, so that quiet recordings give what loud ones do.
 """
 
 import math
@@ -74,9 +74,10 @@ def load_hama_encoder(device: torch.device | str = "cpu") -> HamaEncoder:
     return encoder.to(device).eval().requires_grad_(False)
 
 
-def levelled(mel: np.ndarray, loudness: float) -> np.ndarray:
-    """Log10 mel energies as the encoder takes them: natural, the loudest of the sound brought to `LOUDEST`."""
-    return math.log(10) * (mel + (LOUDEST - max(loudness, LEAST_LOUDNESS)))
+def levelled_mel(samples: np.ndarray, loudness: float, filters: np.ndarray) -> np.ndarray:
+    """Natural log mel energies (..., 80, A) of samples (..., N) as the encoder takes them: the sound's loudest at `LOUDEST`."""
+    gain = 10 ** ((LOUDEST - max(loudness, LEAST_LOUDNESS)) / 2)
+    return (math.log(10) * log_mel(gain * samples, filters)).astype(np.float32)
 
 
 class HamaStream(WindowedStream):
@@ -84,7 +85,8 @@ class HamaStream(WindowedStream):
 
     def __init__(self, loudness: float, encoder: HamaEncoder):
         """`loudness` is `Level.loudness` of the same sound."""
-        super().__init__(lambda samples, spans: _window_rows(samples, spans, loudness, encoder), side=_SIDE, features=HAMA_FEATURES)
+        super().__init__(lambda samples, spans: _window_rows(samples, spans, loudness, encoder), side=_SIDE,
+                         features=HAMA_FEATURES)
 
 
 @torch.no_grad()
@@ -96,7 +98,7 @@ def _window_rows(samples: np.ndarray, spans: np.ndarray, loudness: float, encode
     inside = (place >= spans[:, :1]) & (place < spans[:, 1:])               # (W, P)
     first, last = _reached(inside.any(0))
     samples = samples[:, first * 2 * HOP_SAMPLES : (last - 1) * 2 * HOP_SAMPLES + HOP_SAMPLES + FFT_SAMPLES]
-    mel = levelled(log_mel(samples, encoder.mel_filters.cpu().numpy()), loudness).astype(np.float32)    # (W, 80, 2 (last - first))
+    mel = levelled_mel(samples, loudness, encoder.mel_filters.cpu().numpy())    # (W, 80, 2 (last - first))
     made = np.zeros((len(samples), count, HAMA_FEATURES), np.float32)
     with torch.autocast(device.type, enabled=False):                        # features do not depend on the caller's precision
         given = torch.from_numpy(mel).to(device), torch.from_numpy(inside[:, first:last]).to(device)

@@ -100,7 +100,8 @@ class PhoneticStream(WindowedStream):
 
     def __init__(self, loudness: float, encoder: PhoneticEncoder):
         """`loudness` is `Level.loudness` of the same sound, or of a sample of the speaker where the sound is live."""
-        super().__init__(lambda samples, spans: _window_rows(samples, loudness, encoder), side=_SIDE, features=PHONETIC_FEATURES)
+        super().__init__(lambda samples, spans: _window_rows(samples, loudness, encoder), side=_SIDE,
+                         features=PHONETIC_FEATURES)
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ _BATCH_WINDOWS = 4              # computed at once: bounds the memory of an hour
 
 
 class WindowedStream:
-    """Samples in, rows out, each second as soon as the samples around it are in; what comes out does not depend on the blocks."""
+    """Samples in, rows out, each second as soon as the samples around it are in; rows do not depend on the blocks."""
 
     def __init__(self, rows_of: Callable[[np.ndarray, np.ndarray], np.ndarray], *, side: int, features: int):
         """`rows_of` makes the cores' rows (50 W, F) of windows (W, 16000 + 2 side) and spans (W, 2).

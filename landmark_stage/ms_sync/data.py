@@ -60,7 +60,8 @@ def read_tracks(corpus: Corpus, split: str, *, features: FeatureName = "fbank26"
     tracks = [Track(one.name, one.sample.flat, one.sample.rows) for one in read_samples(corpus, sure)]
     if features == "fbank26":
         return tracks
-    return [track._replace(features=one.sample.rows) for track, one in zip(tracks, read_samples(corpus, sure, features=features))]
+    others = read_samples(corpus, sure, features=features)
+    return [track._replace(features=one.sample.rows) for track, one in zip(tracks, others)]
 
 
 def draw_stretches(tracks: Sequence[Track], count: int, *, dims: int, settings: MaterialSettings,

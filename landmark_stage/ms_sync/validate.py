@@ -13,8 +13,10 @@ from torch import Tensor
 
 from headsync.experiment.precision import in_float32
 from headsync.landmarks import frontal, lip_shapes
+from headsync.media import ROWS_PER_FRAME
 from headsync.metrics import motion_distances
 from headsync.metrics.lips import lip_metrics
+from landmark_stage.ms_sync.audio_pyramid import MARGIN_FRAMES
 from landmark_stage.ms_sync.data import Track, rows_around
 from landmark_stage.ms_sync.generator import LANDMARKS, OBSERVED, Generator
 from landmark_stage.ms_sync.noise import draw_noise
@@ -30,6 +32,11 @@ class Piece(NamedTuple):
 
     real: SyncSample    # (T, 3 * L), and (kT, F) as the syncers take it
     rows: Tensor        # (4 (T + 64), 26), with the margins that a whole file would give
+
+    @property
+    def own_rows(self) -> Tensor:
+        """The rows (4T, 26) of the stretch alone."""
+        return self.rows[ROWS_PER_FRAME * MARGIN_FRAMES : -ROWS_PER_FRAME * MARGIN_FRAMES]
 
 
 class Synchrony(NamedTuple):
