@@ -7,7 +7,21 @@ import pytest
 import torch
 
 from headsync.commands.program import main
-from syncers import as_sync_sample, level_profiles, load_syncers, mismatched, sample_offsets, shifted, static
+from headsync.experiment import config_dict, save_weights
+from headsync.media.kinds import FEATURE_KINDS
+from landmark_stage import load_lips
+from syncers import (
+    ChannelSettings,
+    SyncerPyramid,
+    SyncerSettings,
+    as_sync_sample,
+    level_profiles,
+    load_syncers,
+    mismatched,
+    sample_offsets,
+    shifted,
+    static,
+)
 
 CORPUS = Path(os.environ.get("HEADSYNC_CORPUS", Path(__file__).parents[1] / "../shared/corpus"))
 FAMILIES = ("metric", "loss")
@@ -31,6 +45,31 @@ def test_the_families_share_nothing():
     assert len(loss.levels) == len(metric.levels) == 4
     shapes = {tuple(one.shape) for one in loss.parameters() if one.ndim > 1}
     assert not shapes & {tuple(one.shape) for one in metric.parameters() if one.ndim > 1}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_syncers_do_not_take_what_generators_take(family):
+    """Whisper's features are the articulation learner's input: what they make sound good, they would also find good."""
+    assert load_syncers(family).features in ("fbank26", "mfcc26", "hama")
+    assert load_lips("articulation").sound_mean.numel() == 2 * FEATURE_KINDS["whisper"].features
+
+
+def test_weights_of_former_versions_say_their_features_otherwise(tmp_path):
+    """0.2 said `audio: mfcc`, and nothing where it was log mel energies."""
+    pyramid = SyncerPyramid([SyncerSettings(channels=ChannelSettings(features="mfcc26", audio="cepstra", cepstra=7))])
+    form = config_dict(pyramid.levels[0].settings)
+    form["channels"] = {**form["channels"], "audio": "mfcc"}
+    del form["channels"]["features"]
+    save_weights(tmp_path / "old.safetensors", pyramid.state_dict(), config={"family": "loss", "levels": [form]})
+    assert load_syncers(tmp_path / "old.safetensors").levels[0].settings == pyramid.levels[0].settings
+    assert load_syncers("loss").features == "fbank26"
+
+
+def test_all_levels_take_one_kind():
+    with pytest.raises(ValueError, match="same features, got fbank26, hama"):
+        SyncerPyramid([SyncerSettings(), SyncerSettings(channels=ChannelSettings(features="hama"))])
+    with pytest.raises(ValueError, match="not of hama"):
+        ChannelSettings(features="hama", audio="cepstra")
 
 
 def test_frozen_syncers_guide_landmarks_and_learn_nothing():
