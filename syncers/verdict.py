@@ -145,7 +145,7 @@ def sync_report(pyramid: SyncerPyramid, sample: SyncSample, *, cuts: Sequence[in
     length = len(sample.flat)
     edges = [0, *(cut for cut in cuts if 0 < cut < length), length]
     shots = [(start, stop) for start, stop in pairwise(edges) if stop - start >= LEAST_SHOT_FRAMES]
-    told = [clip_verdict(pyramid, SyncSample(sample.flat[start:stop], sample.rows[4 * start : 4 * stop]), start=start)
+    told = [clip_verdict(pyramid, sample.cut(start, stop), start=start)
             for start, stop in shots] if len(edges) > 2 else []
     stretches = [Verdict(one.start / FPS, (one.start + one.frames) / FPS, one.ms, one.margin >= SURE_STRETCH, one.margin)
                  for one in offsets_over_time(pyramid, sample)] if length > LEAST_SHOT_FRAMES else []
