@@ -29,6 +29,7 @@ class ClipFrames(NamedTuple):
     mesh: np.ndarray        # (N, V, 3)
     opening: np.ndarray     # (N,)
     share: float            # how often the clip is drawn
+    clip: Clip
 
 
 class FaceFrame(NamedTuple):
@@ -66,7 +67,7 @@ def _clip_frames(corpus: Corpus, clip: Clip, stride: int, *, share: float) -> Cl
     store = FrameStore(store_path(corpus, clip, stride))
     points = corpus.landmarks(clip).points[store.numbers]
     mesh = np.asarray(corpus.mesh(clip)[store.numbers], np.float32)
-    return ClipFrames(store, points, mesh, lip_opening(points), share)
+    return ClipFrames(store, points, mesh, lip_opening(points), share, clip)
 
 
 def changed_frames(clip: ClipFrames, numbers: Sequence[int], colour: float, mirror: np.ndarray,
