@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from landmark_stage.ms_sync.train import train_landmarks
     from render_stage import Drive, Renderer, RenderReport, load_renderer, read_references, render_video
     from render_stage.identity.training import train_encoder
+    from render_stage.pc_avs.train import train_pc_avs
     from render_stage.rhythmic_head.train import train_renderer
     from syncers import SyncOffset, load_syncers, sync_offset
     from syncers.train import train_syncers
@@ -53,6 +54,7 @@ _MODULES = {
     "landmark_stage.head_motion.train": ("train_head_motion",),
     "render_stage.rhythmic_head.train": ("train_renderer",),
     "render_stage.identity.training": ("train_encoder",),
+    "render_stage.pc_avs.train": ("train_pc_avs",),
     "syncers": ("sync_offset", "load_syncers", "SyncOffset"),
     "syncers.train": ("train_syncers",),
     "headsync.landmarks": ("LandmarkSequence",),

@@ -24,6 +24,7 @@ SETTINGS = {"syncers": ("syncers.train", "TrainSettings"), "landmarks": ("landma
             "expression": ("landmark_stage.expression.train", "ExpressionTrainSettings"),
             "head-motion": ("landmark_stage.head_motion.train", "HeadTrainSettings"),
             "renderer": ("render_stage.rhythmic_head.train", "RendererSettings"),
+            "pc-avs": ("render_stage.pc_avs.train", "PcAvsTrainSettings"),
             "encoder": ("render_stage.identity.training", "EncoderTrainSettings")}
 
 

@@ -17,6 +17,8 @@ from render_stage.geometry.motion_matcher import match, match_hard, motion_dista
 from render_stage.geometry.rasteriser import Raster, interpolate, rasterise
 from render_stage.geometry.topology import EYE, MOUTH, SKIN, FaceTopology, load_topology
 from render_stage.identity.face_encoder import FaceEmbedder, load_face_encoder
+from render_stage.pc_avs.renderer import PcAvsRenderer, load_pc_avs
+from render_stage.pose_source import PoseSource, held_motion, video_motion
 from render_stage.references import Reference, read_references
 from render_stage.registry import RENDERERS, RendererKind, load_renderer
 from render_stage.video import RenderReport, render_video
@@ -30,6 +32,7 @@ __all__ = [
     "fit_mesh", "key_mesh", "posed_vertices", "project",
     "match", "match_hard", "motion_distance", "pick_references",
     "FaceEmbedder", "load_face_encoder",
+    "PcAvsRenderer", "load_pc_avs", "PoseSource", "held_motion", "video_motion",
 ]
 
 

@@ -24,6 +24,8 @@ class Drive(NamedTuple):
     pose: np.ndarray | None = None      # (T, 6) float64: rotation vector from the canonical face (radians), middle of the rigid
                                         # points (x, y in canvas units), logarithm of the size over the canonical face's
     source: np.ndarray | None = None    # (T, 256, 256, 3) uint8: the video that the motion was extracted from, on its canvas
+    phonetics: np.ndarray | None = None     # (2 T, 384) float32: a recogniser's features, `headsync.media.phonetics`
+    decibels: np.ndarray | None = None      # (4 T, 80) float32 in [0, 1]: mel energies, `headsync.media.decibels`
 
 
 class Renderer(Protocol):

@@ -4,50 +4,71 @@ Shapes: t frames of a block, m frames of margin, L = 68 landmarks, n items of on
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import count
 
 import numpy as np
 
 from headsync import media
 from headsync.landmarks import RIGID17, canonical_face, rotation_vector, similarity_fit
+from headsync.media.decibels import root_mean_square, stream_decibels
+from headsync.media.phonetics import PHONETIC_ROWS_PER_FRAME, PhoneticStream, load_phonetic_encoder
 from render_stage.contract import Drive
 
 SILENCE_DB = -20.0          # log energy of a row where there is no sound
+# Of each part of a drive that is sound: its rows a frame, and what stands where there is none; None: its first or last row
+SOUND_PARTS = {"rows": (media.ROWS_PER_FRAME, SILENCE_DB), "phonetics": (PHONETIC_ROWS_PER_FRAME, None),
+               "decibels": (media.ROWS_PER_FRAME, 0.0)}
 _FIT = list(RIGID17)
 
 
 def drives(points: Iterable[np.ndarray], *, needs: Iterable[str], block_frames: int, margin: int,
-           rows: Iterable[np.ndarray] | None = None, source: Iterable[np.ndarray] | None = None) -> Iterator[Drive]:
+           sound: Mapping[str, Iterable[np.ndarray]] | None = None,
+           source: Iterable[np.ndarray] | None = None) -> Iterator[Drive]:
     """Drives of `block_frames` frames, the last one of fewer, with `margin` frames on either side of each.
 
-    `points` (t, L, 3) on the canvas come in blocks of any size and say how many frames there are. `rows` (4t, F) and `source`
-    (t, 256, 256, 3) too come as they like; where they end early, silence and the last frame follow. ValueError, one line,
-    when something is needed that is not given.
+    `points` (t, L, 3) on the canvas come in blocks of any size and say how many frames there are. `source` (t, 256, 256, 3) and
+    the parts of the sound, by their names as `sound_parts` gives them, come as they like; where they end early, silence and the
+    last frame follow. ValueError, one line, when something is needed that is not given.
     """
-    check_given(needs, rows=rows, source=source)
+    check_given(needs, sound=sound, source=source)
     parts = {"points": lambda: windows(points, size=block_frames, margin=margin)}
-    if "rows" in needs:
-        parts["rows"] = lambda: windows(_followed(rows, SILENCE_DB), size=block_frames, margin=margin,
-                                        items=media.ROWS_PER_FRAME, filled=SILENCE_DB)
+    for name in SOUND_PARTS.keys() & set(needs):
+        items, filled = SOUND_PARTS[name]
+        parts[name] = partial(windows, _followed(sound[name], items, filled), size=block_frames, margin=margin, items=items,
+                              filled=filled)
     if "source" in needs:
         parts["source"] = lambda: windows(_followed(source), size=block_frames, margin=margin)
     return _joined(parts, pose="pose" in needs)
 
 
-def check_given(needs: Iterable[str], *, rows: object, source: object) -> None:
-    """ValueError, one line, when a renderer reads sound (`rows`) or source frames and there are None."""
-    if "rows" in needs and rows is None:
+def check_given(needs: Iterable[str], *, sound: object, source: object) -> None:
+    """ValueError, one line, when a renderer reads a sound or source frames and there are None."""
+    if SOUND_PARTS.keys() & set(needs) and sound is None:
         raise ValueError("this renderer reads the sound; give audio")
     if "source" in needs and source is None:
         raise ValueError("this renderer reads the video that the motion was extracted from; give source")
+
+
+def sound_parts(sound: media.Sound, needs: Iterable[str]) -> dict[str, Iterator[np.ndarray]]:
+    """The parts of a drive that are sound and are needed, by name, piece by piece in constant memory."""
+    made = {"rows": sound.rows, "phonetics": lambda: _phonetic_rows(sound),
+            "decibels": lambda: stream_decibels(sound.blocks(), root_mean_square(sound.blocks()), sound.samples)}
+    return {name: made[name]() for name in SOUND_PARTS.keys() & set(needs)}
+
+
+def _phonetic_rows(sound: media.Sound) -> Iterator[np.ndarray]:
+    stream = PhoneticStream(sound.level.loudness, load_phonetic_encoder())
+    for block in sound.blocks():
+        yield stream.push(block)
+    yield stream.finish()
 
 
 def _joined(parts: Mapping[str, Callable[[], Iterator[np.ndarray]]], *, pose: bool) -> Iterator[Drive]:
     streams = {name: opened() for name, opened in parts.items()}
     for points in streams.pop("points"):
         others = {name: next(stream) for name, stream in streams.items()}
-        per_frame = {"rows": media.ROWS_PER_FRAME, "source": 1}
-        others = {name: part[: per_frame[name] * len(points)] for name, part in others.items()}
+        others = {name: part[: SOUND_PARTS.get(name, (1, None))[0] * len(points)] for name, part in others.items()}
         yield Drive(points, pose=frame_poses(points) if pose else None, **others)
 
 
@@ -86,15 +107,15 @@ def _edge(item: np.ndarray, times: int, filled: float | None) -> np.ndarray:
     return edge
 
 
-def _followed(blocks: Iterable[np.ndarray], filled: float | None = None) -> Iterator[np.ndarray]:
-    """The blocks, then without end the last frame once more, or what is `filled`."""
+def _followed(blocks: Iterable[np.ndarray], items: int = 1, filled: float | None = None) -> Iterator[np.ndarray]:
+    """The blocks, then without end the last item, or what is `filled`, `items` at a time."""
     last = None
     for block in blocks:
-        last = block[-media.ROWS_PER_FRAME :] if filled is not None else block[-1:]
+        last = block[-1:] if len(block) else last
         yield block
     if last is None:
         raise ValueError("there is nothing in what the renderer reads")
-    yield from (_edge(last[:1], len(last), filled) for _ in count())
+    yield from (_edge(last, items, filled) for _ in count())
 
 
 def frame_poses(points: np.ndarray) -> np.ndarray:

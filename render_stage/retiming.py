@@ -68,3 +68,12 @@ def _between(held: np.ndarray, first: int, step: Fraction, numbers: range) -> np
     before, one, two, after = (held[np.clip(low + shift, 0, len(held) - 1)] for shift in (-1, 0, 1, 2))
     return (one + 0.5 * share * (two - before + share * (2 * before - 5 * one + 4 * two - after
                                                          + share * (3 * (one - two) + after - before)))).astype(np.float32)
+
+
+def shown_at(pictures: Iterable[np.ndarray], rate: Fraction) -> Iterator[np.ndarray]:
+    """Pictures of 25 a second at `rate`: each of those that come out is the one that is seen at its time."""
+    place, step = 0, Fraction(media.FPS) / rate
+    for number, picture in enumerate(pictures):
+        while place * step < number + 1:
+            yield picture
+            place += 1

@@ -21,10 +21,10 @@ from headsync.landmarks.detection.detectors import landmark_boxes
 from render_stage.alignment import Carry, Crop, MotionSurvey, carry_over, crop_placement
 from render_stage.compositing import PasteBack
 from render_stage.contract import Drive, Renderer, check_renderer, checked_frames
-from render_stage.driving import check_given, drives
+from render_stage.driving import check_given, drives, sound_parts
 from render_stage.references import ReferenceSet, read_references
 from render_stage.registry import load_renderer
-from render_stage.retiming import frames_at, rate_of, retimed
+from render_stage.retiming import frames_at, rate_of, retimed, shown_at
 
 BLOCK_FRAMES = 50           # that are rendered at once; of frames above 256 x 256 as many as fill the same memory
 SURVEY_FRAMES = 250
@@ -55,8 +55,10 @@ class RenderReport(NamedTuple):
     rate: Fraction          # frames a second: 25, or those of the video that the head was put back into
 
 
-def open_motion(sequence: str | Path | LandmarkSequence) -> Motion:
+def open_motion(sequence: str | Path | LandmarkSequence | Motion) -> Motion:
     """A sequence, or a `landmarks/1` file read once, in constant memory. ValueError for one that cannot be rendered."""
+    if isinstance(sequence, Motion):
+        return sequence
     if isinstance(sequence, LandmarkSequence):
         fields = (sequence.fps, sequence.size, sequence.crop, sequence.layout, sequence.producer)
         opened, header, name = None, SequenceHeader(len(sequence), *fields), "the sequence"
@@ -95,11 +97,12 @@ def align(motion: Motion, references: ReferenceSet) -> Alignment:
 
 
 @media.checked
-def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceSet | str | Path | Sequence[str | Path],
-                 out: str | Path, *, audio: str | Path | media.Sound | None = None, renderer: Renderer | None = None,
+def render_video(sequence: str | Path | LandmarkSequence | Motion,
+                 references: ReferenceSet | str | Path | Sequence[str | Path], out: str | Path, *, audio: str | Path | media.Sound | None = None, renderer: Renderer | None = None,
                  size: int = CANVAS_PX, paste_back: bool = False, count: int = 8, face: str = "largest",
-                 source: str | Path | None = None, quality: str | None = None, background: media.Colour = media.WHITE,
-                 device: str | torch.device = "auto", progress: bool = False) -> RenderReport:
+                 source: str | Path | Iterable[np.ndarray] | None = None, quality: str | None = None,
+                 background: media.Colour = media.WHITE, device: str | torch.device = "auto",
+                 progress: bool = False) -> RenderReport:
     """What was written to `out` (.mp4): the face of the references, moving as the sequence, with the sound of `audio`.
 
     `references` are pictures and clips, of which `size`, `count` and `face` are told to `read_references`, or what that has
@@ -109,8 +112,9 @@ def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceS
     default good, and visually-lossless with `paste_back`; what is transparent in references is laid on `background`.
     `audio` is a file or an open sound of one (`media.open_sound`). `renderer` is anything of the form of
     `render_stage.Renderer`, by default the shipped small one on `device` (auto, cpu, cuda or cuda:N). `source` is the video
-    that the motion was extracted from, for renderers that read its frames. ValueError, one line, for input that cannot be
-    used and for sound of another length than the sequence; nothing is then under the final name.
+    that the motion was extracted from, or its canvases (t, 256, 256, 3), for renderers that read its frames. ValueError, one
+    line, for input that cannot be used and for sound of another length than the sequence; nothing is then under the final
+    name.
 
     >>> import headsync
     >>> made = headsync.render_video("motion.npz", "photo.jpg", "talk.mp4", audio="speech.wav")
@@ -119,7 +123,7 @@ def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceS
     """
     if renderer is not None:
         check_renderer(renderer)
-        check_given(renderer.needs, rows=audio, source=source)
+        check_given(renderer.needs, sound=audio, source=source)
     motion = open_motion(sequence)
     sound = None if audio is None else media.open_sound(audio)
     if sound is not None and sound.path is None:
@@ -137,8 +141,9 @@ def render_video(sequence: str | Path | LandmarkSequence, references: ReferenceS
                       length=frames, rate=rate, background=home.background) if paste_back else None
     block_frames = max(1, min(BLOCK_FRAMES, BLOCK_FRAMES * CANVAS_PX**2 // references.pixels**2))
     points = retimed(canvas_blocks(motion, alignment, frames=of_motion, block_frames=block_frames), rate)
+    parts = {} if sound is None else sound_parts(sound, renderer.needs)
     driven = drives(points, needs=renderer.needs, block_frames=block_frames, margin=renderer.margin_frames,
-                    rows=None if sound is None else retimed(sound.rows(), rate),
+                    sound=None if sound is None else {name: retimed(part, rate) for name, part in parts.items()},
                     source=None if source is None else canvas_frames(source, motion.header.crop, rate))
     began = time.monotonic()
     size = paste.size if paste else (references.pixels, references.pixels)
@@ -185,8 +190,11 @@ def shown_frames(frames: int, sound: media.Sound | None) -> int:
     return length
 
 
-def canvas_frames(source: str | Path, crop: Crop, rate: Fraction) -> Iterator[np.ndarray]:
-    """Frames (1, 256, 256, 3) uint8 of a video at `rate`, each cropped to a motion's canvas in it."""
+def canvas_frames(source: str | Path | Iterable[np.ndarray], crop: Crop, rate: Fraction) -> Iterator[np.ndarray]:
+    """Frames (1, 256, 256, 3) uint8 of a video at `rate`, each cropped to a motion's canvas in it; canvases as they are."""
+    if not isinstance(source, str | Path):
+        yield from shown_at(source, rate)
+        return
     for frame in media.read_frames(source, rate=rate):
         yield crop_picture(frame, crop, CANVAS_PX)[None]
 

@@ -99,8 +99,11 @@ def test_windows_have_their_margins(cut, items, filled):
 def test_every_part_of_a_drive_belongs_to_its_frames():
     points = np.arange(T, dtype=np.float32)[:, None, None] + canonical_face()
     rows, source = np.arange(4 * T, dtype=np.float32)[:, None], np.arange(T, dtype=np.uint8)[:, None]
-    late = {"rows": np.split(rows[: 4 * (T - 2)], [5, 130]), "source": np.split(source[: T - 5], range(1, T - 5))}
-    for drive in drives([points], needs=Drive._fields, block_frames=SIZE, margin=MARGIN, **late):
+    phonetics, decibels = np.arange(2 * T, dtype=np.float32)[:, None], np.arange(4 * T, dtype=np.float32)[:, None] + 1
+    sound = {"rows": np.split(rows[: 4 * (T - 2)], [5, 130]), "phonetics": np.split(phonetics[: 2 * (T - 4)], [3, 40]),
+             "decibels": [decibels]}
+    source = np.split(source[: T - 5], range(1, T - 5))
+    for drive in drives([points], needs=Drive._fields, block_frames=SIZE, margin=MARGIN, sound=sound, source=source):
         first = drive.points[:, 0, 0] - canonical_face()[0, 0]
         assert len(drive.rows) == 4 * len(first) and len(drive.source) == len(drive.pose) == len(first)
         for t, frame in enumerate(np.round(first).astype(int)):
@@ -108,12 +111,16 @@ def test_every_part_of_a_drive_belongs_to_its_frames():
             silent = frame >= T - 2 or drive.rows[4 * t, 0] == SILENCE_DB
             assert silent or np.array_equal(drive.rows[4 * t : 4 * t + 4, 0], 4 * frame + np.arange(4))
             assert inside <= (drive.source[t, 0] == min(frame, T - 6))
+            spoken = np.minimum(2 * frame + np.arange(2), 2 * (T - 4) - 1)      # its last row follows where it ends early
+            assert inside <= np.array_equal(drive.phonetics[2 * t : 2 * t + 2, 0], spoken)
+            assert inside <= np.array_equal(drive.decibels[4 * t : 4 * t + 4, 0], 4 * frame + np.arange(4) + 1)
     assert (drive.rows[-4 * (MARGIN + 2) :] == SILENCE_DB).all()    # where the sound ends early
 
 
-@pytest.mark.parametrize("needs", [{"points"}, {"rows"}, {"pose"}, {"source"}])
+@pytest.mark.parametrize("needs", [{"points"}, {"rows"}, {"pose"}, {"source"}, {"phonetics"}, {"decibels"}])
 def test_what_is_not_needed_is_not_there(needs):
-    [drive] = drives([canonical_face()[None]], needs=needs, block_frames=1, margin=0, rows=[np.zeros((4, 26))],
+    sound = {"rows": [np.zeros((4, 26))], "phonetics": [np.zeros((2, 384))], "decibels": [np.zeros((4, 80))]}
+    [drive] = drives([canonical_face()[None]], needs=needs, block_frames=1, margin=0, sound=sound,
                      source=[np.zeros((1, 256, 256, 3), np.uint8)])
     assert {name for name, part in drive._asdict().items() if part is not None} == {"points"} | needs
 

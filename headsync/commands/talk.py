@@ -9,6 +9,7 @@ from headsync.commands.command import named, run_each
 from headsync.commands.motion_arguments import add_generator_arguments, add_sound_argument
 from headsync.commands.parser import CommandParser
 from headsync.commands.render import add_picture_arguments, colour_of
+from headsync.commands.renderers import check_renderer_options, chosen_renderer
 
 EXAMPLE = "talk --audio speech.wav --refs photo.jpg --out talking.mp4"
 
@@ -25,6 +26,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Speak each sound; 1 when some of several failed."""
+    check_renderer_options(options)
     check_inputs(options.audio, options.refs)
     videos = named(options.out, options.audio, ".mp4")
     motions = [video.with_suffix(".npz") for video in videos]
@@ -39,12 +41,12 @@ def speak_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path]]) -> 
 
     with stage("reading networks and faces"):
         from landmark_stage import load_lips, load_speaker, motion_control, motion_from
-        from render_stage import load_renderer, read_references
+        from render_stage import read_references
 
         control, choice = motion_control(options), motion_from(options)
         lips = load_lips(options.lips, device=options.device) or options.lips
         speaker = load_speaker(options.generator, options.motion_model, device=options.device)
-        renderer = load_renderer(options.model, device=options.device)
+        renderer = chosen_renderer(options)
         references = read_references(options.refs, count=options.references, face=options.face, size=options.size,
                                      background=colour_of(options.background), points=options.points)
 

@@ -1,4 +1,4 @@
-"""Trains one of the eight kinds of networks on a corpus, or goes on with a training that was stopped."""
+"""Trains one of the nine kinds of networks on a corpus, or goes on with a training that was stopped."""
 
 import argparse
 from importlib import import_module
@@ -49,6 +49,9 @@ KINDS = {
                      "render_stage.close_up.train", "CloseUpTrainSettings", "train_close_up", "close_up",
                      "material.samples=20000 run.seed=3", presets="tiny, small, base or a .yaml",
                      data="what headsync preprocess wrote, with meshes"),
+    "pc-avs": Kind("A corpus of videos -> a renderer that draws the mouth from the sound and the pose from any video.",
+                   "render_stage.pc_avs.train", "PcAvsTrainSettings", "train_pc_avs", "pc_avs", "network.pose=36 run.seed=3",
+                   data="what headsync preprocess wrote, with meshes"),
     "encoder": Kind("A corpus -> a small face encoder, for the renderer's perceptual loss or for the measure of identity.",
                     "render_stage.identity.training", "EncoderTrainSettings", "train_encoder", "encoder",
                     "run.steps=500 run.seed=3", presets="base (perceptual), identity, tiny or a .yaml", preset="base",
@@ -58,7 +61,8 @@ KINDS = {
 
 USED_BY = {"landmarks": "--motion-model {}", "articulation": "--lips {}",
            "expression": "--generator expression --motion-model {}",
-           "head-motion": "--head-motion learned --head-motion-model {}", "renderer": "--model {}", "close-up": "--model {}"}
+           "head-motion": "--head-motion learned --head-motion-model {}", "renderer": "--model {}", "close-up": "--model {}",
+           "pc-avs": "--renderer pc-avs --model {}"}
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -99,7 +103,7 @@ def summary(options: argparse.Namespace, report: object, settings: object) -> st
         levels = [f"level {level}: val retrieval {result.best:.1%} among 49 (chance 2.0%), {result.step} steps"
                   for level, result in enumerate(report.levels, start=1)]
         lines = [*levels, f"{report.weights}: written"]
-    elif options.kind in ("renderer", "close-up"):
+    elif options.kind in ("renderer", "close-up", "pc-avs"):
         lines = [f"samples lie in {options.out}/sheets", report.summary(digits=4)]
     else:
         lines = [report.summary()]

@@ -15,10 +15,11 @@ from headsync.corpus import Corpus, add_phonetics, pooled_codes, read_phonetics
 from headsync.experiment import batch_generator, own_rows
 from headsync.landmarks import MIRROR
 from headsync.media import read_audio
+from headsync.media.decibels import decibel_rows
 from render_stage.clip_frames import ClipFrames, read_clip_frames
 from render_stage.pc_avs.augment import ChangeSettings, clip_change, mouth_swapped, placed_points, sample_change, shown
-from render_stage.pc_avs.mel import mel_rows
 from render_stage.pc_avs.network import WINDOW_FRAMES, PcAvsSettings
+from render_stage.pc_avs.view import as_tensor
 
 NOBODY = -1         # the label of who is not distinguished
 
@@ -82,7 +83,7 @@ def _rows(corpus: Corpus, one: ClipFrames, network: PcAvsSettings) -> np.ndarray
     if network.sound == "phonetic":
         rows = read_phonetics(corpus, clip)
     else:
-        rows = mel_rows(read_audio(corpus.audio_path(clip)))
+        rows = decibel_rows(read_audio(corpus.audio_path(clip)))
     side, per_frame = WINDOW_FRAMES // 2, network.rows_per_frame
     index = np.arange((clip.av_offset - side) * per_frame, (clip.frames + clip.av_offset + side) * per_frame)
     return rows[np.clip(index, 0, len(rows) - 1)].astype(np.float16)
@@ -152,11 +153,6 @@ def clip_sound(clip: SpokenClip, kept: np.ndarray, network: PcAvsSettings) -> Te
 def mirrored_points(points: np.ndarray) -> np.ndarray:
     """Landmarks (L, 68, 2) in shares, as a mirror shows them."""
     return (points[:, MIRROR] * (-1, 1) + (1, 0)).astype(np.float32)
-
-
-def as_tensor(pictures: Sequence[np.ndarray]) -> Tensor:
-    """Pictures (n, 3, P, P) in [0, 1] of (P, P, 3) uint8."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
 
 
 def stacked(samples: Sequence[PcAvsBatch]) -> PcAvsBatch:

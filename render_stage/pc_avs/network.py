@@ -119,7 +119,7 @@ def mapping(features: int) -> nn.Sequential:
 
 
 def pose_features(poses: Tensor) -> Tensor:
-    """What pose codes are a linear function of (B, 15), of head poses (B, 6): rotation, place, size, and rotations' products."""
+    """What pose codes are linear in (B, 15), of head poses (B, 6): rotation, its products, place, size."""
     turn, place = poses[:, :3], (poses[:, 3:5] - 128) / 128
     products = torch.stack([turn[:, first] * turn[:, second] for first in range(3) for second in range(first, 3)], 1)
     return torch.cat([turn, place, poses[:, 5:6], products, turn[:, 1:2] * place, turn[:, 1:2].abs()], 1)

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from render_stage.clip_frames import ClipFrames
 from render_stage.driving import frame_poses
-from render_stage.pc_avs.material import as_tensor
 from render_stage.pc_avs.network import PcAvs, pose_features
-from render_stage.pc_avs.view import canvas_view
+from render_stage.pc_avs.view import as_tensor, canvas_view
 
 FRAMES, BATCH = 1200, 32
 RIDGE = 1e-3                # of the features' variance

@@ -16,9 +16,9 @@ from headsync import media
 from headsync.experiment.precision import Precision, mixed_precision
 from headsync.landmarks import contact_sheet
 from render_stage.nn.losses import mouth_weight, reconstruction_loss, ssim_loss
-from render_stage.pc_avs.material import SpokenClip, as_tensor, clip_sound
+from render_stage.pc_avs.material import SpokenClip, clip_sound
 from render_stage.pc_avs.network import PcAvs, PcAvsSettings, Person
-from render_stage.pc_avs.view import canvas_view
+from render_stage.pc_avs.view import as_tensor, canvas_view
 
 TARGETS = (0.35, 0.8)       # of a clip's kept frames; its first one is the person's picture
 SHEET_CLIPS = 12

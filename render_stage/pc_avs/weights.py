@@ -5,7 +5,7 @@ from pathlib import Path
 from headsync.experiment import Kind, build_config, config_dict, load_model, save_weights
 from render_stage.pc_avs.network import PcAvs, PcAvsSettings
 
-MODELS = ("pc_avs",)
+MODELS: tuple[str, ...] = ()      # none is shipped
 KIND = Kind("render_stage", MODELS, frozenset(["pc_avs"]), "PC-AVS", "PC-AVS renderer", "headsync train pc-avs",
             "a PC-AVS renderer's weights")
 

@@ -1,4 +1,4 @@
-"""The paper's features of sound: 80 mel energies in decibels, 4 rows a video frame, whole or block by block.
+"""80 mel energies of a sound in decibels, 4 rows a video frame, whole or block by block, as PC-AVS listens to them.
 
 Shapes: N samples at 16 kHz, T = ceil(N / 640) video frames; 4T rows of 80.
 Source: PC-AVS section 3.1 and its public code, method/pc_avs.md#data; windows here are centred on their rows.
@@ -20,12 +20,12 @@ FLOOR = 1e-5                # of magnitudes
 QUIET = 1e-6                # RMS below which a sound is silence, which is not amplified
 
 
-def mel_rows(samples: np.ndarray) -> np.ndarray:
+def decibel_rows(samples: np.ndarray) -> np.ndarray:
     """Rows (4T, 80) float32 in [0, 1] of a waveform (N,)."""
-    return np.concatenate([*stream_mel([samples], loudness([samples]), len(samples))])
+    return np.concatenate([*stream_decibels([samples], root_mean_square([samples]), len(samples))])
 
 
-def loudness(blocks: Iterable[np.ndarray]) -> float:
+def root_mean_square(blocks: Iterable[np.ndarray]) -> float:
     """The root of the mean square of all samples."""
     total = count = 0.0
     for block in blocks:
@@ -33,8 +33,8 @@ def loudness(blocks: Iterable[np.ndarray]) -> float:
     return math.sqrt(total / max(count, 1))
 
 
-def stream_mel(blocks: Iterable[np.ndarray], rms: float, samples: int) -> Iterator[np.ndarray]:
-    """Rows (n, 80) piece by piece, together those of `mel_rows`, of blocks of `samples` samples in all."""
+def stream_decibels(blocks: Iterable[np.ndarray], rms: float, samples: int) -> Iterator[np.ndarray]:
+    """Rows (n, 80) piece by piece, together those of `decibel_rows`, of blocks of `samples` samples in all."""
     gain = LOUDNESS / rms if rms > QUIET else 0.0
     side, left = (WINDOW - HOP_SAMPLES) // 2, ROWS_PER_FRAME * frames_for_samples(samples)
     held = np.zeros(side)
@@ -42,7 +42,7 @@ def stream_mel(blocks: Iterable[np.ndarray], rms: float, samples: int) -> Iterat
         held = np.concatenate([held, gain * np.asarray(block, np.float64)])
         rows = min(left, (len(held) - WINDOW) // HOP_SAMPLES + 1)
         if rows > 0:
-            yield _mel(held, rows)
+            yield _decibels(held, rows)
             held, left = held[rows * HOP_SAMPLES :], left - rows
 
 
@@ -52,7 +52,7 @@ def _ended(blocks: Iterable[np.ndarray], silence: int) -> Iterator[np.ndarray]:
     yield np.zeros(silence)
 
 
-def _mel(samples: np.ndarray, rows: int) -> np.ndarray:
+def _decibels(samples: np.ndarray, rows: int) -> np.ndarray:
     windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP_SAMPLES][:rows]
     magnitudes = np.abs(np.fft.rfft(windows * np.hanning(WINDOW + 1)[:-1])) @ _filters().T          # (rows, 80)
     decibels = 20 * np.log10(np.maximum(magnitudes, FLOOR)) - REFERENCE_DB
