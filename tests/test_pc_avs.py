@@ -10,7 +10,7 @@ import torch
 from headsync.commands.program import main
 from headsync.corpus import open_corpus
 from headsync.corpus.corpus import Clip, write_table
-from headsync.experiment import load_config, load_weights
+from headsync.experiment import Trainer, load_config, load_weights
 from headsync.landmarks import MIRROR, LandmarkSequence
 from headsync.media import open_sound, read_audio, read_frames
 from headsync.media.decibels import decibel_rows, root_mean_square, stream_decibels
@@ -176,24 +176,43 @@ def test_the_stages_follow_one_another(clips):
     assert {"reconstruction", "perceptual", "content", "identity"} <= joint and late - joint == set(ADVERSARIAL_TERMS)
 
 
-@pytest.mark.parametrize("overrides", [(), ("network.generator.modulation=adain", "network.pose=36", "contrast.window=4",
-                                           "contrast.similarity=reciprocal", "network.sound=mel")])
-def test_training_resumes_exactly_and_its_weights_draw(corpus, tmp_path, overrides):
-    straight = train_pc_avs(corpus, tmp_path / "straight", settings_with(*overrides))
-    train_pc_avs(corpus, tmp_path / "stopped", settings_with(*overrides, "run.steps=2", "run.last_share=1"))
-    (tmp_path / "stopped" / "config.yaml").unlink()
-    resumed = train_pc_avs(corpus, tmp_path / "stopped", settings_with(*overrides))
+def test_training_resumes_exactly_and_its_weights_draw(corpus, tmp_path, monkeypatch):
+    straight = train_pc_avs(corpus, tmp_path / "straight", settings_with())
+    step = Trainer.step
+
+    def interrupted(trainer):
+        if trainer.steps == 3:
+            raise KeyboardInterrupt
+        return step(trainer)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Trainer, "step", interrupted)
+        train_pc_avs(corpus, tmp_path / "stopped", settings_with())
+    resumed = train_pc_avs(corpus, tmp_path / "stopped", settings_with())
     one, other = (load_weights(report.weights).tensors for report in (straight, resumed))
-    assert one.keys() == other.keys() and straight.loop.step == 4
+    assert straight.loop.step == 4 and all(torch.equal(one[name], other[name]) for name in one)
     assert np.isfinite(straight.loop.best) and list((tmp_path / "straight" / "sheets").iterdir())
-    renderer = load_renderer(straight.weights, device="cpu")
-    assert isinstance(renderer, PcAvsRenderer) and renderer.network.settings.pose == (36 if overrides else 12)
+    assert isinstance(load_renderer(straight.weights, device="cpu"), PcAvsRenderer)
+
+
+def test_every_variant_takes_a_step(corpus, clips):
+    settings = settings_with("network.generator.modulation=adain", "network.pose=36", "contrast.window=4", "content_from=0",
+                             "joint_from=0", "adversarial_from=0", "contrast.similarity=reciprocal", "network.sound=mel", "run.batch=6")
+    heard = read_material(corpus, "train", settings.material, settings.network)
+    trainer = Trainer(PcAvsTask(settings, heard, None))
+    before = trainer.model.heard.code.weight.detach().clone()
+    found = trainer.step()
+    assert np.isfinite(found["total"]) and found["adversarial"] and not torch.equal(before, trainer.model.heard.code.weight)
+    assert heard[0].rows.shape[1] == 80 and trainer.model.to_pose.out_features == 36
 
 
 def test_a_map_of_poses_finds_what_is_linear(clips, network):
     class Linear(torch.nn.Module):
         settings = network.settings
-        pose_map = torch.nn.Linear(15, 12)
+
+        def __init__(self):
+            super().__init__()
+            self.pose_map = torch.nn.Linear(15, 12)
 
         def pose(self, pictures):
             return pictures.flatten(1) @ torch.ones(pictures[0].numel(), 12) / 1000

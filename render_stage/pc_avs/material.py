@@ -35,12 +35,16 @@ class PcAvsMaterialSettings:
     frames: int         # L of a clip, kept ones in a row, when the content space is learned
     joint_frames: int   # L when all is learned
     targets: int        # m of them that are drawn
+    pose_frames: int    # that the map from head poses to pose codes is fitted on, at the end
     change: ChangeSettings
 
     def __post_init__(self):
-        if not 1 <= self.targets <= min(self.frames, self.joint_frames) or min(self.pictures, self.stride) < 1:
-            raise ValueError("targets must be 1 to frames and joint_frames, pictures and stride 1 or more, got "
-                             f"{self.targets}, {self.frames}, {self.joint_frames}, {self.pictures} and {self.stride}")
+        if not 1 <= self.targets <= min(self.frames, self.joint_frames):
+            raise ValueError(f"targets must be 1 to frames and joint_frames, got {self.targets}, {self.frames} and "
+                             f"{self.joint_frames}")
+        if min(self.pictures, self.stride, self.pose_frames) < 1:
+            raise ValueError(f"pictures, stride and pose_frames must be 1 or more, got {self.pictures}, {self.stride} and "
+                             f"{self.pose_frames}")
 
 
 class SpokenClip(NamedTuple):

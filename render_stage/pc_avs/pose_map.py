@@ -14,12 +14,12 @@ from render_stage.driving import frame_poses
 from render_stage.pc_avs.network import PcAvs, pose_features
 from render_stage.pc_avs.view import as_tensor, canvas_view
 
-FRAMES, BATCH = 1200, 32
+BATCH = 32
 RIDGE = 1e-3                # of the features' variance
 
 
 @torch.no_grad()
-def fit_pose_map(network: PcAvs, clips: Sequence[ClipFrames], *, frames: int = FRAMES, seed: int = 0) -> float:
+def fit_pose_map(network: PcAvs, clips: Sequence[ClipFrames], *, frames: int, seed: int = 0) -> float:
     """The share of the codes' variance that the map, now in the network, explains on the frames that it was fitted on."""
     poses, codes = pose_pairs(network, clips, frames=frames, seed=seed)
     read = pose_features(poses.double())

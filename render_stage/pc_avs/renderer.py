@@ -91,7 +91,9 @@ class PcAvsRenderer:
         """Pose codes (t, Q)."""
         if self.pose == "landmarks":
             inside = drive.pose[self.margin_frames : self.margin_frames + count]
-            return self.network.mapped_pose(torch.from_numpy(np.asarray(inside, np.float32)).to(self.device)).float()
+            poses = torch.from_numpy(np.asarray(inside, np.float32)).to(self.device)
+            # One by one: batches of other sizes round otherwise
+            return torch.cat([self.network.mapped_pose(one[None]).float() for one in poses])
         if self.pose == "video":
             first = self.margin_frames - len(SMOOTHING) // 2
             codes = torch.cat([self.network.pose(self._pictures([canvas])).float()

@@ -156,7 +156,7 @@ class PcAvsTask:
 
     def finish(self, model: PcAvs, out: Path) -> Path:
         """The weight file `out`/pc_avs.safetensors, with the map from head poses to pose codes fitted."""
-        fit_pose_map(model, [one.frames for one in self.clips])
+        fit_pose_map(model, [one.frames for one in self.clips], frames=self.settings.material.pose_frames)
         return save_pc_avs_network(out / WEIGHT_FILE, model)
 
 
