@@ -98,8 +98,9 @@ def align(motion: Motion, references: ReferenceSet) -> Alignment:
 
 @media.checked
 def render_video(sequence: str | Path | LandmarkSequence | Motion,
-                 references: ReferenceSet | str | Path | Sequence[str | Path], out: str | Path, *, audio: str | Path | media.Sound | None = None, renderer: Renderer | None = None,
-                 size: int = CANVAS_PX, paste_back: bool = False, count: int = 8, face: str = "largest",
+                 references: ReferenceSet | str | Path | Sequence[str | Path], out: str | Path, *,
+                 audio: str | Path | media.Sound | None = None, renderer: Renderer | None = None, size: int = CANVAS_PX,
+                 paste_back: bool = False, count: int = 8, face: str = "largest",
                  source: str | Path | Iterable[np.ndarray] | None = None, quality: str | None = None,
                  background: media.Colour = media.WHITE, device: str | torch.device = "auto",
                  progress: bool = False) -> RenderReport:

@@ -1,6 +1,7 @@
 """PC-AVS from a corpus to a video: material as promised, stages, exact resume, frames that do not depend on cuts, commands."""
 
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -35,6 +36,7 @@ from render_stage.pc_avs.train import PcAvsTask, PcAvsTrainSettings, train_pc_av
 from render_stage.pc_avs.validate import retrieval
 from render_stage.pc_avs.weights import save_pc_avs_network
 from render_stage.pose_source import LOOP_FRAMES, PoseSource, repeated, to_and_fro
+from render_stage.retiming import shown_at
 from tests.face_files import PORTRAIT, shaking, write_tone, write_video
 from tests.moving_faces import moved_face, write_moving_corpus
 
@@ -196,13 +198,15 @@ def test_training_resumes_exactly_and_its_weights_draw(corpus, tmp_path, monkeyp
 
 
 def test_every_variant_takes_a_step(corpus, clips):
-    settings = settings_with("network.generator.modulation=adain", "network.pose=36", "contrast.window=4", "content_from=0",
-                             "joint_from=0", "adversarial_from=0", "contrast.similarity=reciprocal", "network.sound=mel", "run.batch=6")
+    settings = settings_with("network.generator.modulation=adain", "network.pose=36", "network.sound=mel", "contrast.window=4",
+                             "contrast.similarity=reciprocal", "content_from=0", "joint_from=0", "adversarial_from=0",
+                             "run.batch=6")
     heard = read_material(corpus, "train", settings.material, settings.network)
     trainer = Trainer(PcAvsTask(settings, heard, None))
     before = trainer.model.heard.code.weight.detach().clone()
     found = trainer.step()
-    assert np.isfinite(found["total"]) and found["adversarial"] and not torch.equal(before, trainer.model.heard.code.weight)
+    assert np.isfinite(found["total"]) and found["adversarial"]
+    assert not torch.equal(before, trainer.model.heard.code.weight)
     assert heard[0].rows.shape[1] == 80 and trainer.model.to_pose.out_features == 36
 
 
@@ -302,6 +306,11 @@ def test_a_looped_video_shows_the_frames_of_its_motion(tmp_path, length, frames)
     for number, canvas in zip(shown_points.astype(int), canvases):
         errors = [np.abs(canvas - one[:256, :256]).mean() if one.shape[:2] == (256, 256) else 0 for one in real]
         assert errors[number] <= min(errors) + 0.5
+
+
+@pytest.mark.parametrize("rate, seen", [(25, range(6)), (30, [0, 0, 1, 2, 3, 4, 5, 5]), (20, [0, 1, 2, 3, 5])])
+def test_pictures_are_shown_at_their_times(rate, seen):
+    assert [int(one[0]) for one in shown_at(np.arange(6)[:, None], Fraction(rate))] == list(seen)
 
 
 @pytest.fixture(scope="module")
