@@ -125,9 +125,9 @@ def test_samples_hold_what_they_promise(clips):
     settings = settings_with()
     sample = draw_sample(clips[0], 4, settings.material, settings.network, np.random.default_rng(1))
     assert sample.identity.shape == (1, 3, 32, 32) and sample.target.shape == sample.posed.shape == (1, 3, 32, 32)
-    assert sample.seen.shape == (4, 3, 32, 32) and sample.sound.shape == (4, 10, 384) and bool(sample.heard)
+    assert sample.seen.shape == (4, 3, 32, 32) and sample.sound.shape == (4, 10, 384) and bool(sample.with_sound)
     silent = draw_sample(clips[1], 4, settings.material, settings.network, np.random.default_rng(1))
-    assert not bool(silent.heard) and not silent.sound.any()
+    assert not bool(silent.with_sound) and not silent.sound.any()
     assert 0 < float(sample.target_points.mean()) < 1 and sample.seen_points.shape == (4, 68, 2)
 
 
@@ -141,7 +141,7 @@ def test_targets_are_the_first_of_the_frames_seen(clips):
     assert torch.allclose(sample.seen_points[:2], sample.target_points, atol=1e-5)
 
 
-def test_a_frame_hears_its_own_sound(corpus, clips):
+def test_a_frame_has_its_own_sound(corpus, clips):
     settings = settings_with()
     clip = clips[0]
     late = corpus.clips[0]._replace(av_offset=1)
@@ -201,13 +201,13 @@ def test_every_variant_takes_a_step(corpus, clips):
     settings = settings_with("network.generator.modulation=adain", "network.pose=36", "network.sound=mel", "contrast.window=4",
                              "contrast.similarity=reciprocal", "content_from=0", "joint_from=0", "adversarial_from=0",
                              "run.batch=6")
-    heard = read_material(corpus, "train", settings.material, settings.network)
-    trainer = Trainer(PcAvsTask(settings, heard, None))
-    before = trainer.model.heard.code.weight.detach().clone()
+    spoken = read_material(corpus, "train", settings.material, settings.network)
+    trainer = Trainer(PcAvsTask(settings, spoken, None))
+    before = trainer.model.sound.code.weight.detach().clone()
     found = trainer.step()
     assert np.isfinite(found["total"]) and found["adversarial"]
-    assert not torch.equal(before, trainer.model.heard.code.weight)
-    assert heard[0].rows.shape[1] == 80 and trainer.model.to_pose.out_features == 36
+    assert not torch.equal(before, trainer.model.sound.code.weight)
+    assert spoken[0].rows.shape[1] == 80 and trainer.model.to_pose.out_features == 36
 
 
 def test_a_map_of_poses_finds_what_is_linear(clips, network):
@@ -253,7 +253,7 @@ def test_frames_are_the_same_however_a_motion_is_cut(network, pose):
     whole = renderer.frames(identity, drive)
     parts = [renderer.frames(identity, cut(drive, *ends, {"phonetics": 2})) for ends in ((0, 3), (3, 4), (4, 7))]
     assert whole.shape == (7, 256, 256, 3) and np.array_equal(whole, np.concatenate(parts))
-    assert len({one.tobytes() for one in whole}) == 7             # the sound alone tells frames apart
+    assert len({one.tobytes() for one in whole}) == 7             # the sound alone makes frames differ
 
 
 def test_sources_of_poses_are_what_they_say(network):

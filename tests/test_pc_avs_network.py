@@ -139,7 +139,7 @@ def test_codes_have_their_sizes_and_persons_are_means(network):
     assert torch.allclose(person.map, (alone[0].map + alone[1].map) / 2, atol=1e-5)
     assert torch.allclose(person.vector, (alone[0].vector + alone[1].vector) / 2, atol=1e-5)
     assert network.pose(pictures[:, 0]).shape == (3, 12) and network.seen_content(pictures[:, 0]).shape == (3, 10)
-    made = network(person, network.heard_content(noise(3, 10, 384)), network.pose(pictures[:, 0]))
+    made = network(person, network.sound_content(noise(3, 10, 384)), network.pose(pictures[:, 0]))
     assert made.shape == (3, 3, 32, 32)
 
 

@@ -66,7 +66,7 @@ class PcAvsBatch(NamedTuple):
     seen: Tensor        # (B, L, 3, P, P): for content, changed
     seen_points: Tensor     # (B, L, 68, 2)
     sound: Tensor       # (B, L, W, F)
-    heard: Tensor       # (B,) bool: there is sound
+    with_sound: Tensor  # (B,) bool
 
 
 def read_material(corpus: Corpus, split: str, settings: PcAvsMaterialSettings, network: PcAvsSettings) -> list[SpokenClip]:

@@ -76,8 +76,8 @@ class PcAvs(nn.Module):
         self.settings = settings
         self.identity = IdentityEncoder(settings.identity_widths, settings.generator.channels[0])
         self.other = NonIdentityEncoder(settings.other_widths, settings.features, settings.cells)
-        hearing = PhoneticEncoder if settings.sound == "phonetic" else MelEncoder
-        self.heard = hearing(settings.sound_features, settings.sound_width, settings.features)
+        encoder = PhoneticEncoder if settings.sound == "phonetic" else MelEncoder
+        self.sound = encoder(settings.sound_features, settings.sound_width, settings.features)
         self.to_content, self.to_pose_features = mapping(settings.features), mapping(settings.features)
         self.mouth = nn.Linear(settings.features, settings.content)
         self.to_pose = nn.Linear(settings.features, settings.pose)
@@ -95,9 +95,9 @@ class PcAvs(nn.Module):
         """Speech content (B, features) of pictures (B, 3, P, P)."""
         return self.to_content(self.other(pictures)[0])
 
-    def heard_content(self, rows: Tensor) -> Tensor:
+    def sound_content(self, rows: Tensor) -> Tensor:
         """Speech content (B, features) of rows of sound (B, W, F)."""
-        return self.heard(rows)
+        return self.sound(rows)
 
     def pose(self, pictures: Tensor) -> Tensor:
         """Pose codes (B, Q) of pictures (B, 3, P, P)."""

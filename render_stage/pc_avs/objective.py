@@ -53,11 +53,11 @@ class ContrastSettings:
 
 
 @in_float32
-def content_loss(seen: Tensor, heard: Tensor, settings: ContrastSettings) -> Tensor:
+def content_loss(seen: Tensor, spoken: Tensor, settings: ContrastSettings) -> Tensor:
     """Symmetric InfoNCE of contents (B, L, C) of lips and of sounds: every window of a batch, a clip's own other ones too, is
     a negative of the others. 0 for fewer than two windows.
     """
-    scores = similarities(windows(seen, settings.window), windows(heard, settings.window), settings)    # (n, n)
+    scores = similarities(windows(seen, settings.window), windows(spoken, settings.window), settings)    # (n, n)
     if len(scores) < 2:
         return 0 * scores.sum()
     truth = torch.arange(len(scores), device=scores.device)

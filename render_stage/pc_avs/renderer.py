@@ -25,7 +25,7 @@ from render_stage.references import Reference
 PoseFrom = Literal["landmarks", "video", "hold", "frontal"]
 READS = {"landmarks": {"pose"}, "video": {"source"}, "hold": set(), "frontal": set()}     # parts of the drive
 SOUND_PART = {"phonetic": "phonetics", "mel": "decibels"}
-SMOOTHING = (0.25, 0.5, 0.25)       # of a video's pose codes over time: single frames tremble
+SMOOTHING = (0.25, 0.5, 0.25)       # of a video's pose codes over time: single ones flicker
 MOST_GAIN = 3.0
 
 
@@ -82,7 +82,7 @@ class PcAvsRenderer:
         with torch.inference_mode(), mixed_precision(self.device, self.precision):
             poses = self._poses(identity, drive, count)
             for number in range(count):
-                content = self.mouth_gain * self.network.heard_content(windows[number : number + 1])
+                content = self.mouth_gain * self.network.sound_content(windows[number : number + 1])
                 picture = self.network(identity.person, content, poses[number : number + 1])
                 made[number] = enlarged(picture[0], identity.size)
         return made

@@ -119,26 +119,26 @@ class PcAvsTask:
         network, drawing = self.network, set(wanted) & set(PICTURE_TERMS)
         vector, heat = network.other(batch.seen.flatten(0, 1))
         seen = network.to_content(vector).unflatten(0, batch.seen.shape[:2])                # (B, L, C)
-        heard = network.heard_content(batch.sound.flatten(0, 1)).unflatten(0, batch.sound.shape[:2])
+        spoken = network.sound_content(batch.sound.flatten(0, 1)).unflatten(0, batch.sound.shape[:2])
         person = network.person(batch.identity) if drawing or "identity" in wanted else None
-        terms = {"content": lambda: content_loss(seen[batch.heard], heard[batch.heard], self.settings.contrast),
+        terms = {"content": lambda: content_loss(seen[batch.with_sound], spoken[batch.with_sound], self.settings.contrast),
                  "landmarks": lambda: heat_loss(heat, batch.seen_points.flatten(0, 1)),
                  "identity": lambda: self.people(person.vector, batch.person)}
         losses = {name: term() for name, term in terms.items() if name in wanted}
         if not drawing:
             return StepLosses(losses)
-        made, real = self._made(batch, person, seen, heard), batch.target.flatten(0, 1)
+        made, real = self._made(batch, person, seen, spoken), batch.target.flatten(0, 1)
         losses |= self._picture_losses(made, real, batch.target_points.flatten(0, 1), wanted)
         inputs = None
         if set(wanted) & set(ADVERSARIAL_TERMS):
             inputs = DiscriminatorInput(made, real, (made.new_zeros(len(made), 0, *made.shape[2:]),))
         return StepLosses(losses, discriminator_input=inputs)
 
-    def _made(self, batch: PcAvsBatch, person: Person, seen: Tensor, heard: Tensor) -> Tensor:
+    def _made(self, batch: PcAvsBatch, person: Person, seen: Tensor, spoken: Tensor) -> Tensor:
         """Pictures (B m, 3, P, P): content from the sound, but for silent clips and a share of the others."""
         m = batch.target.shape[1]
-        by_sound = batch.heard & (torch.rand(len(batch.heard), device=seen.device) >= self.settings.seen_share)
-        content = torch.where(by_sound[:, None, None], heard, seen)[:, :m].flatten(0, 1)     # (B m, C)
+        by_sound = batch.with_sound & (torch.rand(len(batch.with_sound), device=seen.device) >= self.settings.seen_share)
+        content = torch.where(by_sound[:, None, None], spoken, seen)[:, :m].flatten(0, 1)     # (B m, C)
         repeated = Person(*(one.repeat_interleave(m, 0) for one in person))
         return self.network(repeated, content, self.network.pose(batch.posed.flatten(0, 1)))
 

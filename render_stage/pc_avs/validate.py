@@ -30,7 +30,7 @@ class PcAvsValidator:
 
     def __init__(self, clips: Sequence[SpokenClip], network: PcAvsSettings, *, sheets: Path | None):
         self.sheets, side = sheets, network.side_px
-        first, target, points, sound, heard = [], [], [], [], []
+        first, target, points, sound, spoken = [], [], [], [], []
         for clip in clips:
             N = len(clip.frames.store)
             for share in TARGETS:
@@ -39,10 +39,10 @@ class PcAvsValidator:
                 target.append(canvas_view(clip.frames.store.picture(int(index[0])), side))
                 points.append(clip.frames.points[index[0]])
                 sound.append(clip_sound(clip, index, network)[0])
-                heard.append(clip.rows is not None)
+                spoken.append(clip.rows is not None)
         self.first, self.target = as_tensor(first), as_tensor(target)                       # (n, 3, P, P)
         self.points, self.sound = torch.from_numpy(np.stack(points)).float(), torch.stack(sound)
-        self.heard = torch.tensor(heard)
+        self.with_sound = torch.tensor(spoken)
 
     def figures(self, model: PcAvs, *, step: int, precision: Precision) -> dict[str, float]:
         """`score`, what weights are kept by: SSIM less half the mouth's L1; both alone; how often a sound finds its lips.
@@ -53,8 +53,8 @@ class PcAvsValidator:
         with mixed_precision(device, precision):
             person = model.person(self.first[:, None].to(device))
             pose, seen = model.pose(self.target.to(device)), model.seen_content(self.target.to(device))
-            heard = model.heard_content(self.sound.to(device))
-            content = torch.where(self.heard.to(device)[:, None], heard, seen)
+            spoken = model.sound_content(self.sound.to(device))
+            content = torch.where(self.with_sound.to(device)[:, None], spoken, seen)
             made = model(person, content, pose).float().cpu()
         side = made.shape[-1]
         weight = mouth_weight(self.points, side)
@@ -62,8 +62,8 @@ class PcAvsValidator:
         mouth = float(reconstruction_loss(made, self.target, (weight > 4).float()))
         self._write_sheet(model, person, content, pose, made, step=step, precision=precision)
         return {"score": ssim - MOUTH * mouth, "ssim": ssim, "mouth_l1": mouth,
-                "l1": float(F.l1_loss(made, self.target)), "retrieval": retrieval(seen.float().cpu()[self.heard],
-                                                                                    heard.float().cpu()[self.heard])}
+                "l1": float(F.l1_loss(made, self.target)), "retrieval": retrieval(seen.float().cpu()[self.with_sound],
+                                                                                    spoken.float().cpu()[self.with_sound])}
 
     def _write_sheet(self, model: PcAvs, person: Person, content: Tensor, pose: Tensor, made: Tensor, *, step: int,
                      precision: Precision) -> None:
@@ -82,11 +82,11 @@ class PcAvsValidator:
         media.write_whole(self.sheets / f"{step:07d}.png", png.tobytes())
 
 
-def retrieval(seen: Tensor, heard: Tensor) -> float:
+def retrieval(seen: Tensor, spoken: Tensor) -> float:
     """The share of sounds (n, C) that are nearest to their own lips (n, C); NaN without any."""
     if not len(seen):
         return float("nan")
-    scores = F.normalize(heard, dim=1) @ F.normalize(seen, dim=1).T
+    scores = F.normalize(spoken, dim=1) @ F.normalize(seen, dim=1).T
     return float((scores.argmax(1) == torch.arange(len(scores))).float().mean())
 
 
