@@ -25,6 +25,7 @@ SETTINGS = {"syncers": ("syncers.train", "TrainSettings"), "landmarks": ("landma
             "head-motion": ("landmark_stage.head_motion.train", "HeadTrainSettings"),
             "renderer": ("render_stage.rhythmic_head.train", "RendererSettings"),
             "pc-avs": ("render_stage.pc_avs.train", "PcAvsTrainSettings"),
+            "g4g": ("render_stage.g4g.train", "G4GTrainSettings"),
             "encoder": ("render_stage.identity.training", "EncoderTrainSettings")}
 
 

@@ -10,6 +10,8 @@ import torch
 from headsync.experiment import Precision, read_config
 from headsync.media import checked
 from render_stage.contract import Renderer
+from render_stage.g4g.renderer import KIND as G4G_KIND
+from render_stage.g4g.renderer import load_g4g
 from render_stage.pc_avs.renderer import load_pc_avs
 from render_stage.pc_avs.weights import KIND as PC_AVS
 from render_stage.rhythmic_head.renderer import KIND, load_rhythmic_head
@@ -24,7 +26,8 @@ class RendererKind(NamedTuple):
 
 
 RENDERERS: dict[str, RendererKind] = {"rhythmic_head": RendererKind(load_rhythmic_head, "small", KIND.config),
-                                      "pc_avs": RendererKind(load_pc_avs, "pc_avs", PC_AVS.config)}
+                                      "pc_avs": RendererKind(load_pc_avs, "pc_avs", PC_AVS.config),
+                                      "g4g": RendererKind(load_g4g, "g4g", G4G_KIND.config)}
 
 
 @checked

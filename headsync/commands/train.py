@@ -52,6 +52,9 @@ KINDS = {
     "pc-avs": Kind("A corpus of videos -> a renderer that draws the mouth from the sound and the pose from any video.",
                    "render_stage.pc_avs.train", "PcAvsTrainSettings", "train_pc_avs", "pc_avs", "network.pose=36 run.seed=3",
                    data="what headsync preprocess wrote, with meshes"),
+    "g4g": Kind("A corpus -> G4G: the mouth of a video's own frames drawn anew, for headsync dub --renderer.",
+                "render_stage.g4g.train", "G4GTrainSettings", "train_g4g", "g4g", "run.steps=9000 network.alignment=false",
+                data="what headsync preprocess wrote, with meshes and sound in sync"),
     "encoder": Kind("A corpus -> a small face encoder, for the renderer's perceptual loss or for the measure of identity.",
                     "render_stage.identity.training", "EncoderTrainSettings", "train_encoder", "encoder",
                     "run.steps=500 run.seed=3", presets="base (perceptual), identity, tiny or a .yaml", preset="base",
@@ -63,6 +66,7 @@ USED_BY = {"landmarks": "--motion-model {}", "articulation": "--lips {}",
            "expression": "--generator expression --motion-model {}",
            "head-motion": "--head-motion learned --head-motion-model {}", "renderer": "--model {}", "close-up": "--model {}",
            "pc-avs": "--renderer pc-avs --model {}"}
+DUBS = ("g4g",)     # what headsync dub uses
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -103,7 +107,7 @@ def summary(options: argparse.Namespace, report: object, settings: object) -> st
         levels = [f"level {level}: val retrieval {result.best:.1%} among 49 (chance 2.0%), {result.step} steps"
                   for level, result in enumerate(report.levels, start=1)]
         lines = [*levels, f"{report.weights}: written"]
-    elif options.kind in ("renderer", "close-up", "pc-avs"):
+    elif options.kind in ("renderer", "close-up", "pc-avs", "g4g"):
         lines = [f"samples lie in {options.out}/sheets", report.summary(digits=4)]
     else:
         lines = [report.summary()]
@@ -120,4 +124,6 @@ def next_command(options: argparse.Namespace, weights: Path, settings: object) -
         return f"train landmarks --data {options.data} --out {beside / 'generator'} {use}"
     if options.kind == "encoder":
         return f"train renderer --data {options.data} --out {beside / 'renderer'} perceptual={weights}"
+    if options.kind in DUBS:
+        return f"dub --video clip.mp4 --audio speech.wav --out mine.mp4 --renderer {weights}"
     return f"talk --audio speech.wav --refs photo.jpg --out mine.mp4 {USED_BY[options.kind].format(weights)}"
