@@ -167,7 +167,7 @@ class BlendNet(nn.Module):
             held.append(x)
         for layer, beside in zip(self.up, (held[1], held[0])):
             x = layer(torch.cat([F.interpolate(x, size=beside.shape[2:], mode="bilinear", align_corners=False), beside], 1))
-        return torch.sigmoid(self.out(x))
+        return torch.sigmoid(self.out(x).float())
 
 
 class G4G(nn.Module):
@@ -202,7 +202,7 @@ class G4G(nn.Module):
         pooled, sound = fused.mean((2, 3)), self.sound(shown.rows)
         code = torch.cat([self.trunk_code(self.trunk(torch.cat([fused, given], 1)).mean((2, 3))), sound], 1)
         moved = self.after(self.deformation(self.before(given), code))
-        picture = torch.sigmoid(self.decoder(torch.cat([fused, moved], 1)))
+        picture = torch.sigmoid(self.decoder(torch.cat([fused, moved], 1)).float())
         composite = torch.lerp(masked, picture, shown.hidden)       # nothing of the old mouth is in it
         blended = composite if self.blend is None else self.blend(composite, shown.fading, masked)
         visual, audio = (F.normalize(one.float(), dim=1) for one in (self.visual_code(pooled), self.audio_code(sound)))
