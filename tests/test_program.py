@@ -43,7 +43,8 @@ def python(*words: str, **variables: str) -> subprocess.CompletedProcess:
 
 
 def test_the_commands_are_these():
-    kinds = ("syncers", "landmarks", "articulation", "expression", "head-motion", "renderer", "close-up", "encoder")
+    kinds = ("syncers", "landmarks", "articulation", "expression", "head-motion", "renderer", "close-up", "g4g",
+             "encoder")
     others = ("talk", "dub", "gen-landmarks", "render", "landmarks", "sync", "correct-sync", "practice", "preprocess",
               "evaluate", "doctor", "setup-opencv")
     assert set(leaves()) == {f"headsync train {kind}" for kind in kinds} | {f"headsync {one}" for one in others}
