@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from landmark_stage.head_motion.train import train_head_motion
     from landmark_stage.ms_sync.train import train_landmarks
     from render_stage import Drive, Renderer, RenderReport, load_renderer, read_references, render_video
-    from render_stage.g4g.train import train_g4g
     from render_stage.identity.training import train_encoder
     from render_stage.pc_avs.train import train_pc_avs
     from render_stage.rhythmic_head.train import train_renderer
@@ -53,7 +52,6 @@ _MODULES = {
     "landmark_stage.articulation.train": ("train_articulation",),
     "landmark_stage.expression.train": ("train_expression",),
     "landmark_stage.head_motion.train": ("train_head_motion",),
-    "render_stage.g4g.train": ("train_g4g",),
     "render_stage.rhythmic_head.train": ("train_renderer",),
     "render_stage.identity.training": ("train_encoder",),
     "render_stage.pc_avs.train": ("train_pc_avs",),

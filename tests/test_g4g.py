@@ -20,7 +20,7 @@ from render_stage.g4g.data import drawn_references, sound_rows
 from render_stage.g4g.discriminator import MouthDiscriminators, squared_fooling, squared_loss
 from render_stage.g4g.network import G4G, AdaAT, G4GSettings, Shown, alignment_loss, contrastive_loss, deformed
 from render_stage.g4g.renderer import G4GRenderer
-from render_stage.g4g.train import G4GTask, multiscale_loss, read_talking_frames
+from render_stage.g4g.train import G4GTask, multiscale_loss, read_talking_frames, train_g4g
 from tests.moving_faces import moving_head_face, write_moving_corpus
 
 FACE = canonical_face()
@@ -207,7 +207,7 @@ def corpus(tmp_path_factory):
 
 def test_a_training_ends_in_a_renderer_that_dubs(corpus, tmp_path):
     settings = headsync.load_settings("g4g", "tiny")
-    report = headsync.train_g4g(corpus, tmp_path / "run", settings)
+    report = train_g4g(corpus, tmp_path / "run", settings)
     assert report.weights.name == "g4g.safetensors" and list((tmp_path / "run/sheets").glob("*.png"))
     renderer = load_renderer(report.weights, device="cpu")
     assert isinstance(renderer, G4GRenderer) and renderer.margin_frames == 2
@@ -243,4 +243,4 @@ def test_terms_are_normalised_once_at_the_start(corpus):
 def test_a_corpus_without_sound_is_refused(tmp_path):
     silent = write_moving_corpus(tmp_path / "faces")
     with pytest.raises(ValueError, match="has no talking clip of 25 frames in sync in its train split; G4G needs some"):
-        headsync.train_g4g(silent, tmp_path / "run", headsync.load_settings("g4g", "tiny"))
+        train_g4g(silent, tmp_path / "run", headsync.load_settings("g4g", "tiny"))
