@@ -8,8 +8,8 @@ import numpy as np
 
 PATCH_PX = 24
 LEAST_FRAMES = 5            # of a shot, or nothing can be compared
-LEAST_ALIKE = 0.55          # correlation with the shot's median patch under which a mouth counts as covered
-FAR_LEVELS = 30.0           # and mean difference from it in levels from which it does
+LEAST_ALIKE = 0.3           # correlation with the shot's median patch under which a mouth counts as covered
+FAR_LEVELS = 45.0           # and mean difference from it in levels from which it does
 # where eye corners and nose base go in the patch: the lips' inside, which speech changes, is left out by `_SKIN`
 _AIM = np.array([[3.0, -9.0], [21.0, -9.0], [12.0, 3.0]], np.float32)
 
