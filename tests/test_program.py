@@ -43,7 +43,7 @@ def python(*words: str, **variables: str) -> subprocess.CompletedProcess:
 
 
 def test_the_commands_are_these():
-    kinds = ("syncers", "landmarks", "articulation", "expression", "head-motion", "renderer", "close-up", "g4g",
+    kinds = ("syncers", "landmarks", "articulation", "expression", "head-motion", "renderer", "close-up", "pc-avs", "g4g",
              "encoder")
     others = ("talk", "dub", "gen-landmarks", "render", "landmarks", "sync", "correct-sync", "practice", "preprocess",
               "evaluate", "doctor", "setup-opencv")

@@ -1,4 +1,4 @@
-"""Trains one of the nine kinds of networks on a corpus, or goes on with a training that was stopped."""
+"""Trains one of the ten kinds of networks on a corpus, or goes on with a training that was stopped."""
 
 import argparse
 from importlib import import_module

@@ -18,7 +18,7 @@ from headsync.media.planes import PlanarFrames
 from headsync.media.stored_writer import StoredWriter
 from render_stage.alignment import Crop
 from render_stage.contract import Drive, Renderer, checked_frames
-from render_stage.driving import SILENCE_DB, check_given, frame_poses
+from render_stage.driving import SOUND_PARTS, frame_poses, sound_parts
 from render_stage.dubbing.mask import coloured_alike, lower_mask
 from render_stage.dubbing.paste import paste
 from render_stage.dubbing.plan import Longer, Shown, shown_frames_of
@@ -73,8 +73,7 @@ def write_dub(survey: Survey, lips: Lips, out: str | Path, *, sound: media.Sound
     others go through as they are. Memory grows neither with length nor, beyond a few frames, with size.
     """
     began, pixels = time.monotonic(), size or canvas_size(survey)
-    check_given(renderer.needs - {"source"}, rows=sound, source=None)
-    artist = _Artist(survey, lips, renderer, pixels, count, sound if "rows" in renderer.needs else None)
+    artist = _Artist(survey, lips, renderer, pixels, count, sound)
     total, dubbed = round(ticks / survey.usual), 0
     with StoredWriter(out, survey.form, audio=soundtrack, quality=quality) as writer, \
             media.stage(f"dubbing {Path(out).name}", total=total, unit="frame") as step, \
@@ -120,10 +119,10 @@ def _blocks(survey: Survey, shown: Iterator[Shown]) -> Iterator[_Block]:
 class _Artist:
     """Draws blocks, in the order of the result; a shot's identity is prepared when its first frame comes."""
 
-    def __init__(self, survey: Survey, lips: Lips, renderer: Renderer, pixels: int, count: int, sound: media.Sound | None):
+    def __init__(self, survey: Survey, lips: Lips, renderer: Renderer, pixels: int, count: int, sound: media.Sound):
         self._survey, self._lips, self._renderer, self._pixels, self._count = survey, lips, renderer, pixels, count
         self._planar, self._shot, self._identity = PlanarFrames(), None, None
-        self._rows = None if sound is None else np.concatenate(list(sound.rows()))          # (4 T, F)
+        self._sound = {name: np.concatenate(list(pieces)) for name, pieces in sound_parts(sound, renderer.needs).items()}
 
     def drawn(self, block: _Block) -> list[_Drawn | Shown]:
         """Every frame with what is to be put into it, or as it is."""
@@ -157,25 +156,24 @@ class _Artist:
         """Canvases (t, P, P, 3) uint8 of landmarks (t, L, 3), what the renderer reads beside them made of the rest."""
         needs, margin = self._renderer.needs, self._renderer.margin_frames
         poses = frame_poses(points) if "pose" in needs else None
-        if not margin and self._rows is None:
+        if not margin and not self._sound:
             drives: Sequence[Drive] = [Drive(points, pose=poses, source=sources if "source" in needs else None)]
         else:       # sound and neighbours are told in steps of 1/25 s, whatever the video's rate is
             times = 2 * margin + 1
-            drives = [Drive(points[[place] * times], None if self._rows is None else self._sound_rows(seconds[place], margin),
-                            None if poses is None else poses[[place] * times],
-                            sources[[place] * times] if "source" in needs else None) for place in range(len(points))]
+            drives = [Drive(points[[place] * times], pose=None if poses is None else poses[[place] * times],
+                            source=sources[[place] * times] if "source" in needs else None,
+                            **{name: self._sound_at(name, seconds[place], margin) for name in self._sound})
+                      for place in range(len(points))]
         made = [self._renderer.frames(self._identity, drive) for drive in drives]
         return np.concatenate([checked_frames(one, count=len(drive.points) - 2 * margin, pixels=self._pixels,
                                               renderer=self._renderer) for one, drive in zip(made, drives)])
 
-    def _sound_rows(self, second: float, margin: int) -> np.ndarray:
-        """Rows (4 (2 m + 1), F) round a moment; silence beyond the sound."""
-        per_frame = media.ROWS_PER_FRAME
-        first = round(second * media.ROW_RATE_HZ) - per_frame * margin
+    def _sound_at(self, name: str, second: float, margin: int) -> np.ndarray:
+        """Items (n (2 m + 1), ...) of a part of the sound round a moment; beyond the sound its silence, or its last item."""
+        (per_frame, silence), items = SOUND_PARTS[name], self._sound[name]
+        first = round(second * per_frame * media.FPS) - per_frame * margin
         wanted = np.arange(first, first + per_frame * (2 * margin + 1))
-        inside = (wanted >= 0) & (wanted < len(self._rows))
-        rows = np.full((len(wanted), self._rows.shape[1]), SILENCE_DB, np.float32)
-        rows[inside] = self._rows[wanted[inside]]
-        return rows
-
-
+        found = items[np.clip(wanted, 0, len(items) - 1)]
+        if silence is not None:
+            found[(wanted < 0) | (wanted >= len(items))] = silence
+        return found
