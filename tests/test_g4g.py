@@ -130,12 +130,12 @@ def test_least_squares_and_what_five_frames_show():
     assert squared_loss(torch.ones(3), torch.zeros(3)) == 1 == squared_fooling(torch.zeros(3))
     settings = headsync.load_settings("g4g", "tiny").discriminator
     torch.manual_seed(1)
-    judge = MouthDiscriminators(settings)
+    discriminators = MouthDiscriminators(settings)
     sides = torch.rand(2, 3, 5, 3, *crop_size(MOUTH))
-    single, five = judge(sides).terms["adversarial"]
+    single, five = discriminators(sides).terms["adversarial"]
     assert single.shape[:2] == (2, 15) and five.shape[:2] == (2, 3)
     again = sides[:, :, [1, 0, 2, 3, 4]]
-    other = judge(again).terms["adversarial"]
+    other = discriminators(again).terms["adversarial"]
     assert torch.allclose(other[0].unflatten(1, (3, 5))[:, :, 0], single.unflatten(1, (3, 5))[:, :, 1], atol=1e-6)
     assert not torch.allclose(other[1], five, atol=1e-4)
 
