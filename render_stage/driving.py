@@ -12,7 +12,8 @@ import numpy as np
 from headsync import media
 from headsync.landmarks import RIGID17, canonical_face, rotation_vector, similarity_fit
 from headsync.media.decibels import root_mean_square, stream_decibels
-from headsync.media.phonetics import PHONETIC_ROWS_PER_FRAME, PhoneticStream, load_phonetic_encoder
+from headsync.media.kinds import feature_kind
+from headsync.media.phonetics import PHONETIC_ROWS_PER_FRAME
 from render_stage.contract import Drive
 
 SILENCE_DB = -20.0          # log energy of a row where there is no sound
@@ -58,7 +59,7 @@ def sound_parts(sound: media.Sound, needs: Iterable[str]) -> dict[str, Iterator[
 
 
 def _phonetic_rows(sound: media.Sound) -> Iterator[np.ndarray]:
-    stream = PhoneticStream(sound.level.loudness, load_phonetic_encoder())
+    stream = feature_kind("whisper").listener()(sound.level)
     for block in sound.blocks():
         yield stream.push(block)
     yield stream.finish()

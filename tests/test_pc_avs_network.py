@@ -143,6 +143,19 @@ def test_codes_have_their_sizes_and_persons_are_means(network):
     assert made.shape == (3, 3, 32, 32)
 
 
+def test_a_person_s_map_has_one_size_whatever_the_picture(network):
+    pictures = noise(1, 1, 3, 32, 32).sigmoid()
+    person = network.person(pictures)
+    assert abs(person.vector.square().mean(1).item() - 1) < 0.01 and (person.map.square().mean(1) - 1).abs().max() < 0.01
+    with torch.no_grad():
+        for one in (network.identity.map.weight, network.identity.map.bias):
+            one.mul_(100)
+        loud = network.person(pictures)
+        for one in (network.identity.map.weight, network.identity.map.bias):
+            one.div_(100)
+    assert torch.allclose(loud.map, person.map, atol=1e-2)
+
+
 def test_pictures_depend_on_all_three_codes(network):
     person = network.person(noise(1, 1, 3, 32, 32).sigmoid())
     content, pose = noise(1, 10, seed=1), noise(1, 12, seed=2)

@@ -17,6 +17,7 @@ LANDMARKS = 68
 HEAT_WIDTH = 32
 REDUCTION = 8       # of squeeze and excitation
 ATTENTION = 128
+EPSILON = 1e-6      # of mean squares
 
 
 class Trunk(nn.Module):
@@ -45,7 +46,10 @@ class Trunk(nn.Module):
 
 
 class IdentityEncoder(nn.Module):
-    """Who a person is: a vector that styles the generator, and the map that it begins with."""
+    """Who a person is: a vector that styles the generator, and the map that it begins with.
+
+    Both are brought to a mean square of 1: they scale what the generator draws, and saturated pictures would blow it up.
+    """
 
     def __init__(self, widths: tuple[int, ...], outside: int):
         super().__init__()
@@ -55,7 +59,13 @@ class IdentityEncoder(nn.Module):
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors (B, widths[-1]) and maps (B, outside, N, N) of pictures (B, 3, P, P)."""
         last = self.trunk(pictures)[-1]
-        return last.mean((2, 3)), self.map(last)
+        return unit_sized(last.mean((2, 3))), unit_sized(self.map(last))
+
+
+def unit_sized(x: Tensor) -> Tensor:
+    """(B, C, ...) divided by the root of its mean square over channels, of a map at each place."""
+    x = x.float()
+    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + EPSILON)
 
 
 class NonIdentityEncoder(nn.Module):

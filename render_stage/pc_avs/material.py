@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headsync.corpus import Corpus, add_phonetics, pooled_codes, read_phonetics
+from headsync.corpus import Corpus, add_features, pooled_codes
 from headsync.experiment import batch_generator, own_rows
 from headsync.landmarks import MIRROR
 from headsync.media import read_audio
@@ -74,7 +74,7 @@ def read_material(corpus: Corpus, split: str, settings: PcAvsMaterialSettings, n
     clips = read_clip_frames(corpus, split, stride=settings.stride, pool=settings.pool, pooled=settings.pooled)
     pools, people = {*pooled_codes([one.clip for one in clips]), settings.pool}, {}
     if network.sound == "phonetic":
-        add_phonetics(corpus, [one.clip for one in clips if one.clip.has_audio])
+        add_features(corpus, [one.clip for one in clips], "whisper")
     return [SpokenClip(one, NOBODY if one.clip.identity in pools else people.setdefault(one.clip.identity, len(people)),
                        _rows(corpus, one, network)) for one in clips]
 
@@ -85,7 +85,7 @@ def _rows(corpus: Corpus, one: ClipFrames, network: PcAvsSettings) -> np.ndarray
     if not clip.has_audio or clip.sync == "unsure":
         return None
     if network.sound == "phonetic":
-        rows = read_phonetics(corpus, clip)
+        rows = corpus.features(clip, "whisper")
     else:
         rows = decibel_rows(read_audio(corpus.audio_path(clip)))
     side, per_frame = WINDOW_FRAMES // 2, network.rows_per_frame
