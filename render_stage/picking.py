@@ -3,6 +3,8 @@
 Shapes: N candidates, L = 68 landmarks.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from headsync.landmarks import head_pose
@@ -25,3 +27,10 @@ def pick_faces(points: np.ndarray, count: int) -> list[int]:
     if len(picks) > 1 and opening[widest] >= OPEN_MOUTH and opening[picks].max() < OPEN_SHARE * opening[widest]:
         picks[-1] = widest
     return picks
+
+
+def check_index(path: Path, face: str, found: int) -> None:
+    """ValueError when `face` is an index beyond the last face."""
+    if str(face).isdecimal() and found and int(face) >= found:
+        raise ValueError(f"{path}: there is no face {face}, counted from 0 at the left; {found} found: give --face 0 to "
+                         f"{found - 1}, largest or centre")

@@ -22,7 +22,7 @@ from render_stage.alignment import Crop, Placement, crop_placement, face_placeme
 from render_stage.geometry.mesh import fit_mesh
 from render_stage.geometry.topology import load_topology
 from render_stage.marked_points import read_marks
-from render_stage.picking import pick_faces
+from render_stage.picking import check_index, pick_faces
 
 MOST_REFERENCES = 32
 LEAST_SIDE, MOST_SIDE = 64, 1024
@@ -132,15 +132,8 @@ def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 
         if len(paths) != 1 or not media.is_image(paths[0]):
             raise ValueError(f"--points {points} marks one picture's face; give one picture as reference")
         return ReferenceSet((_see_marked(paths[0], Path(points), size, background=background),), size)
-    held = make_detector(detector) if isinstance(detector, str) else detector
-    try:
-        with media.shown_progress(progress):
-            seen = [(_see_picture(path, held, face, size, background=background) if media.is_image(path) else
-                     _see_clip(path, held, face, size, count=count, background=background))._replace(background=background)
-                    for path in paths]
-    finally:
-        if held is not detector:
-            held.close()
+    with media.shown_progress(progress):
+        seen = _see_all(paths, detector, face, size, count=count, background=background)
     total = sum(len(source.faces) for source in seen)
     if total > MOST_REFERENCES:
         raise ValueError(f"{len(paths)} sources give {total} references, at most {MOST_REFERENCES} are used; ask for fewer")
@@ -149,17 +142,28 @@ def read_references(sources: str | Path | Sequence[str | Path], *, count: int = 
     return ReferenceSet(tuple(seen), size)
 
 
+def _see_all(paths: Sequence[Path], detector: str | Detector, face: str, pixels: int, *, count: int,
+             background: media.Colour) -> list[SeenSource]:
+    held = make_detector(detector) if isinstance(detector, str) else detector
+    try:
+        return [_see_picture(path, held, face, pixels, background=background) if media.is_image(path) else
+                _see_clip(path, held, face, pixels, count=count, background=background) for path in paths]
+    finally:
+        if held is not detector:
+            held.close()
+
+
 def _see_picture(path: Path, detector: Detector, face: str, pixels: int, *, background: media.Colour) -> SeenSource:
     picture = media.read_image(path, background=background)
     boxes = scan_video([picture], detector).probes[0].boxes
-    _check_index(path, face, len(boxes))
+    check_index(path, face, len(boxes))
     found = extract(path, detector=detector, face=face, with_mesh=True)
     crop, on_canvas = found.sequence.crop, found.sequence.points[0]
     points = _in_source(on_canvas, crop)
     mesh = _in_source(found.mesh[0], crop) if found.mesh is not None else None
     seen = _seen_face(picture, points, mesh, crop, pixels)
     log_notes(path, faces_note(boxes, points, face), *picture_notes(picture, points, crop, pixels=pixels))
-    return SeenSource(path, picture.shape[:2], 1, crop, (seen,), _outline(points[None]))
+    return SeenSource(path, picture.shape[:2], 1, crop, (seen,), _outline(points[None]), background)
 
 
 def _see_marked(path: Path, marks: Path, pixels: int, *, background: media.Colour) -> SeenSource:
@@ -176,7 +180,7 @@ def _see_clip(path: Path, detector: Detector, face: str, pixels: int, *, count: 
               background: media.Colour) -> SeenSource:
     """Three passes over a clip: faces and cuts, landmarks, and the pictures of the picked frames."""
     scan, tracks = track_video(path, detector, face=face, most_frames=PIECE_FRAMES)
-    _check_index(path, face, max((len(probe.boxes) for probe in scan.probes), default=0))
+    check_index(path, face, max((len(probe.boxes) for probe in scan.probes), default=0))
     stride = -(-scan.frames // MOST_CANDIDATES)
     numbers, points, meshes = [], [], []
     with media.stage(f"landmarks of {path.name}", total=scan.frames, unit="frame") as step:
@@ -203,14 +207,7 @@ def _see_clip(path: Path, detector: Detector, face: str, pixels: int, *, count: 
             faces[pick] = _seen_face(frame, points[pick], None if mesh is None else mesh[pick], crop, pixels)
         if len(faces) == len(picks):
             break
-    return SeenSource(path, scan.size, scan.frames, crop, tuple(faces[pick] for pick in picks), _outline(points))
-
-
-def _check_index(path: Path, face: str, found: int) -> None:
-    """ValueError when `face` is an index beyond the last face."""
-    if str(face).isdecimal() and found and int(face) >= found:
-        raise ValueError(f"{path}: there is no face {face}, counted from 0 at the left; {found} found: give --face 0 to "
-                         f"{found - 1}, largest or centre")
+    return SeenSource(path, scan.size, scan.frames, crop, tuple(faces[pick] for pick in picks), _outline(points), background)
 
 
 def _in_source(points: np.ndarray, crop: Crop) -> np.ndarray:

@@ -18,10 +18,10 @@ from syncers.offset import LagProfile
 from syncers.over_time import offsets_over_time
 
 MILLISECONDS = 1000 / FPS       # of a frame
-LEVELS = 3                      # time scales that are put together; the coarsest has steps of 320 ms
+LEVELS = 2                      # time scales that are put together: a third made 2.4 s worse (docs/results/sync.md)
 REACH = 15                      # frames: lags that are looked at
 PEAK_FRAMES = 3                 # lags this near to the best one belong to its peak
-SURE_MARGIN = 0.6               # by which the peak must stand out to be sure of it
+SURE_MARGIN = 0.8               # by which the peak must stand out to be sure of it (benchmarks/sync_verdicts.py)
 IN_SYNC_MS = 20.0               # half a frame: below it nothing is to be moved
 SURE_STRETCH = 0.5              # the same of a stretch, at the finest scale alone
 LEAST_SHOT_FRAMES = 25          # of a shot that is told apart

@@ -17,7 +17,7 @@ FILM = [quadrants((32, 48)), noise_frame(1), noise_frame(2)]
 
 @pytest.mark.parametrize("codec, pixel_format", [
     ("png", "rgb24"), ("png", "rgb48be"), ("png", "rgba"), ("bmp", "bgr24"), ("tiff", "rgb24"), ("tiff", "rgb48le"),
-    ("mjpeg", "yuvj444p"), ("libwebp", "yuv420p")])
+    ("mjpeg", "yuvj444p"), ("libwebp", "yuv420p"), ("jpeg2000", "rgb24"), ("qoi", "rgb24"), ("ppm", "rgb24")])
 def test_pictures_are_known_by_content(tmp_path, codec, pixel_format):
     path = write_picture(tmp_path / "my.face.mp4", quadrants((46, 62)), codec=codec, pixel_format=pixel_format)
     assert is_image(path)

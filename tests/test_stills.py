@@ -115,6 +115,14 @@ def test_animated_webp_is_a_clip(tmp_path):
     assert len(list(read_frames(path, rate=None))) == 4
 
 
+def test_animated_avif_is_a_clip(tmp_path):
+    frames = [Image.fromarray(np.full((64, 96, 3), 40 + 50 * number, np.uint8)) for number in range(4)]
+    frames[0].save(tmp_path / "a.avif", save_all=True, append_images=frames[1:], duration=80, quality=90)
+    assert not is_image(tmp_path / "a.avif")
+    greys = [round((float(frame.mean()) - 40) / 50) for frame in read_frames(tmp_path / "a.avif")]
+    assert greys == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
 def test_damaged_animated_webp_ends_in_one_line(tmp_path):
     assert_refused(truncate(moving_webp(tmp_path / "a.webp"), share=0.2), "a.webp", (lambda path: list(read_frames(path)),))
     huge = bytearray(moving_webp(tmp_path / "b.webp").read_bytes())

@@ -39,7 +39,7 @@ def test_noise_and_offsets_at_the_end_of_the_lags_are_unsure():
 
 def test_a_scale_that_does_not_see_all_lags_does_not_count():
     """A coarse scale of a short clip, whose few lags would answer +8."""
-    short = [valley(2), valley(8, level=3, reach=2, depth=30.0)]
+    short = [valley(2), valley(8, level=2, reach=5, depth=30.0)]
     assert joint_profile(short).offset == 2 == joint_profile(short[:1]).offset
 
 

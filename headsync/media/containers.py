@@ -73,11 +73,15 @@ def open_media(path: Path | str) -> Iterator[InputContainer]:
 
 
 def video_stream(container: InputContainer) -> Stream | None:
-    """Returns the first moving picture of a container, never the cover of a song; None when there is none."""
-    for stream in container.streams.video:
-        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
-            return stream
-    return None
+    """Returns the first moving picture of a container, never the cover of a song; None when there is none.
+
+    An animated AVIF also holds a still, before its frames.
+    """
+    moving = [stream for stream in container.streams.video
+              if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic]
+    if container.metadata.get("major_brand") == "avis":
+        return max(moving, key=lambda stream: stream.frames, default=None)
+    return next(iter(moving), None)
 
 
 def audio_stream(container: InputContainer) -> Stream | None:

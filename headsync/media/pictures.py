@@ -26,6 +26,10 @@ _SIGNATURES = (         # (first bytes, decoder)
     (b"MM\x00*", "tiff"),
     (b"GIF87a", "gif"),
     (b"GIF89a", "gif"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "jpeg2000"),
+    (b"\xffO\xffQ", "jpeg2000"),
+    (b"qoif", "qoi"),
+    *((kind + space, decoder) for kind, decoder in ((b"P5", "pgm"), (b"P6", "ppm")) for space in (b"\n", b" ", b"\r\n")),
 )
 _STILL_BRANDS = (b"avif", b"heic", b"heix", b"mif1")   # of the mp4 family
 _WEBP_BYTES = 30
