@@ -1,5 +1,6 @@
 """The syncers' commands: a video's offset with a picture, a corpus corrected, and every refusal in one line."""
 
+import json
 import shutil
 
 import pytest
@@ -7,13 +8,16 @@ import torch
 
 from headsync import media
 from headsync.commands.program import main
+from headsync.commands.sync import OUT_OF_SYNC, UNSURE, fix
 from headsync.corpus import open_corpus
 from headsync.experiment import load_config
 from headsync.landmarks import LandmarkSequence
 from syncers import similarity_matrix, sync_offset
 from syncers.sync import as_sync_sample, load_syncers
 from syncers.train import TrainSettings, train_syncers
+from syncers.verdict import Limit, Report, Verdict
 from tests.face_files import shaking, write_tone, write_video
+from tests.media_files import packets
 from tests.talking import made_up_people, made_up_sample, write_corpus
 
 TINY = load_config(TrainSettings, stage="syncers", preset="tiny", overrides=["run.steps=30"])
@@ -43,6 +47,33 @@ def test_a_video_is_measured_and_drawn(video, weights, tmp_path, capsys):
     assert all(f"{window} ms" in said for window in (200, 400, 800, 1600))
     picture = media.read_image(tmp_path / "plots" / "talk.png")
     assert min(picture.shape[:2]) > 300 and picture.std() > 10
+
+
+def test_the_answer_comes_first_and_folders_json_and_exit_codes_work(video, weights, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("syncers.verdict.SURE_MARGIN", 99.0)
+    assert main(["sync", str(video.parent), "--weights", str(weights), "--exit-code"]) == UNSURE
+    assert capsys.readouterr().out.startswith(f"{video}: cannot be told for sure (perhaps sound ")
+    monkeypatch.setattr("syncers.verdict.SURE_MARGIN", -1.0)
+    monkeypatch.setattr("syncers.verdict.LIMITS", (Limit("one", -100, -99),))
+    assert main(["sync", str(video), "--weights", str(weights), "--json", "--exit-code"]) in (OUT_OF_SYNC, UNSURE)
+    told = json.loads(capsys.readouterr().out)
+    assert [one["video"] for one in told] == [str(video)] and len(told[0]["time_scales"]) == 4
+    assert {"late_ms", "sure", "late_frames", "limits", "shots", "over_time", "drift_ms_per_minute"} <= set(told[0])
+    assert main(["sync", str(video), str(video), "--fix", str(tmp_path / "o.mp4")]) == 2
+    assert "--fix writes one video, and 2 are given" in capsys.readouterr().err
+
+
+def test_a_video_that_is_sure_is_put_right_and_no_other(video, tmp_path):
+    def report(**wishes):
+        return Report(Verdict(0, 3, 200.0, wishes.pop("sure", True), 2.0), (), (), None)._replace(**wishes)
+    fix(str(video), str(tmp_path / "o.mp4"), report())
+    late, right = (media.read_audio(path) for path in (video, tmp_path / "o.mp4"))
+    assert abs(len(late) - len(right) - 3200) < 1200 and packets(video, "video") == packets(tmp_path / "o.mp4", "video")
+    for wrong, match in ((report(sure=False), "cannot be told"), (report(drift_ms_per_minute=60.0, over_time=(
+            Verdict(0, 3, 1.0, True, 2.0),)), "drifts")):
+        with pytest.raises(ValueError, match=match):
+            fix(str(video), str(tmp_path / "p.mp4"), wrong)
+    assert not (tmp_path / "p.mp4").exists()
 
 
 def test_one_bad_video_does_not_stop_the_others(video, weights, tmp_path, capsys):
