@@ -16,7 +16,7 @@ PYTHONS = ((3, 10), (3, 14))
 INSTALL = "python -m pip install"
 EXTRAS = {"train": "wandb logs", "eval": "checks of metrics against other people's",
           "cluster": "preprocessing on Dask or Ray", "dev": "tests and lint"}
-IMPORT_NAMES = {"python-speech-features": "python_speech_features", "face-alignment": "face_alignment",
+IMPORT_NAMES = {"python-speech-features": "python_speech_features", "pillow": "PIL", "face-alignment": "face_alignment",
                 "pytest-xdist": "xdist", "scikit-image": "skimage"}
 SLOW = {"face-alignment", "mediapipe"}      # two seconds each to import; the detectors' findings tell of them
 CPU_FLAGS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16")
