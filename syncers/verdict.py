@@ -18,13 +18,13 @@ from syncers.offset import LagProfile
 from syncers.over_time import offsets_over_time
 
 MILLISECONDS = 1000 / FPS       # of a frame
-LEVELS = 2                      # time scales that are put together: a third made 2.4 s worse (docs/results/sync.md)
+LEVELS = 2                      # time scales that are put together: a third made 2.4 s worse (docs/results/media.md)
 REACH = 15                      # frames: lags that are looked at
 PEAK_FRAMES = 3                 # lags this near to the best one belong to its peak
 SURE_MARGIN = 0.8               # by which the peak must stand out to be sure of it (benchmarks/sync_verdicts.py)
 IN_SYNC_MS = 20.0               # half a frame: below it nothing is to be moved
 SURE_STRETCH = 0.5              # the same of a stretch, at the finest scale alone
-LEAST_SHOT_FRAMES = 25          # of a shot that is told apart
+LEAST_SHOT_FRAMES = 25          # of a shot that gets an answer of its own
 DIFFERENT_MS = 60.0             # by which two shots must differ for that to be said
 DRIFT_MS = 40.0                 # over a clip, from which a drift is told
 STRETCHES = 4                   # sure ones at least, for a drift

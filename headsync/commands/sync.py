@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "sync talking.mp4 --fix right.mp4"
 OUT_OF_SYNC, UNSURE = 3, 4      # exit codes of --exit-code
+LEAST_MARGIN = 0.2              # of one time scale by itself
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -94,7 +95,7 @@ def measure_all(options: argparse.Namespace, videos: list[str]) -> int:
 
 def tell(video: str, report: "Report", scales: list, fps: float, *, over_time: bool) -> None:
     """Print the answer, then what it rests on."""
-    from syncers.verdict import LIMITS, spoken
+    from syncers.verdict import IN_SYNC_MS, LIMITS, spoken
 
     print(f"{video}: {report.told(fps)}")
     if report.whole.sure:
@@ -105,7 +106,8 @@ def tell(video: str, report: "Report", scales: list, fps: float, *, over_time: b
         for one in verdicts:
             print(f"  {part} {one.start_s:.2f} to {one.end_s:.2f} s: {one.told(fps)}")
     for found in scales:
-        doubt = "" if abs(found.ms - report.whole.ms) <= 20 * 2**found.level else "  (differs: unsure)"
+        near = abs(found.ms - report.whole.ms) <= IN_SYNC_MS * (1 + 2 ** (found.level - 1))
+        doubt = "" if near and found.margin >= LEAST_MARGIN else "  (unsure)"
         print(f"  {found.window_ms:5d} ms: {spoken(found.ms)} ({found.ms * fps / 1000:+.1f} frames), confidence "
               f"{found.confidence:.2f}, distance {found.distance:.2f}{doubt}")
 

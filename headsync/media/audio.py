@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,7 +16,7 @@ from headsync.media.arguments import checked
 from headsync.media.blocks import recut
 from headsync.media.clock import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, frames_for_samples
 from headsync.media.containers import decoded, first_frame_time, open_media, shown_name
-from headsync.media.sounds import mixed, numbered_sound, sound_number
+from headsync.media.sounds import louder_channel, numbered_sound, sound_number
 from headsync.media.timeline import TimeLine
 
 _RATES_HZ = (1000, 1_600_000)    # of any usable sound; beyond them a header is damaged
@@ -61,9 +62,12 @@ def decode_mono(path: Path | str, *, stream: int | None = None) -> Iterator[np.n
     number = sound_number(path, stream, tell=True)
     with open_media(path) as container:
         two = numbered_sound(container, number).codec_context.channels == 2
-    layout = "stereo" if two else "mono"
-    pieces = decode_audio(path, rate_hz=SAMPLE_RATE_HZ, layout=layout, stream=number)
-    yield from mixed(pieces, path, tell=True) if two else pieces
+    wishes: dict[str, Any] = {"rate_hz": SAMPLE_RATE_HZ, "stream": number}
+    channel = louder_channel(decode_audio(path, layout="stereo", **wishes), path, tell=True) if two else None
+    if channel is None:
+        yield from decode_audio(path, layout="mono", **wishes)
+    else:
+        yield from (piece[channel : channel + 1] for piece in decode_audio(path, layout="stereo", **wishes))
 
 
 def decode_audio(path: Path | str, *, rate_hz: int, layout: str, stream: int | None = None) -> Iterator[np.ndarray]:

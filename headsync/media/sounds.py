@@ -4,7 +4,7 @@ Shapes: C channels, n samples of one piece.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import av
@@ -78,39 +78,24 @@ def _audible(path: Path | str, number: int) -> bool:
     return False
 
 
-def mixed(pieces: Iterable[np.ndarray], path: Path | str, *, tell: bool = False) -> Iterator[np.ndarray]:
-    """Returns an iterator of the mean of two channels (1, n), or of the louder one where they cancel each other, pieces (2, n).
+def louder_channel(pieces: Iterable[np.ndarray], path: Path | str, *, tell: bool = False) -> int | None:
+    """Returns which of two channels is to be used alone, 0 or 1, where they cancel each other; None where they can be mixed.
 
-    At 16 kHz. That is settled on the first three seconds that are not silent, which are held. With `tell` it is logged.
+    Pieces (2, n) at 16 kHz are taken until three seconds of them were not silent. With `tell` the choice is logged.
     """
-    held: list[np.ndarray] = []
-    audible, power, sums = 0, np.zeros(3), np.array([[0.5, 0.5], [1, 0], [0, 1]], np.float32)
-    weights: np.ndarray | None = None
+    audible, mix, alone = 0, 0.0, np.zeros(2)
     for piece in pieces:
-        if weights is not None:
-            yield weights @ piece
+        if np.abs(piece).max(initial=0) <= _SILENT:
             continue
-        held.append(piece)
-        if np.abs(piece).max(initial=0) > _SILENT:
-            audible += piece.shape[1]
-            power += np.square(sums @ piece, dtype=np.float64).sum(1)
-        elif not audible:
-            yield sums[:1] @ held.pop()
+        audible += piece.shape[1]
+        mix += float(np.square(piece.mean(0, dtype=np.float64)).sum())
+        alone += np.square(piece, dtype=np.float64).sum(1)
         if audible >= _DECIDES_S * SAMPLE_RATE_HZ:
-            weights = _weights(power, path, tell=tell)
-            yield from (weights @ one for one in held)
-            held = []
-    if weights is None:
-        weights = _weights(power, path, tell=tell)
-        yield from (weights @ one for one in held)
-
-
-def _weights(power: np.ndarray, path: Path | str, *, tell: bool) -> np.ndarray:
-    """Shares (1, 2) of two channels in the result, from the power of mix, left and right."""
-    mix, left, right = power
-    if max(left, right) <= mix * 10 ** (_LOST_DB / 10):
-        return np.array([[0.5, 0.5]], np.float32)
+            break
+    if alone.max() <= mix * 10 ** (_LOST_DB / 10):
+        return None
+    channel = int(alone.argmax())
     if tell:
         _log.warning("%s: its two channels cancel each other when they are mixed; the %s one is used", shown_name(path),
-                     "left" if left >= right else "right")
-    return np.array([[1, 0] if left >= right else [0, 1]], np.float32)
+                     ("left", "right")[channel])
+    return channel
