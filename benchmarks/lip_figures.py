@@ -1,13 +1,13 @@
 """Figures of generated lips, beside real ones: the tables of docs/results/lips.md.
 
-    .venv/bin/python benchmarks/lip_figures.py --data CORPUS [--split val] [--lips NAME_OR_FILE ...]
+    .venv/bin/python benchmarks/lip_figures.py --data CORPUS [--split val] [--lips NAME_OR_FILE ...] [--closures X ...]
         [--syncers metric]
 
 Every clip of the split is generated anew from its first frame and its own audio, by the shipped landmark generator with each
-of the lips (default: articulation and generator). Printed for all clips and for those whose first frame is shut: share of
-frames closed and crossed, correlation over clips of the mean opening with the first frame's, correlations over time with the
-real lips, closures, deviation and 95th percentile as shares of the real ones; then |AV-Off| and AV-Conf by the
-syncers (default metric) at four time scales.
+of the lips (default: articulation and generator), closed by each of `--closures`. Printed for all clips and for those whose
+first frame is shut: share of frames closed and crossed, correlation over clips of the mean opening with the first frame's,
+correlations over time with the real lips, closures, deviation and 95th percentile as shares of the real ones; then |AV-Off|
+and AV-Conf by the syncers (default metric) at four time scales.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from headsync.corpus import Clip, Corpus, open_corpus
 from headsync.landmarks import LandmarkSequence
 from headsync.landmarks.geometry import frontal
 from headsync.landmarks.lips import CLOSED, LipShapes, lip_shapes
+from headsync.landmarks.motion import compose_motion
 from headsync.media import SAMPLES_PER_FRAME, read_audio
 from headsync.metrics.lips import lip_agreement, lip_levels
 from landmark_stage import generate_landmarks, load_generator, load_lips
@@ -36,6 +37,11 @@ def material(corpus: Corpus, clip: Clip) -> tuple[LandmarkSequence, np.ndarray]:
     sequence = sequence.slice(max(-clip.av_offset, 0), len(sequence))
     frames = min(len(sequence), len(sound) // SAMPLES_PER_FRAME)
     return sequence.slice(0, frames), sound[: frames * SAMPLES_PER_FRAME]
+
+
+def closed(made: LandmarkSequence, closure: float) -> LandmarkSequence:
+    """What `--lip-closure` makes of a motion."""
+    return made.replace(points=np.concatenate(list(compose_motion([made.points], made.points[0], lip_closure=closure))))
 
 
 def line(name: str, made: Sequence[LipShapes], real: Sequence[LipShapes]) -> str:
@@ -55,6 +61,7 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--lips", nargs="+", default=["articulation", "generator"])
     parser.add_argument("--syncers", default="metric")
+    parser.add_argument("--closures", type=float, nargs="+", default=[0.0], help="values of --lip-closure, a row each")
     options = parser.parse_args()
     corpus, generator, syncers = open_corpus(options.data), load_generator(), load_syncers(options.syncers)
     clips = [clip for clip in corpus.select(options.split, talking=True)
@@ -64,8 +71,9 @@ def main() -> None:
     motions = {"real": [sequence for sequence, _ in pairs]}
     for lips in options.lips:
         learner = load_lips(lips) or lips
-        motions[lips] = [generate_landmarks(sound, sequence.slice(0, 1), generator=generator, lips=learner)
-                         for sequence, sound in pairs]
+        made = [generate_landmarks(sound, sequence.slice(0, 1), generator=generator, lips=learner) for sequence, sound in pairs]
+        for closure in options.closures:
+            motions[f"{lips}, closure {closure:g}" if closure else lips] = [closed(one, closure) for one in made]
     shapes = {name: [lip_shapes(frontal(one.points)) for one in made] for name, made in motions.items()}
     shut = [number for number, one in enumerate(real) if one.opening[0] < CLOSED]
     for title, chosen in ((f"all {len(clips)} clips", range(len(clips))), (f"{len(shut)} clips with a shut start", shut)):

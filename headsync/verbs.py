@@ -91,14 +91,14 @@ def evaluate(generated: str | Path | Mapping[str, str | Path], reference: str | 
     `generated` and `reference` are files, or folders whose files are named alike; several methods are compared as `{name:
     place}`. `syncers` evaluate synchrony, the face encoder `identity` likeness (None: no CSIM-S); `published` is a folder of
     published networks' weight files; `device` is auto (a GPU where there is one), cpu, cuda or cuda:N; `settings` is a
-    `headsync.evaluation.EvaluationSettings`. `report` is filled with metrics.json and report.html. A clip that cannot be
-    evaluated is named in the result's `problems` and does not stop the others. ValueError, one line, when there is nothing to
-    evaluate.
+    `headsync.evaluation.EvaluationSettings`. `report` is filled with metrics.json, metrics.csv and report.html.
+    A clip that cannot be evaluated is named in the result's `problems` and does not stop the others. ValueError, one line, when
+    there is nothing to evaluate.
 
     >>> import headsync
     >>> found = headsync.evaluate("talk.mp4", "real.mp4", report="report", identity=None)
     >>> found.methods, sorted(path.name for path in Path("report").iterdir())
-    (('generated',), ['metrics.json', 'report.html'])
+    (('generated',), ['metrics.csv', 'metrics.json', 'report.html'])
     """
     methods = generated if isinstance(generated, Mapping) else {"generated": generated}
     embed = None if identity is None else FaceEmbedder(load_face_encoder(identity, device=device))

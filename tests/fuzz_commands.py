@@ -90,7 +90,8 @@ def _practising() -> list[Slot]:
 
 def _evaluating() -> list[Slot]:
     tools = "--syncers {good}/syncers.safetensors --identity none --report {out}/report"
-    made, itself = ("report/metrics.json", "report/report.html"), "--generated {good}/a.npz --reference {good}/a.npz"
+    made = ("report/metrics.json", "report/metrics.csv", "report/report.html")
+    itself = "--generated {good}/a.npz --reference {good}/a.npz"
     return [
         Slot("headsync sync", "{bad} --weights {good}/syncers.safetensors", CLIP, weight=2),
         Slot("headsync sync", "{bad} {good}/a.mp4 --weights {good}/syncers.safetensors", CLIP, weight=0.5),

@@ -1,5 +1,6 @@
 """One command evaluates clips: planted differences come out as planted, every failure is named, the page stands alone."""
 
+import csv
 import importlib.util
 import json
 import re
@@ -18,7 +19,7 @@ from headsync.corpus.corpus import write_table
 from headsync.evaluation.anchors import MISMATCHED, REAL, SHIFTED, STILL, Shift
 from headsync.evaluation.evaluate import EvaluationSettings, evaluate_videos
 from headsync.evaluation.report.page import write_report
-from headsync.evaluation.summary import as_json, calibration, scores, summaries
+from headsync.evaluation.summary import as_csv, as_json, calibration, scores, summaries
 from headsync.experiment import read_log
 from headsync.landmarks import LandmarkSequence
 from syncers import load_syncers
@@ -89,6 +90,27 @@ def test_anchors_are_what_they_say(evaluated):
     found = scores(evaluated, REAL)
     assert all(value == pytest.approx(1) for value in found.values()) and all(v == 0 for v in scores(evaluated, STILL).values())
     assert scores(evaluated, "same") == pytest.approx(found, abs=1e-4)
+
+
+def test_lips_are_told_of_methods_and_of_the_real_clips(evaluated):
+    for name in ("same", "moved", REAL):
+        found, sets = summaries(evaluated, name), evaluated.sets.get(name, {})
+        assert found["lips_crossed"].mean == 0 and found["opening_r"].mean == pytest.approx(1, abs=1e-3)
+        assert found["lips_closed"].mean == pytest.approx(summaries(evaluated, REAL)["lips_closed"].mean)
+        assert not sets.keys() & {"lips_first_r", "lips_deviation"}, "three clips are too few to tell"
+    assert summaries(evaluated, STILL)["opening_r"].mean == pytest.approx(0, abs=1e-6)
+
+
+def test_the_table_has_a_line_for_every_figure(evaluated):
+    lines = list(csv.DictReader(as_csv(evaluated).splitlines()))
+    told = json.loads(as_json(evaluated))
+    every = {**told["methods"], **told["anchors"]}
+    assert len(lines) == sum(len(one["figures"]) + len(one["sets"]) for one in every.values()) + len(evaluated.sets["floor"])
+    for line in lines:
+        if line["deviation"]:
+            one = every[line["method"]]["figures"][line["figure"]]
+            assert [float(line[key]) for key in ("count", "value", "deviation", "low", "high")] == [
+                one[key] for key in ("count", "mean", "deviation", "low", "high")]
 
 
 def synchrony(evaluated, method):

@@ -7,11 +7,13 @@ import torch
 from headsync.evaluation.anchors import MISMATCHED, REAL, SHIFTED, STILL, Anchors, FaceCollection
 from headsync.evaluation.catalogue import FIGURES, badness, groups
 from headsync.evaluation.clip import clip_profiles
+from headsync.evaluation.clip_sets import LipSet
 from headsync.evaluation.curves import Curves
 from headsync.evaluation.motion_sets import LENGTHS, FeatureSet, MotionSet, embedded_motion, flat_motion, motion_picture
 from headsync.evaluation.sides import ItsSound, Reference, Side
 from headsync.evaluation.worst import ranking_figure
 from headsync.landmarks import canonical_face
+from headsync.landmarks.layouts import INNER_PAIRS
 from syncers import load_syncers, separation
 from tests.talking import made_up_sample
 
@@ -28,6 +30,43 @@ def test_pieces_do_not_overlap_and_the_same_motion_has_distance_0():
     figures = found.figures(draws=3)
     assert set(figures) == {f"{kind}_{frames}" for kind in ("positions", "velocities", "windows") for frames in (40, 80)}
     assert all(figure.value == pytest.approx(0, abs=1e-6) for figure in figures.values())
+
+
+def mouths(openings: np.ndarray) -> Side:
+    """Canonical faces whose inner lips are so far apart, in eye distances."""
+    faces = np.repeat(canonical_face()[None].astype(np.float64), len(openings), 0)
+    upper, lower = (list(side) for side in zip(*INNER_PAIRS))
+    faces[:, lower] = faces[:, upper]
+    faces[:, lower, 1] += np.linalg.norm(faces[0, 45, :2] - faces[0, 36, :2]) * openings[:, None]
+    return Side(faces.astype(np.float32), np.ones(len(faces), bool), None)
+
+
+def test_motion_that_is_added_to_the_first_frames_mouth_is_seen():
+    random = np.random.default_rng(5)
+    starts, real = random.uniform(0, 0.3, 7), random.uniform(0, 0.2, (7, 23))
+    real[:, 0] = starts
+    lips = {name: LipSet(seed=7) for name in ("added", "absolute", "few")}
+    for number, start in enumerate(starts):
+        lips["added"].add(mouths(start + 0.5 * (real[number] - start)), mouths(real[number]))
+        lips["absolute"].add(mouths(real[::-1][number]), mouths(real[number]))
+    added, absolute = lips["added"].figures(draws=31), lips["absolute"].figures(draws=31)
+    assert added["lips_first_r"].value > 0.95 > 0.8 > abs(absolute["lips_first_r"].value)
+    assert absolute["lips_deviation"].value == pytest.approx(1, abs=1e-4) == pytest.approx(absolute["lips_p95"].value, abs=1e-4)
+    for one in (*added.values(), *absolute.values()):
+        assert one.low <= one.value + 0.1 and one.high >= one.value - 0.1 and one.high > one.low and one.samples == 7
+    lips["few"].add(mouths(real[0]), mouths(real[0]))
+    assert lips["few"].figures() == {}
+
+
+def test_lips_of_frames_without_a_face_do_not_count():
+    one, other = LipSet(seed=7), LipSet(seed=7)
+    for number in range(5):
+        openings = np.random.default_rng(number).uniform(0, 0.2, 13)
+        seen = mouths(openings)
+        one.add(seen, seen)
+        openings = np.append(openings, 5.0)
+        other.add(mouths(openings)._replace(visible=np.arange(14) < 13), mouths(np.append(openings[:13], 0.1)))
+    assert other.figures(draws=5) == one.figures(draws=5)
 
 
 def test_floors_keep_people_apart():

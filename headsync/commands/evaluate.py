@@ -18,7 +18,7 @@ def add_arguments(parser: CommandParser) -> None:
     add("--reference", type=Path, metavar="R", help="a file, a folder, or a corpus; clips are named alike")
     add("--split", help="of a reference corpus: every clip of it is asked for (train, val, test)")
     add("--audio", type=Path, metavar="A", help="the sound, or a folder of sounds (default: the reference's own)")
-    add("--report", type=Path, required=True, metavar="DIR", help="folder for metrics.json and report.html")
+    add("--report", type=Path, required=True, metavar="DIR", help="folder for metrics.json, metrics.csv and report.html")
     add("--follows", choices=("sound", "reference"), default="sound", help="what the motion was made from")
     add("--every", type=int, default=5, metavar="N", help="compare every Nth frame as a picture (default 5)")
     add("--rank-by", default="", metavar="FIGURE", help="what the worst clips are found by")

@@ -5,6 +5,7 @@ Names are keys of metrics.json.
 
 from typing import Literal, NamedTuple
 
+from headsync.landmarks.lips import CLOSED, CROSSED
 from syncers.sync import WINDOW_MS
 
 LEVELS = 4
@@ -38,7 +39,23 @@ def _sync() -> dict[str, Figure]:
     return result
 
 
-AGAINST, MOTION, PICTURES = "Landmarks against the reference", "Motion of its own", "Pictures"
+AGAINST, LIPS, MOTION, PICTURES = "Landmarks against the reference", "Lips", "Motion of its own", "Pictures"
+
+
+def _lips() -> dict[str, Figure]:
+    share = "of frames with a signed opening of the inner lips"
+    result = {"lips_closed": Figure("lips closed", "share", "real", 3, LIPS, f"{share} under {CLOSED} eye corner distances"),
+              "lips_crossed": Figure("lips crossed", "share", "lower", 4, LIPS, f"{share} under {CROSSED}")}
+    for name in ("opening", "width", "thickness"):
+        result[f"{name}_r"] = Figure(f"lip {name}, r", "", "higher", 3, LIPS, "correlation over time with the real lips'")
+    ranked = "made lips count as closed in their most closed frames, as many as the real ones have"
+    for name, of in (("recall", "real closures with a made one"), ("precision", "made closures with a real one")):
+        result[f"closure_{name}"] = Figure(f"closures, {name}", "share", "higher", 3, LIPS, f"{of} within a frame; {ranked}")
+        result[f"{name}_chance"] = Figure(f"closures, {name} by chance", "share", "", 3, LIPS,
+                                          "the same with the made lips half the clip later")
+    return result
+
+
 PUBLISHED = "Published networks, from the user's files"
 FIGURES: dict[str, Figure] = {
     **_sync(),
@@ -52,13 +69,15 @@ FIGURES: dict[str, Figure] = {
     "lmd_jaw": Figure("LMD jaw", "px", "lower", 2, AGAINST, "PC-AVS' pose LMD: the jaw's contour as it lies"),
     "lmd_pose": Figure("LMD pose", "px", "lower", 2, AGAINST, "the canonical jaw put into both heads' poses"),
     "rotation_error_deg": Figure("head rotation error", "deg", "lower", 2, AGAINST, "mean angle between both heads"),
-    "opening_error": Figure("lip opening error", "px", "lower", 2, AGAINST, "mean absolute difference of landmarks 62 to 66"),
+    "opening_error": Figure("lip opening error", "px", "lower", 2, AGAINST,
+                            "mean absolute difference of the signed openings of the inner lips"),
     "face_rate": Figure("face found", "share", "higher", 3, AGAINST, "share of frames in which the detector finds the face"),
     "nod_deg": Figure("nod", "deg", "real", 2, MOTION, "standard deviation over time of the head's rotation, up and down"),
     "turn_deg": Figure("turn", "deg", "real", 2, MOTION, "the same, left and right"),
     "tilt_deg": Figure("tilt", "deg", "real", 2, MOTION, "the same, towards a shoulder"),
     "shift_px": Figure("head shift", "px", "real", 2, MOTION,
                        "standard deviation of the head's place in the plane, canonical 256 frame, root of summed squares"),
+    **_lips(),
     "lip_opening_std": Figure("lip activity", "share", "real", 4, MOTION,
                               "standard deviation of the inner lips' opening, in outer eye corner distances"),
     "jitter_px": Figure("jitter", "px", "real", 3, MOTION, "noise with the same third differences, 17 rigid points"),

@@ -12,7 +12,7 @@ import torch
 from headsync.evaluation.catalogue import MODES
 from headsync.evaluation.sides import Side
 from headsync.experiment.precision import in_float32
-from headsync.landmarks import crop_picture, head_pose
+from headsync.landmarks import crop_picture, frontal, head_pose, lip_opening, lip_shapes
 from headsync.landmarks.detection.extract import CANVAS_PX
 from headsync.landmarks.motion import motion_statistics
 from headsync.metrics.behaviour import count_blinks, jitter_px, lips_in_silence, silent_frames
@@ -30,6 +30,7 @@ from headsync.metrics.landmark_error import (
     rotation_error_deg,
     turned_mouth_distance,
 )
+from headsync.metrics.lips import clip_agreement, closed_share, crossed_share
 from headsync.metrics.regions import hull_mask, mean_inside, ssim_map
 from syncers import SyncerPyramid, SyncSample, aligned
 from syncers.measure import LEAST_WINDOWS, PROFILES
@@ -83,8 +84,10 @@ def motion_figures(side: Side, rows: np.ndarray | None) -> dict[str, float]:
         return {}
     moved = motion_statistics(points)
     nod, turn, tilt = (float(angle) for angle in moved.rotation_deg)
+    opening = lip_opening(points)
     figures = {"nod_deg": nod, "turn_deg": turn, "tilt_deg": tilt, "shift_px": float(np.hypot(*moved.translation_px[:2])),
-            "lip_opening_std": moved.lip_opening, "jitter_px": jitter_px(points),
+            "lip_opening_std": moved.lip_opening, "lips_closed": closed_share(opening), "lips_crossed": crossed_share(opening),
+            "jitter_px": jitter_px(points),
             "blinks_per_minute": count_blinks(points).per_minute, "face_rate": float(side.visible.mean())}
     lips = None if rows is None else lips_in_silence(points, silent_frames(rows[: 4 * len(points)]))
     if lips is not None:
@@ -93,7 +96,8 @@ def motion_figures(side: Side, rows: np.ndarray | None) -> dict[str, float]:
 
 
 def landmark_figures(generated: Side, reference: Side) -> dict[str, float]:
-    """All distances in pixels of the 256 canvas over the frames in which both show a face. ValueError when none does."""
+    """All distances in pixels of the 256 canvas, and how lips agree, over the frames in which both show a face; NaN for what
+    there is none of. ValueError when no frame shows both."""
     both = generated.visible & reference.visible
     if not both.any():
         raise ValueError("no frame shows a face in both clips; landmarks cannot be compared")
@@ -104,7 +108,7 @@ def landmark_figures(generated: Side, reference: Side) -> dict[str, float]:
         "lmd_mouth_frontal": frontal_distance(*pair, indices=MOUTH).px,
         "lmd_mouth_aligned": aligned_mouth_distance(*pair).px, "lmd_jaw": landmark_distance(*pair, indices=JAW).px,
         "lmd_pose": pose_distance(*pair).px, "rotation_error_deg": rotation_error_deg(*map(head_pose, pair)),
-        "opening_error": opening_difference(*pair).px}
+        "opening_error": opening_difference(*pair).px, **clip_agreement(*map(lip_shapes, map(frontal, pair)))._asdict()}
 
 
 class Canvases(NamedTuple):

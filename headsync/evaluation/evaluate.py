@@ -19,9 +19,10 @@ import torch
 from headsync.evaluation.anchors import REAL, STILL, Anchors, FaceCollection, Likeness, Shift
 from headsync.evaluation.catalogue import FIGURES
 from headsync.evaluation.clip import Embed, clip_profiles, landmark_figures, motion_figures, picture_figures
+from headsync.evaluation.clip_sets import ClipSets
 from headsync.evaluation.curves import Curves
 from headsync.evaluation.items import Item, ItemList, Problem, find_items
-from headsync.evaluation.motion_sets import FeatureSet, MotionSet, SetFigure, embedded_motion, flat_motion
+from headsync.evaluation.motion_sets import SetFigure
 from headsync.evaluation.published_figures import PublishedEvaluator, PublishedNetworks
 from headsync.evaluation.sides import Reference, Side, clip_sound, open_generated, open_reference
 from headsync.evaluation.worst import WorstClips
@@ -66,7 +67,7 @@ class Evaluation(NamedTuple):
 
     methods: tuple[str, ...]
     rows: list[Row]                                 # of methods and anchors, clip by clip
-    sets: dict[str, dict[str, SetFigure]]           # by method (and `still face`, and `floor`)
+    sets: dict[str, dict[str, SetFigure]]           # by method (and `real`, `still face`, `floor`)
     likeness: Likeness | None
     shifts: list[Shift]
     curves: Curves
@@ -149,8 +150,7 @@ class _Evaluator:
         refused = () if tools.published is None else tools.published.refused
         self.problems, self.notes = [*found.problems, *(Problem("", "", one) for one in refused)], list(found.notes)
         self.anchors, self.faces = Anchors(tools.pyramid), FaceCollection()
-        self.motions: dict[str, MotionSet] = {}
-        self.features: dict[tuple[str, str], FeatureSet] = {}
+        self.sets = ClipSets(settings.seed, tools.embed)
         self.curves, self.worst = Curves(), WorstClips(settings.worst, settings.rank_by)
 
     def clip(self, group: list[Item]) -> None:
@@ -193,7 +193,8 @@ class _Evaluator:
             self.rows.append(Row(row.anchor, item.clip, identity, len(side.points), _finite(figures)))
             self.curves.add(row.anchor, row.profiles)
         self.curves.add_head(REAL, item.clip, side.points)
-        self._sets(STILL, side.held(), side, identity)
+        self.sets.add_lips(REAL, side, side)
+        self.sets.add(STILL, side.held(), side, identity)
 
     def _evaluate_item(self, item: Item, reference: Reference) -> None:
         side = open_generated(item, reference, self.detector)
@@ -213,7 +214,7 @@ class _Evaluator:
             shown, embedded = self._pictures(ours, reference._replace(side=theirs))
             figures |= shown
             if embedded is not None:
-                self._feature_set(item.method, "frames").add(embedded.generated, embedded.real)
+                self.sets.add_frames(item.method, embedded)
             if self.published is not None:
                 figures |= self.published.clip(item.method, ours, theirs, crop=reference.crop, every=self.settings.every,
                                                sound=None if sound is None else place)
@@ -221,32 +222,15 @@ class _Evaluator:
         self.rows.append(Row(item.method, item.clip, item.identity, frames, figures))
         self.curves.add(item.method, profiles)
         self.curves.add_head(item.method, item.clip, ours.points)
-        self._sets(item.method, ours, theirs, item.identity)
+        self.sets.add(item.method, ours, theirs, item.identity)
         self.worst.consider(item.method, item.clip, figures, ours, theirs, crop=reference.crop)
 
     def _pictures(self, ours: Side, reference: Reference):
         return picture_figures(ours, reference.side, crop=reference.crop, every=self.settings.every, embed=self.embed)
 
-    def _sets(self, name: str, ours: Side, theirs: Side, identity: str) -> None:
-        motions = self.motions.setdefault(name, MotionSet(self.settings.seed))
-        motions.add(flat_motion(ours.points), flat_motion(theirs.points), identity)
-        if self.embed is not None:
-            pair = embedded_motion([ours.points, theirs.points], self.embed)
-            self._feature_set(name, "motion").add(pair[:1], pair[1:])
-
-    def _feature_set(self, name: str, kind: str) -> FeatureSet:
-        meaning = {"frames": "FD-frame: Fréchet distance of identity embeddings of frames (no FID)",
-                   "motion": "FD-temporal: of embeddings of motion pictures, one a clip (t-FID's idea, no t-FID)"}[kind]
-        return self.features.setdefault((name, kind), FeatureSet(self.settings.seed, meaning))
-
     def evaluation(self, methods: tuple[str, ...], settings: dict, *cost: float) -> Evaluation:
         """Everything, with the figures of sets."""
-        sets: dict[str, dict[str, SetFigure]] = {name: one.figures() for name, one in self.motions.items()}
-        sets["floor"] = self.motions[STILL].floors() if STILL in self.motions else {}
-        for (name, kind), features in self.features.items():
-            for place, figure in ((name, features.figure()), ("floor", features.floor())):
-                if figure is not None:
-                    sets.setdefault(place, {}).setdefault(f"fd_{kind}", figure)
+        sets = self.sets.figures(floor_of=STILL)
         for name in methods if self.published is not None else ():
             sets[name] = {**sets.get(name, {}), **self.published.sets(name)}
         return Evaluation(methods, self.rows, sets, self.faces.likeness(), self.anchors.shifts, self.curves, self.worst,

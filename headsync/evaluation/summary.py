@@ -1,8 +1,10 @@
-"""What metrics.json holds: every figure with count, mean, standard deviation and interval, the anchors, all settings.
+"""What metrics.json and metrics.csv hold: every figure with count, mean, deviation and interval, the anchors, all settings.
 
 Numbers that do not exist (no such clip, no such file) are absent, never 0 or null.
 """
 
+import csv
+import io
 import json
 import platform
 from importlib import metadata
@@ -16,6 +18,7 @@ from syncers import Summary, summarise
 from syncers.sync import WINDOW_MS
 
 SCHEMA = "headsync-evaluation/1"
+CSV_COLUMNS = ("method", "figure", "count", "value", "deviation", "low", "high")
 PACKAGES = ("headsync", "torch", "numpy", "scipy", "mediapipe", "scikit-image", "av")
 
 
@@ -93,6 +96,17 @@ def as_json(evaluation: Evaluation) -> str:
         "problems": [problem._asdict() for problem in evaluation.problems], "notes": evaluation.notes,
     }
     return json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def as_csv(evaluation: Evaluation) -> str:
+    """The text of metrics.csv: a line per method or anchor and figure, sets of clips included."""
+    lines = [[method, name, one.count, one.mean, one.deviation, one.low, one.high]
+             for method in (*evaluation.methods, *ANCHORS) for name, one in summaries(evaluation, method).items()]
+    lines += [[method, name, one.samples, one.value, "", one.low, one.high]
+              for method, found in evaluation.sets.items() for name, one in found.items()]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([CSV_COLUMNS, *lines])
+    return text.getvalue()
 
 
 def environment() -> dict[str, str]:

@@ -12,6 +12,7 @@ from headsync.landmarks.lips import CLOSED, CROSSED, LipShapes
 from headsync.landmarks.quality import correlation
 
 TOLERANCE_FRAMES = 1                # by which a closure may come early or late
+LEAST_MOTION = 1e-5                 # of an opening
 LEAST_CLIPS = 3                     # for a correlation over clips
 
 
@@ -56,10 +57,10 @@ def crossed_share(opening: np.ndarray) -> float:
 
 def closures_found(made: np.ndarray, real: np.ndarray) -> Closures:
     """How the closures of openings (T,) go together: closed are the real frames under the limit, and as many most closed made
-    ones, so that a level is no matter. NaN where the real mouth never closes or never opens."""
+    ones, so that a level is no matter. NaN where the real mouth never closes or never opens, or the made one stands still."""
     closed = real < CLOSED
     count = int(closed.sum())
-    if not 0 < count < len(real):
+    if not 0 < count < len(real) or np.ptp(made) < LEAST_MOTION:
         return Closures(float("nan"), float("nan"))
     chosen = np.zeros(len(made), bool)
     chosen[np.argsort(made, kind="stable")[:count]] = True

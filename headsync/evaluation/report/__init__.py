@@ -1,4 +1,4 @@
-"""One evaluation as files: metrics.json for programs, one HTML page for people."""
+"""One evaluation as files: metrics.json and metrics.csv for programs, one HTML page for people."""
 
 from headsync.evaluation.report.page import ReportFiles, write_report
 

@@ -1,4 +1,4 @@
-"""The files of an evaluation: metrics.json for programs, report.html for people, in one page that needs nothing else."""
+"""The files of an evaluation: metrics.json and metrics.csv for programs; for people report.html, which needs no other file."""
 
 import base64
 from pathlib import Path
@@ -11,11 +11,11 @@ from headsync.evaluation.catalogue import FIGURES
 from headsync.evaluation.evaluate import Evaluation
 from headsync.evaluation.report.plots import distributions, head_plots, lag_plots
 from headsync.evaluation.report.tables import clip_table, figure_tables, score_table, set_table, shift_rows
-from headsync.evaluation.summary import as_json, environment
+from headsync.evaluation.summary import as_csv, as_json, environment
 from headsync.evaluation.worst import title
 from headsync.media import write_whole
 
-METRICS, PAGE = "metrics.json", "report.html"
+METRICS, TABLE, PAGE = "metrics.json", "metrics.csv", "report.html"
 ARROWS = {"higher": "↑", "lower": "↓", "real": "→ real", "": ""}
 
 
@@ -23,15 +23,17 @@ class ReportFiles(NamedTuple):
     """What was written."""
 
     metrics: Path
+    table: Path
     page: Path
 
 
 def write_report(folder: str | Path, evaluation: Evaluation) -> ReportFiles:
-    """Write metrics.json and report.html into a folder, which is made if need be; each is whole or not there."""
+    """Write metrics.json, metrics.csv and report.html into a folder, which is made if need be; each is whole or not there."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    files = ReportFiles(folder / METRICS, folder / PAGE)
+    files = ReportFiles(folder / METRICS, folder / TABLE, folder / PAGE)
     write_whole(files.metrics, as_json(evaluation).encode())
+    write_whole(files.table, as_csv(evaluation).encode())
     write_whole(files.page, report_page(evaluation).encode())
     return files
 

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
-from headsync.evaluation.anchors import ANCHORS, REAL
+from headsync.evaluation.anchors import ANCHORS, REAL, STILL
 from headsync.evaluation.catalogue import FIGURES, badness, groups
+from headsync.evaluation.clip_sets import FLOOR
 from headsync.evaluation.evaluate import Evaluation
 from headsync.evaluation.motion_sets import SetFigure
 from headsync.evaluation.summary import calibration, scores, summaries
@@ -55,9 +56,9 @@ def score_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]] | N
 
 
 def set_table(evaluation: Evaluation) -> tuple[list[str], list[SetRow]]:
-    """Fréchet distances of sets, columns and rows, with the distance between two halves of the real clips as their floor."""
+    """Figures of sets, columns and rows; of Fréchet distances the one between two halves of the real clips as their floor."""
     sets = evaluation.sets
-    columns = [name for name in (*evaluation.methods, "still face", "floor") if sets.get(name)]
+    columns = [name for name in (*evaluation.methods, REAL, STILL, FLOOR) if sets.get(name)]
     names = dict.fromkeys(name for column in columns for name in sets[column])
     return columns, [SetRow(name.replace("_", " "), next(sets[one][name].meaning for one in columns if name in sets[one]),
                             [sets[one].get(name) for one in columns]) for name in names]
