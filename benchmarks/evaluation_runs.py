@@ -30,7 +30,6 @@ from headsync import media
 from headsync.corpus import Clip, Corpus, open_corpus
 from headsync.corpus.corpus import write_table
 from headsync.landmarks import LandmarkSequence, frontalise, head_pose, pose_points
-from headsync.landmarks.lips import lip_opening
 from landmark_stage import MotionChoice, MotionControl, load_generator, load_speaker, write_landmarks, write_motion
 from render_stage import load_renderer, read_references, render_video
 from tests.face_files import shaking, write_tone, write_video
@@ -39,7 +38,6 @@ ROOT = Path(__file__).parents[1]
 MODELS = ("short", "long")
 METHODS = ("redrawn", *MODELS, "dubbed", "rhythmic")
 PIECE_FRAMES, SCALE_FRAMES = 80, 50
-CLOSED = 0.01           # lip opening, in outer eye corner distances
 SEED = 1
 
 
@@ -132,23 +130,8 @@ def evaluate(methods: dict[str, Path], reference: Path, report: Path, *more: str
     arguments = [*(f"--method={name}={place}" for name, place in methods.items()), f"--reference={reference}",
                  f"--report={report}", *more]
     print("$ headsync evaluate", shlex.join(arguments), flush=True)
-    done = subprocess.run([sys.executable, str(ROOT / "evaluate.py"), *arguments], stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, "-m", "headsync", "evaluate", *arguments], stdout=subprocess.PIPE, text=True)
     print(done.stdout.strip(), f"exit code {done.returncode}", sep="\n", flush=True)
-
-
-def measure_lips(corpus: Corpus, clips: list[Clip], motions: dict[str, Path]) -> None:
-    """What no report says: how openings go together, known offsets put right, and how often lips are closed."""
-    for name, folder in motions.items():
-        together, closed = [], []
-        for clip in clips:
-            real = lip_opening(corpus.landmarks(clip).points)
-            made = lip_opening(LandmarkSequence.load(folder / f"{clip.clip}.npz").points)
-            seen, first_row = max(0, -clip.av_offset), max(0, clip.av_offset)
-            frames = min(len(real) - seen, len(made) - first_row)
-            together.append(np.corrcoef(real[seen : seen + frames], made[first_row : first_row + frames])[0, 1])
-            closed.append([float((one < CLOSED).mean()) for one in (real, made)])
-        real, made = np.mean(closed, axis=0)
-        print(f"{name}: openings correlate at {np.mean(together):.2f}; lips closed in {made:.0%} of frames, real {real:.0%}")
 
 
 def scale(counts: list[int]) -> None:
@@ -188,7 +171,6 @@ def main() -> None:
     clips = list(corpus.select(options.split, talking=True))
     if "whole" in options.parts:
         motions = generate(corpus, clips, out / "whole")
-        measure_lips(corpus, clips, motions)
         evaluate(motions, options.data, out / "whole" / "report", f"--split={options.split}")
     for part in [part for part in options.parts if part != "whole"]:
         frames, videos = (options.frames, True) if part == "videos" else (PIECE_FRAMES, False)

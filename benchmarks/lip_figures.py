@@ -21,7 +21,7 @@ from headsync.landmarks import LandmarkSequence
 from headsync.landmarks.geometry import frontal
 from headsync.landmarks.lips import CLOSED, LipShapes, lip_shapes
 from headsync.landmarks.motion import compose_motion
-from headsync.media import SAMPLES_PER_FRAME, read_audio
+from headsync.media import SAMPLES_PER_FRAME, in_step, read_audio
 from headsync.metrics.lips import lip_agreement, lip_levels
 from landmark_stage import generate_landmarks, load_generator, load_lips
 from landmark_stage.ms_sync.validate import synchrony
@@ -33,10 +33,8 @@ LEAST_FRAMES = 40
 def material(corpus: Corpus, clip: Clip) -> tuple[LandmarkSequence, np.ndarray]:
     """A clip's landmarks and waveform, in sync, equally long."""
     sequence, sound = corpus.landmarks(clip), read_audio(corpus.audio_path(clip))
-    sound = sound[max(clip.av_offset, 0) * SAMPLES_PER_FRAME :]
-    sequence = sequence.slice(max(-clip.av_offset, 0), len(sequence))
-    frames = min(len(sequence), len(sound) // SAMPLES_PER_FRAME)
-    return sequence.slice(0, frames), sound[: frames * SAMPLES_PER_FRAME]
+    seen, heard = in_step(len(sequence), len(sound) // SAMPLES_PER_FRAME, clip.av_offset)
+    return sequence.slice(seen.start, seen.stop), sound[heard.start * SAMPLES_PER_FRAME : heard.stop * SAMPLES_PER_FRAME]
 
 
 def closed(made: LandmarkSequence, closure: float) -> LandmarkSequence:

@@ -28,7 +28,6 @@ from headsync.landmarks.motion import (
 )
 from headsync.landmarks.motion.blinks import NATURAL_PER_MINUTE
 from headsync.landmarks.motion.compose import JITTER_TAPS
-from landmark_stage.articulation.generate import OWN_LIPS
 from landmark_stage.head_motion.generate import load_head_motion, stream_heads
 from landmark_stage.head_motion.network import HeadMotion
 from landmark_stage.head_motion.statistics import LEAST_FRAMES
@@ -38,7 +37,6 @@ _log = logging.getLogger(__name__)
 
 HEADS = ("landmarks", "learned", "still")
 BLINKS = ("off", "natural", "video")
-MS_SYNC = "ms-sync"             # the generator whose own lips are closed without being asked
 _SECOND_SEED = 1 << 32          # blinks and heads do not share random numbers with the face
 
 
@@ -131,10 +129,7 @@ def motion_from(options: argparse.Namespace) -> MotionChoice:
 
     ValueError, one line, for anything that cannot be had.
     """
-    closure = options.lip_closure
-    if closure is None:
-        closure = float(getattr(options, "generator", "") == MS_SYNC and options.lips == OWN_LIPS)
-    check_scales(head_scale=options.head_scale, lip_scale=options.lip_scale, lip_closure=closure)
+    check_scales(head_scale=options.head_scale, lip_scale=options.lip_scale, lip_closure=options.lip_closure)
     if not -(1 << 63) <= options.seed < 1 << 63:
         raise ValueError(f"--seed must fit 64 bits, got {options.seed}")
     blink, rate = _blink(options.blink)
@@ -150,8 +145,8 @@ def motion_from(options: argparse.Namespace) -> MotionChoice:
     pose = open_pose(options.head_motion) if copied else None
     personal = options.head_motion == "learned" or getattr(options, "generator", "") == "expression"
     reference = _reference(options) if personal else None
-    return MotionChoice("copied" if copied else options.head_motion, options.head_scale, options.lip_scale, closure, blink,
-                        rate, options.seed, pose, reference, learner)
+    return MotionChoice("copied" if copied else options.head_motion, options.head_scale, options.lip_scale, options.lip_closure,
+                        blink, rate, options.seed, pose, reference, learner)
 
 
 def _blink(asked: str) -> tuple[str, float]:

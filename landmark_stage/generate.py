@@ -20,6 +20,7 @@ from headsync.landmarks import IBUG68, LandmarkSequence, SequenceWriter, canonic
 from headsync.landmarks.detection import CANVAS_PX, extract
 from headsync.landmarks.detection.photo import log_notes, start_note
 from headsync.landmarks.motion import check_scales, scale_motion
+from headsync.landmarks.motion.lips import uncrossed_lips
 from landmark_stage.articulation.generate import OWN_LIPS, articulated, lip_stream, load_lips
 from landmark_stage.articulation.network import Articulation
 from landmark_stage.ms_sync.generator import Generator, GeneratorSettings
@@ -147,7 +148,8 @@ def stream_landmarks(audio: str | Path | np.ndarray | media.Sound | Iterable[np.
 def _blocks(blocks: Iterable[np.ndarray], level: media.Level, start: LandmarkSequence, generator: Generator,
             control: MotionControl, block_frames: int, lips: Articulation | None) -> Iterator[np.ndarray]:
     if lips is None:
-        return media.recut(_moving(blocks, level, start, generator, control), block_frames)
+        moving = _moving(blocks, level, start, generator, control)
+        return media.recut((uncrossed_lips(block, start.points[0]) for block in moving), block_frames)
     blocks, again = tee(blocks)
     moving = _moving(blocks, level, start, generator, replace(control, lip_scale=1.0))
     offsets = (made.numpy() for made in pushed(lip_stream(lips, level=level), again))

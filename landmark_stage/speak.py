@@ -17,7 +17,7 @@ from headsync.experiment import fingerprint
 from headsync.landmarks import IBUG68, LandmarkSequence, OpenSequence, SequenceWriter, producer_json
 from landmark_stage.articulation.generate import OWN_LIPS, load_lips
 from landmark_stage.articulation.network import Articulation
-from landmark_stage.control import MS_SYNC, MotionChoice
+from landmark_stage.control import MotionChoice
 from landmark_stage.expression.generate import load_expression, stream_expression
 from landmark_stage.expression.network import Expression
 from landmark_stage.generate import (
@@ -31,7 +31,7 @@ from landmark_stage.generate import (
 from landmark_stage.ms_sync.generator import Generator
 from landmark_stage.push import device_of
 
-GENERATORS = (MS_SYNC, "expression")
+GENERATORS = ("ms-sync", "expression")
 
 
 def motion_control(options: argparse.Namespace) -> MotionControl:

@@ -43,7 +43,7 @@ def add_motion_arguments(parser: CommandParser, *, blink: str = "natural", noise
     parser.add_argument("--head-motion-model", metavar="FILE", help="weights of a head-motion learner of your own")
     parser.add_argument("--head-scale", type=float, default=1.0, help="0: the head stands still (default 1)")
     parser.add_argument("--lip-scale", type=float, default=1.0, help="of the lips' motion (default 1)")
-    parser.add_argument("--lip-closure", type=float, metavar="X",
-                        help="how much lips close, 0: as generated (default 1 for --lips generator, which close too seldom)")
+    parser.add_argument("--lip-closure", type=float, default=0.0, metavar="X",
+                        help="how much more lips close than they are made to (default 0: as they are)")
     parser.add_argument("--blink", default=blink, metavar="HOW",
                         help=f"natural, off, video: as in the one of --head-motion, or blinks a minute (default {blink})")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from headsync.evaluation.clip import ClipProfiles, clip_profiles, landmark_figures, motion_figures
+from headsync.evaluation.clip import ClipProfiles, clip_profiles, landmark_figures, lip_figures, motion_figures
 from headsync.evaluation.sides import Reference, Side
 from syncers import SyncerPyramid, separation
 from syncers.measure import LEAST_WINDOWS
@@ -76,7 +76,8 @@ def _synchrony(profiles: ClipProfiles | None) -> dict[str, float]:
 
 
 def _against(ours: Side, theirs: Side) -> dict[str, float]:
-    return landmark_figures(ours, theirs) if (ours.visible & theirs.visible).any() else {}
+    seen = (ours.visible & theirs.visible).any()
+    return {**landmark_figures(ours, theirs), **lip_figures(ours, theirs)} if seen else {}
 
 
 class Likeness(NamedTuple):

@@ -15,6 +15,7 @@ from headsync.experiment.precision import in_float32
 from headsync.landmarks import crop_picture, frontal, head_pose, lip_opening, lip_shapes
 from headsync.landmarks.detection.extract import CANVAS_PX
 from headsync.landmarks.motion import motion_statistics
+from headsync.media import in_step
 from headsync.metrics.behaviour import count_blinks, jitter_px, lips_in_silence, silent_frames
 from headsync.metrics.blur import BLOCK_PX, cpbd
 from headsync.metrics.flicker import FlickerComparison
@@ -95,9 +96,19 @@ def motion_figures(side: Side, rows: np.ndarray | None) -> dict[str, float]:
     return figures
 
 
+def lip_figures(generated: Side, reference: Side, *, late_frames: int = 0) -> dict[str, float]:
+    """How lips agree over the frames in which both show a face, where the generated ones are so late; NaN for what there is
+    none of."""
+    seen, heard = in_step(len(reference.points), len(generated.points), late_frames)
+    both = generated.visible[heard] & reference.visible[seen]
+    if both.sum() < LEAST_MOTION_FRAMES:
+        return {}
+    pair = generated.points[heard][both], reference.points[seen][both]
+    return clip_agreement(*map(lip_shapes, map(frontal, pair)))._asdict()
+
+
 def landmark_figures(generated: Side, reference: Side) -> dict[str, float]:
-    """All distances in pixels of the 256 canvas, and how lips agree, over the frames in which both show a face; NaN for what
-    there is none of. ValueError when no frame shows both."""
+    """All distances in pixels of the 256 canvas over the frames in which both show a face. ValueError when none does."""
     both = generated.visible & reference.visible
     if not both.any():
         raise ValueError("no frame shows a face in both clips; landmarks cannot be compared")
@@ -108,7 +119,7 @@ def landmark_figures(generated: Side, reference: Side) -> dict[str, float]:
         "lmd_mouth_frontal": frontal_distance(*pair, indices=MOUTH).px,
         "lmd_mouth_aligned": aligned_mouth_distance(*pair).px, "lmd_jaw": landmark_distance(*pair, indices=JAW).px,
         "lmd_pose": pose_distance(*pair).px, "rotation_error_deg": rotation_error_deg(*map(head_pose, pair)),
-        "opening_error": opening_difference(*pair).px, **clip_agreement(*map(lip_shapes, map(frontal, pair)))._asdict()}
+        "opening_error": opening_difference(*pair).px}
 
 
 class Canvases(NamedTuple):

@@ -18,7 +18,7 @@ import torch
 
 from headsync.evaluation.anchors import REAL, STILL, Anchors, FaceCollection, Likeness, Shift
 from headsync.evaluation.catalogue import FIGURES
-from headsync.evaluation.clip import Embed, clip_profiles, landmark_figures, motion_figures, picture_figures
+from headsync.evaluation.clip import Embed, clip_profiles, landmark_figures, lip_figures, motion_figures, picture_figures
 from headsync.evaluation.clip_sets import ClipSets
 from headsync.evaluation.curves import Curves
 from headsync.evaluation.items import Item, ItemList, Problem, find_items
@@ -209,7 +209,8 @@ class _Evaluator:
         late = item.reference.late_frames if self.settings.follows == "reference" else 0
         profiles = None if sound is None else clip_profiles(ours.points, sound.features, self.pyramid, late_frames=late)
         moved = motion_figures(ours, None if sound is None else sound.energies)
-        figures = {**(profiles.figures() if profiles else {}), **moved, **landmark_figures(ours, theirs)}
+        lips = lip_figures(ours, theirs, late_frames=item.reference.late_frames - late)
+        figures = {**(profiles.figures() if profiles else {}), **moved, **landmark_figures(ours, theirs), **lips}
         if ours.frames is not None and theirs.frames is not None:
             shown, embedded = self._pictures(ours, reference._replace(side=theirs))
             figures |= shown

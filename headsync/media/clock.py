@@ -50,6 +50,16 @@ def frames_for_seconds(seconds: Fraction | float) -> int:
     return math.ceil(frames)
 
 
+def in_step(seen: int, heard: int, late_frames: int) -> tuple[slice, slice]:
+    """Which of `seen` frames of picture and `heard` frames of sound belong together: two slices, equally long, maybe empty.
+
+    The sound is late by `late_frames`, early where that is negative.
+    """
+    first_seen, first_heard = max(-late_frames, 0), max(late_frames, 0)
+    count = max(0, min(seen - first_seen, heard - first_heard))
+    return slice(first_seen, first_seen + count), slice(first_heard, first_heard + count)
+
+
 def pad_waveform(waveform: np.ndarray, frames: int) -> np.ndarray:
     """Returns `waveform` (N,) cut or filled up with zeros to (640 * frames + 240,): what makes exactly 4 * frames rows.
 

@@ -1,13 +1,12 @@
 """Lips that close: how far the inner lips of a face may come together, and a face whose lips have come so.
 
 Shapes: T frames, L = 68 landmarks, 3 pairs of inner lips. Openings are signed (`headsync.landmarks.lips`).
-Source: none of the papers. Generated lips keep much of the opening that they start with, so that they close in 2 % of frames
-where people's close in 18 % (train people, docs/results/lips.md); what is taken off was chosen there.
+Source: none of the papers. What is taken off, and how lips and chin follow, was chosen on train people (docs/results/lips.md).
 """
 
 import numpy as np
 
-from headsync.landmarks.geometry import frontal_fit
+from headsync.landmarks.geometry import Similarity, frontal_fit
 from headsync.landmarks.layouts import INNER_PAIRS
 from headsync.landmarks.lips import lip_opening
 
@@ -22,8 +21,8 @@ _FOLLOWS = {49: -0.11, 50: -0.12, 51: -0.135, 52: -0.12, 53: -0.11, 55: 0.56, 56
 
 
 def opening_after(opening: np.ndarray, taken: np.ndarray | float) -> np.ndarray:
-    """What is left of openings (T,) when `taken` is taken off: rises with them, is never more than they are; of lips apart
-    never below 0, of crossed ones 0."""
+    """What is left of openings (T,) when `taken` is taken off: rises with them, is never more than they are; 0 of crossed
+    lips, and never below 0."""
     less = opening - taken
     return np.clip((less + np.hypot(less, SOFTNESS)) / 2, 0, np.maximum(opening, 0))  # (T,)
 
@@ -33,21 +32,42 @@ def closed_lips(points: np.ndarray, start: np.ndarray, closure: np.ndarray) -> n
     `start` (68, 3) ask for; where it is 0 no bit changes.
 
     Inner lips come together along the way between them, in the face's plane, all pairs by the same share, so no two can
-    cross; pairs that are crossed come apart until they touch, by `closure` of the way. Outer lips and chin follow as far as
-    real ones do. Corners, and all the rest, stay. Every frame by itself.
+    cross; outer lips and chin follow as far as real ones do. Corners, and all the rest, stay. Every frame by itself.
     """
-    points, closure = np.asarray(points, np.float32), np.asarray(closure)
+    points = np.asarray(points, np.float32)
     if not len(points):
         return points
-    rotation = frontal_fit(points).rotation                                             # (T, 3, 3)
-    frames = points.astype(np.float64)
-    gaps = ((frames[:, _LOWER] - frames[:, _UPPER]) @ np.swapaxes(rotation, 1, 2))[..., :2]     # (T, 3, 2)
     opening, begun = lip_opening(points).astype(np.float64), max(0.0, float(lip_opening(start[None])[0]))
-    share = 1 - opening_after(opening, closure * (TAKEN + TAKEN_OF_START * begun)) / np.maximum(opening, 1e-9)      # (T,)
-    crossed = gaps[..., 1] < 0
-    moved = np.where(crossed, np.clip(closure, 0, 1)[:, None], np.where(opening > 0, share, 0)[:, None])[..., None] * gaps
-    way = np.zeros((len(points), 68, 2))
-    way[:, _UPPER], way[:, _LOWER] = UPPER * moved, -LOWER * moved
+    taken = np.asarray(closure) * (TAKEN + TAKEN_OF_START * begun)
+    share = np.where(opening > 0, 1 - opening_after(opening, taken) / np.maximum(opening, 1e-9), 0)         # (T,)
+    fit = frontal_fit(points)
+    return _with_gaps_less(points, fit, share[:, None, None] * _gaps(points, fit))
+
+
+def uncrossed_lips(points: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Landmarks (T, 68, 3) float32 whose inner lips cross no more than those of `start` (68, 3); without crossing no bit
+    changes. Pairs that cross come apart until they touch; outer lips and chin follow as in `closed_lips`.
+    """
+    points = np.asarray(points, np.float32)
+    if not len(points):
+        return points
+    fit, first = frontal_fit(points), frontal_fit(start[None])
+    gaps = _gaps(points, fit)
+    least = np.minimum(0, _gaps(start[None], first)[..., 1] * first.scale[0]) / fit.scale[:, None]          # (T, 3)
+    over = np.minimum(0, gaps[..., 1] - least) / np.minimum(gaps[..., 1], -1e-9)                            # (T, 3)
+    return _with_gaps_less(points, fit, over[..., None] * gaps)
+
+
+def _gaps(points: np.ndarray, fit: Similarity) -> np.ndarray:
+    """Ways (T, 3, 2) from upper to lower inner lips in the face's plane, in the frames' own unit."""
+    frames = np.asarray(points, np.float64)
+    return ((frames[:, _LOWER] - frames[:, _UPPER]) @ np.swapaxes(fit.rotation, 1, 2))[..., :2]
+
+
+def _with_gaps_less(points: np.ndarray, fit: Similarity, less: np.ndarray) -> np.ndarray:
+    """Landmarks (T, 68, 3) float32 with gaps smaller by `less` (T, 3, 2), and what follows them."""
+    way = np.zeros((len(points), 68, 3))
+    way[:, _UPPER, :2], way[:, _LOWER, :2] = UPPER * less, -LOWER * less
     for landmark, follows in _FOLLOWS.items():
-        way[:, landmark] = -follows * moved[:, 1]
-    return (points + np.pad(way, ((0, 0), (0, 0), (0, 1))) @ rotation).astype(np.float32)  # (T, L, 3)
+        way[:, landmark, :2] = -follows * less[:, 1]
+    return (points + way @ fit.rotation).astype(np.float32)  # (T, L, 3)
