@@ -33,7 +33,8 @@ WHY = {
         "network.matched_flow.depth": "size of the network", "network.composition.label_stride": "size of the network",
         "network.close_up": "a close-up of one's own training", "discriminator.scales": "size of the discriminators",
         "discriminator.conditions": "what they see, by the inputs' form",
-        "discriminator.instance_norm": "the published form has none", "material.pool": "people whose names are not told apart, of one's own corpus", "material.pooled": "likewise",
+        "discriminator.instance_norm": "the published form has none",
+        "material.pool": "people whose names are not told apart, of one's own corpus", "material.pooled": "likewise",
         "material.colour": "tests draw unchanged pictures", "material.open_mouths": "tests draw any mouths",
         "weights.reconstruction": "losses are weighed by whoever trains", "weights.flow": "likewise"},
     "syncers": {
