@@ -31,7 +31,7 @@ ROOM = 1.0                  # of the crop's side, kept beyond each of its border
 
 
 class Reference(NamedTuple):
-    """One reference frame on the canvas."""
+    """One reference on the canvas."""
 
     picture: np.ndarray     # (P, P, 3) uint8
     points: np.ndarray      # (L, 3) float32, canvas units of 256

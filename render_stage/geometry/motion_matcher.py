@@ -1,4 +1,4 @@
-"""Which reference frame's head stands most like the target's: it shows the background that the target needs.
+"""Which reference's head stands most like the target's: it shows the background that the target needs.
 
 Shapes: T frames, K references. Head motion h is (T, 6): rotation vector (radians) and translation (pixels of the canonical
 256 frame), as `landmarks.head_pose` finds it.

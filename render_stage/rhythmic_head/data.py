@@ -73,15 +73,15 @@ def _sample(clip: ClipFrames, K: int, settings: MaterialSettings, guide: GuideSe
             generator: torch.Generator) -> tuple[Tensor, ...]:
     """One sample: references, their lines, the guides, teacher, target, points, person."""
     references, target = _drawn_frames(clip, K, settings, generator)
-    frames = changed_frames(clip, [*references, target], settings.colour, topology.mirror, generator)
-    points, meshes = (np.stack([getattr(frame, name) for frame in frames]) for name in ("points", "mesh"))
-    maker = guide_maker([frame.picture for frame in frames[:-1]], points[:-1], meshes[:-1], topology=topology, settings=guide)
+    *known, asked = changed_frames(clip, [*references, target], settings.colour, topology.mirror, generator)
+    points, meshes = (np.stack([getattr(one, name) for one in (*known, asked)]) for name in ("points", "mesh"))
+    maker = guide_maker([one.picture for one in known], points[:-1], meshes[:-1], topology=topology, settings=guide)
     match = int(match_hard(maker.poses(points[-1:]).h, maker.pose.h, generator)[0])
     shown = maker.guide(points[-1], match)
-    seen = looks([frame.picture for frame in frames[:-1]], points[:-1], [frame.person for frame in frames[:-1]])
+    seen = looks([one.picture for one in known], points[:-1], [one.person for one in known])
     return (torch.stack([one.picture for one in seen]), torch.stack([one.lines for one in seen]),
-            *guide_tensors(shown, seen[match]), torch.from_numpy(shown.teacher)[None], as_picture(frames[-1].picture),
-            torch.from_numpy(points[-1]), person_map(frames[-1].person))
+            *guide_tensors(shown, seen[match]), torch.from_numpy(shown.teacher)[None], as_picture(asked.picture),
+            torch.from_numpy(points[-1]), person_map(asked.person))
 
 
 def _drawn_frames(clip: ClipFrames, K: int, settings: MaterialSettings, generator: torch.Generator) -> tuple[list[int], int]:
