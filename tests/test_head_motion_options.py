@@ -146,7 +146,7 @@ def test_bad_options_are_one_line_and_leave_nothing(tmp_path, capsys, argv, word
 def test_lips_are_closed_when_asked(tmp_path):
     made, asked_for, not_so = (generated(tmp_path / f"{name}.npz", "--blink", "off", *argv) for name, argv in (
         ("s", []), ("t", ["--lip-closure", "1"]), ("u", ["--lip-closure", "0"])))
-    assert np.array_equal(made.points, not_so.points) and json.loads(made.producer)["lip_closure"] == 0
+    assert np.array_equal(made.points, not_so.points) and "lip_closure" not in json.loads(made.producer)
     assert json.loads(asked_for.producer)["lip_closure"] == 1
     assert (lip_opening(asked_for.points)[8:] < lip_opening(not_so.points)[8:]).all()
     assert not asked("--blink", "off", "--lip-closure", "1").unchanged
