@@ -1,11 +1,12 @@
 """Figures of generated motion, beside real, still and borrowed motion: the tables of docs/results/generator.md.
 
     .venv/bin/python benchmarks/landmark_figures.py --data CORPUS [--split val] [--method NAME=WEIGHTS ...]
+        [--parts synchrony distances behaviour]
 
 A method is the shipped `short` or `long` generator (both by default) or a weight file. Pieces do not overlap. Printed:
 synchrony by the metric syncers at 80 and 200 frames (mean |AV-Off| in steps, AV-Conf, and the score, 0 for a still face
-and 1 for the real one), Fréchet distances at 40, 80 and 200 frames, spread of head and lips against real, lips in two
-seconds of silence, and the shape of the face after 500 frames.
+and 1 for the real one), Fréchet distances at 40, 80 and 200 frames, and behaviour: spread of head and lips against real,
+the networks' own lips (signed openings), lips in two seconds of silence, and the shape of the face after 500 frames.
 """
 
 import argparse
@@ -15,9 +16,11 @@ import numpy as np
 import torch
 
 from headsync.corpus import open_corpus
-from headsync.landmarks.lips import lip_opening
+from headsync.landmarks.geometry import frontal
+from headsync.landmarks.lips import lip_opening, lip_shapes
 from headsync.landmarks.motion import face_shape_error, motion_statistics
 from headsync.metrics import motion_distances
+from headsync.metrics.lips import lip_metrics
 from landmark_stage import load_generator
 from landmark_stage.ms_sync.audio_pyramid import SILENT_ROW
 from landmark_stage.ms_sync.data import Track, read_tracks
@@ -27,6 +30,7 @@ from syncers import SyncSample, load_syncers, mismatched, static
 CANVAS = 256
 LENGTHS = (40, 80, 200)
 LONG, SILENCE = 500, 50
+PARTS = ("synchrony", "distances", "behaviour")
 
 
 def points_of(flat: torch.Tensor) -> np.ndarray:
@@ -90,6 +94,12 @@ def measure_spread(methods: dict, tracks: list[Track], frames: int = 80) -> None
                   for k in range(len(real[0]))]
         cells = [" ".join(f"{value:.2f}" for value in np.atleast_1d(share)) for share in shares]
         print(f"| {name} | {' | '.join(cells)} |")
+    shapes = [lip_shapes(frontal(points_of(piece.real.flat))) for piece in pieces]
+    print("\n| lips | closed (real) | crossed | r of mean with first | r of opening | closures: recall (chance) | deviation / p95 |")
+    for name, generator in methods.items():
+        found = lip_metrics([lip_shapes(frontal(points_of(one))) for one in generated(generator, pieces, seed=1)], shapes)
+        print("| {} | {closed:.2f} ({closed_real:.2f}) | {crossed:.3f} | {first_r:.2f} | {opening_r:.2f} | {closure_recall:.2f} "
+              "({recall_chance:.2f}) | {deviation:.2f} / {p95:.2f} |".format(name, **found))
 
 
 def measure_rest(methods: dict, tracks: list[Track]) -> None:
@@ -116,17 +126,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", default="val")
     parser.add_argument("--method", action="append", metavar="NAME=WEIGHTS", default=[])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args()
     chosen = dict(one.split("=", 1) for one in options.method) or {"short": "short", "long": "long"}
     methods = {name: load_generator(weights) for name, weights in chosen.items()}
     corpus = open_corpus(options.data)
-    syncers = load_syncers("metric")
-    tracks, strangers = read_tracks(corpus, options.split, features=syncers.features), read_tracks(corpus, "train")
-    for frames in LENGTHS[1:]:
+    tracks = read_tracks(corpus, options.split, features=load_syncers("metric").features)
+    for frames in LENGTHS[1:] if "synchrony" in options.parts else ():
         measure_synchrony(methods, tracks, frames)
-    measure_distances(methods, tracks, strangers)
-    measure_spread(methods, tracks)
-    measure_rest(methods, tracks)
+    if "distances" in options.parts:
+        measure_distances(methods, tracks, read_tracks(corpus, "train"))
+    if "behaviour" in options.parts:
+        measure_spread(methods, tracks)
+        measure_rest(methods, tracks)
 
 
 if __name__ == "__main__":

@@ -61,8 +61,9 @@ def write_motion(audio: str | Path | media.Sound, start: LandmarkSequence | None
     if motion.plain and isinstance(speaker, Generator):
         scaled = replace(control, head_scale=motion.head_scale, lip_scale=motion.lip_scale)
         return write_landmarks(audio, start, out, generator=speaker, control=scaled, lips=lips)
-    asked = motion
+    asked, whose = motion, fingerprint(speaker)
     if isinstance(speaker, Generator):
+        whose = lips if lips == OWN_LIPS else fingerprint(lips)
         absolute = lips != OWN_LIPS     # shapes about the neutral mouth are scaled about it, others about the start
         blocks = stream_landmarks(audio, start, generator=speaker, lips=lips, control=replace(
             control, head_scale=1.0, lip_scale=motion.lip_scale if absolute else 1.0))
@@ -72,7 +73,7 @@ def write_motion(audio: str | Path | media.Sound, start: LandmarkSequence | None
     frames = audio.frames
     producer = producer_json(program="gen_landmarks", version=metadata.version("headsync"), weights=fingerprint(speaker),
                          generator="ms-sync" if isinstance(speaker, Generator) else "expression", seed=control.seed,
-                         noise=control.noise, **audio_provenance(audio), **asked.provenance())
+                         noise=control.noise, lips=whose, **audio_provenance(audio), **asked.provenance())
     with SequenceWriter(out, frames=frames, fps=float(media.FPS), size=start.size, crop=start.crop,
                         producer=producer) as writer:
         with media.stage("motion", total=frames, unit="frame") as step:

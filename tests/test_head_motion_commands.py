@@ -9,12 +9,13 @@ import pytest
 import landmark_stage.head_motion.generate
 import render_stage
 from headsync.commands.program import main
+from headsync.experiment import fingerprint
 from headsync.landmarks import RIGID17, LandmarkSequence, rotation_matrix, rotation_vector, similarity_fit
 from headsync.landmarks.geometry import frontal
 from headsync.landmarks.lips import lip_opening, lip_shapes
 from headsync.landmarks.motion import head_track, lid_closures
 from headsync.metrics.lips import crossed_share
-from landmark_stage.articulation.generate import BEGIN_FRAMES
+from landmark_stage.articulation.generate import BEGIN_FRAMES, load_articulation
 from render_stage import read_references
 from tests.face_files import PORTRAIT, blank, shaking, write_video
 from tests.head_files import AUDIO_FRAMES, turning, write_head_files
@@ -182,6 +183,7 @@ def test_lips_of_the_articulation_learner_are_the_default_and_scaled_about_the_n
     for argv in (["--blink", "off"], ["--blink", "off", "--head-motion", "still", "--lip-scale", "0.7"]):
         ours, spoken = (made(command, *argv) for command in ALL[:2])
         assert np.array_equal(ours.points, spoken.points) and json.loads(ours.producer)["lip_scale"] in (1, 0.7)
+        assert json.loads(ours.producer)["lips"] == fingerprint(load_articulation())
     none, twice = (made("gen-landmarks", "--head-motion", "still", "--blink", "off", "--lip-scale", scale) for scale in "02")
     still, moving = (lip_shapes(frontal(one.points)).opening[BEGIN_FRAMES:] for one in (none, twice))
     assert np.abs(still).max() < 5e-3 and moving.max() > 0.05 and crossed_share(moving) == 0

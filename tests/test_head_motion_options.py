@@ -55,6 +55,7 @@ def test_every_source_makes_a_motion(tmp_path, argv):
     assert np.array_equal(made.points, again.points)
     told = json.loads(made.producer)
     assert told["program"] == "gen_landmarks" and {"head_motion", "blink", "weights", "audio_sha256"} <= set(told)
+    assert told["lips"] == "generator"
     assert np.abs(np.diff(made.points[:, list(RIGID17)], axis=0)).max() < 5
 
 
@@ -78,6 +79,7 @@ def test_the_expression_generator_keeps_its_head_still_until_told(tmp_path):
     assert main(["gen-landmarks", *argv, "--out", str(tmp_path / "t.npz"), "--head-motion", "pose.npz"]) == 0
     still, moved = (LandmarkSequence.load(tmp_path / name) for name in ("s.npz", "t.npz"))
     assert len(still) == 57 and json.loads(still.producer)["generator"] == "expression"
+    assert json.loads(still.producer)["lips"] == json.loads(still.producer)["weights"]      # the learner's own
     assert np.abs(head_track(still.points)[:, 1]).max() < 0.05 < np.abs(head_track(moved.points)[:, 1]).max()
 
 
