@@ -95,11 +95,11 @@ def measure_spread(methods: dict, tracks: list[Track], frames: int = 80) -> None
         cells = [" ".join(f"{value:.2f}" for value in np.atleast_1d(share)) for share in shares]
         print(f"| {name} | {' | '.join(cells)} |")
     shapes = [lip_shapes(frontal(points_of(piece.real.flat))) for piece in pieces]
-    print("\n| lips | closed (real) | crossed | r of mean with first | r of opening | closures: recall (chance) | deviation / p95 |")
+    print("\n| lips | closed (real) | crossed | r of mean with first | r of opening | closures (chance) | deviation / p95 |")
     for name, generator in methods.items():
         found = lip_metrics([lip_shapes(frontal(points_of(one))) for one in generated(generator, pieces, seed=1)], shapes)
-        print("| {} | {closed:.2f} ({closed_real:.2f}) | {crossed:.3f} | {first_r:.2f} | {opening_r:.2f} | {closure_recall:.2f} "
-              "({recall_chance:.2f}) | {deviation:.2f} / {p95:.2f} |".format(name, **found))
+        print("| {} | {closed:.2f} ({closed_real:.2f}) | {crossed:.3f} | {first_r:.2f} | {opening_r:.2f} | "
+              "{closure_recall:.2f} ({recall_chance:.2f}) | {deviation:.2f} / {p95:.2f} |".format(name, **found))
 
 
 def measure_rest(methods: dict, tracks: list[Track]) -> None:
