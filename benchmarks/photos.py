@@ -18,7 +18,6 @@ from headsync.landmarks import crop_picture
 from headsync.landmarks.detection import extract, make_detector
 from headsync.landmarks.detection.photo import detail
 from headsync.landmarks.lips import lip_opening
-from headsync.landmarks.motion.lips import closed_lips
 from headsync.metrics.image import ssim
 from landmark_stage import generate_landmarks, load_generator
 from render_stage import Drive, load_renderer, read_references, render_video
@@ -74,7 +73,6 @@ def main() -> None:
         for opening in (0.0, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4):
             begun = replace(start, points=opened(start.points[0], opening)[None])
             made = generate_landmarks(sound, begun, generator=generator).points
-            made = closed_lips(made, begun.points[0], np.ones(len(made)))
             spread = np.percentile(lip_opening(made), (5, 50, 95)).round(3)
             print(f"a motion from an opening of {opening}: 5, 50, 95 % {spread}")
         identity = renderer.prepare(whole.on_canvas())
