@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from headsync.landmarks import RIGID17, RIGID27, Similarity, canonical_face, rotation_vector, similarity_fit
+from headsync.landmarks import RIGID17, RIGID27, Similarity, canonical_face, frontal_fit, rotation_vector, similarity_fit
 from headsync.landmarks.detection import CANVAS_PX
 from headsync.landmarks.lips import lip_opening
 
@@ -114,10 +114,10 @@ class _Fronts(NamedTuple):
 
 def _fronts(points: np.ndarray) -> _Fronts:
     """Each frame (t, L, 3) with its head's motion taken out."""
-    fit = similarity_fit(points[:, _FIT], canonical_face()[_FIT])
+    fit = frontal_fit(points)
     fronts = fit.apply(points)                                                                          # (t, L, 3)
     turned = np.linalg.norm(rotation_vector(fit.rotation), axis=1)
-    return _Fronts(fronts, lip_opening(fronts) + TURN_WEIGHT * turned, fit)
+    return _Fronts(fronts, np.abs(lip_opening(fronts)) + TURN_WEIGHT * turned, fit)      # lips that cross are not closed
 
 
 def _check_inside(block: np.ndarray, first: int) -> None:
@@ -163,7 +163,7 @@ def carry_over(survey: MotionSurvey, references: np.ndarray) -> Carry:
     """
     references = np.asarray(references, np.float64)
     fronts, first = _fronts(references), _fronts(survey.start[None]).fit
-    shape = closed_mouth(fronts.points[fronts.score.argmin()], float(lip_opening(survey.neutral[None])[0]))
+    shape = closed_mouth(fronts.points[fronts.score.argmin()], max(0.0, float(lip_opening(survey.neutral[None])[0])))
     fit = fronts.fit
     return Carry(shape - survey.neutral, Similarity(*(one[0] for one in first)), Similarity(*(one[0] for one in fit)),
                  survey.start[_FIT].mean(0), references[0, _FIT].mean(0))

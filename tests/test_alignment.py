@@ -111,6 +111,14 @@ def test_the_neutral_face_has_a_closed_mouth():
     assert np.abs(survey.neutral - own).max() < 0.05
 
 
+def test_frames_in_which_lips_cross_are_not_neutral():
+    """Generated lips up to 0.2 cross; a closed mouth taken from such a frame would hang open on the other face."""
+    points = motion(101, seed=3)
+    points[1::3, 65:68] -= (points[1::3, 65:68] - points[1::3, [63, 62, 61]]) * 2 + [0, 9, 0]
+    assert lip_opening(points).min() < -0.03
+    assert abs(lip_opening(surveyed(points, own_face(3)[None]).neutral[None])[0]) < 0.01
+
+
 def test_landmarks_far_outside_are_one_line():
     points = motion(23, seed=3)
     points[17, 5, 1] = -1034

@@ -14,7 +14,7 @@ from headsync.landmarks.canonical import canonical_face
 from headsync.landmarks.geometry import rotation_matrix, rotation_vector, similarity_fit
 from headsync.landmarks.layouts import RIGID17
 from headsync.landmarks.motion.blinks import blinked
-from headsync.landmarks.motion.control import check_scales, scale_motion
+from headsync.landmarks.motion.control import check_scales, checked_landmarks, scale_motion
 from headsync.landmarks.motion.lips import BEGIN_FRAMES, closed_lips
 from headsync.landmarks.motion.lower_face import jaw_shares
 from headsync.landmarks.smoothing import smooth
@@ -36,7 +36,7 @@ def head_track(points: np.ndarray, *, taps: int = 1) -> np.ndarray:
     Sizes are relative to the clip's median, which is also the unit of places. `taps` above 1 smooths it in time, with a
     Hanning window. ValueError for other shapes, values that are not finite, and faces whose rigid points coincide.
     """
-    points = _checked(points)
+    points = checked_landmarks(points)
     if not len(points):
         raise ValueError("a head track needs at least 1 frame, got 0")
     frames = points[:, _FIT].astype(np.float64)                                         # (T, P, 3)
@@ -114,7 +114,7 @@ def compose_motion(face: Iterable[np.ndarray], start: np.ndarray, *, head: Itera
     before the face does.
     """
     check_scales(head_scale=head_scale, lip_scale=lip_scale, lip_closure=lip_closure)
-    start = _checked(np.asarray(start)[None])[0]
+    start = checked_landmarks(np.asarray(start)[None])[0]
     return _composed(face, start, None if head is None else _Cut(head, "head motion"),
                      None if lids is None else _Cut(lids, "blinking"), head_scale, lip_scale, lip_closure, frames)
 
@@ -153,7 +153,7 @@ def reposed(points: np.ndarray, start: np.ndarray, head: np.ndarray, share: np.n
     `head` (T, 6), both as in `compose_motion`; `share` is a number or (T,). Own motion is that of lips, lids, brows and
     chin; of the skull it is taken for an error and left out.
     """
-    points = _checked(points)
+    points = checked_landmarks(points)
     if not len(points):
         return points
     frames, middle = points.astype(np.float64), start[_FIT].astype(np.float64).mean(0)
@@ -203,10 +203,3 @@ class _Cut:
             self._held = block[count - held :]
             held += len(parts[-1])
         return np.concatenate(parts) if parts else np.zeros((0, HEAD_NUMBERS))
-
-
-def _checked(points: np.ndarray) -> np.ndarray:
-    points = np.asarray(points, np.float32)
-    if points.ndim != 3 or points.shape[1:] != (68, 3) or not np.isfinite(points).all():
-        raise ValueError(f"motion is of finite landmarks (T, 68, 3), got {points.shape}; interpolate missing frames")
-    return points

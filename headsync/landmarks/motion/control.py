@@ -47,7 +47,7 @@ def scale_motion(points: np.ndarray, start: np.ndarray, *, head: float = 1.0, li
     ValueError, one line, for a scale below 0 or not finite, other shapes and values that are not finite.
     """
     check_scales(head_scale=head, lip_scale=lips)
-    points, start = _checked(points), _checked(start[None])[0].astype(np.float64)
+    points, start = checked_landmarks(points), checked_landmarks(start[None])[0].astype(np.float64)
     if not len(points) or (head == 1 and lips == 1):
         return points.copy()
     frames, middle = points.astype(np.float64), start[_FIT].mean(0)
@@ -85,7 +85,7 @@ def motion_statistics(points: np.ndarray) -> MotionStatistics:
     (z constant in time) show less rotation than there is, of real clips a third. ValueError for under 3 frames and for
     other shapes.
     """
-    points = _checked(points)
+    points = checked_landmarks(points)
     if len(points) < LEAST_FRAMES:
         raise ValueError(f"motion statistics need at least {LEAST_FRAMES} frames, got {len(points)}")
     pose = head_pose(points, indices=RIGID17)
@@ -104,14 +104,15 @@ def face_shape_error(points: np.ndarray, reference: np.ndarray) -> np.ndarray:
     clip's own first frame, after the best rotation and shift, in pixels of the canonical 256 frame at the reference's
     size. A face that grows or shrinks is not forgiven. ValueError for other shapes and values that are not finite.
     """
-    points, reference = _checked(points)[:, list(RIGID27)], _checked(reference[None])
+    points, reference = checked_landmarks(points)[:, list(RIGID27)], checked_landmarks(reference[None])
     scale = head_pose(reference).scale
     target = reference[0, list(RIGID27)]                                    # (P, 3)
     apart = rigid_fit(points, target).apply(points) - target                # (T, P, 3)
     return scale * np.sqrt(np.square(apart).sum(-1).mean(-1))  # (T,)
 
 
-def _checked(points: np.ndarray) -> np.ndarray:
+def checked_landmarks(points: np.ndarray) -> np.ndarray:
+    """The landmarks (T, 68, 3) as float32. ValueError, one line, for other shapes and for what is not finite."""
     points = np.asarray(points, np.float32)
     if points.ndim != 3 or points.shape[1:] != (68, 3) or not np.isfinite(points).all():
         raise ValueError(f"motion is of finite landmarks (T, 68, 3), got {points.shape}; interpolate missing frames")
