@@ -33,8 +33,8 @@ LEAST_FRAMES = 40
 def material(corpus: Corpus, clip: Clip) -> tuple[LandmarkSequence, np.ndarray]:
     """A clip's landmarks and waveform, in sync, equally long."""
     sequence, sound = corpus.landmarks(clip), read_audio(corpus.audio_path(clip))
-    seen, heard = in_step(len(sequence), len(sound) // SAMPLES_PER_FRAME, clip.av_offset)
-    return sequence.slice(seen.start, seen.stop), sound[heard.start * SAMPLES_PER_FRAME : heard.stop * SAMPLES_PER_FRAME]
+    shown, spoken = in_step(len(sequence), len(sound) // SAMPLES_PER_FRAME, clip.av_offset)
+    return sequence.slice(shown.start, shown.stop), sound[spoken.start * SAMPLES_PER_FRAME : spoken.stop * SAMPLES_PER_FRAME]
 
 
 def closed(made: LandmarkSequence, closure: float) -> LandmarkSequence:

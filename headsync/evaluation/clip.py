@@ -99,11 +99,11 @@ def motion_figures(side: Side, rows: np.ndarray | None) -> dict[str, float]:
 def lip_figures(generated: Side, reference: Side, *, late_frames: int = 0) -> dict[str, float]:
     """How lips agree over the frames in which both show a face, where the generated ones are so late; NaN for what there is
     none of."""
-    seen, heard = in_step(len(reference.points), len(generated.points), late_frames)
-    both = generated.visible[heard] & reference.visible[seen]
+    seen, follows = in_step(len(reference.points), len(generated.points), late_frames)
+    both = generated.visible[follows] & reference.visible[seen]
     if both.sum() < LEAST_MOTION_FRAMES:
         return {}
-    pair = generated.points[heard][both], reference.points[seen][both]
+    pair = generated.points[follows][both], reference.points[seen][both]
     return clip_agreement(*map(lip_shapes, map(frontal, pair)))._asdict()
 
 

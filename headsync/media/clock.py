@@ -50,14 +50,14 @@ def frames_for_seconds(seconds: Fraction | float) -> int:
     return math.ceil(frames)
 
 
-def in_step(seen: int, heard: int, late_frames: int) -> tuple[slice, slice]:
-    """Which of `seen` frames of picture and `heard` frames of sound belong together: two slices, equally long, maybe empty.
+def in_step(picture: int, sound: int, late_frames: int) -> tuple[slice, slice]:
+    """Which of `picture` frames of picture and `sound` frames of sound belong together: two slices, equally long, maybe empty.
 
     The sound is late by `late_frames`, early where that is negative.
     """
-    first_seen, first_heard = max(-late_frames, 0), max(late_frames, 0)
-    count = max(0, min(seen - first_seen, heard - first_heard))
-    return slice(first_seen, first_seen + count), slice(first_heard, first_heard + count)
+    first_picture, first_sound = max(-late_frames, 0), max(late_frames, 0)
+    count = max(0, min(picture - first_picture, sound - first_sound))
+    return slice(first_picture, first_picture + count), slice(first_sound, first_sound + count)
 
 
 def pad_waveform(waveform: np.ndarray, frames: int) -> np.ndarray:
