@@ -13,6 +13,7 @@ from headsync.media import (
     FrameResampler,
     frames_for_samples,
     frames_for_seconds,
+    in_step,
     pad_waveform,
     rows_for_frames,
     samples_for_frames,
@@ -153,3 +154,12 @@ def test_a_damaged_time_stamp_does_not_freeze_the_picture():
 def test_an_impossible_rate_is_refused():
     with pytest.raises(ValueError, match="above 0"):
         FrameResampler(0)
+
+
+@pytest.mark.parametrize(("picture", "sound", "late", "expected"), [
+    (10, 10, 0, (range(10), range(10))), (10, 11, 3, (range(8), range(3, 11))), (10, 10, -2, (range(2, 10), range(8))),
+    (3, 9, -5, (range(0), range(0)))])
+def test_picture_and_sound_that_belong_together(picture, sound, late, expected):
+    """A late sound: its frame 3 belongs to picture 0."""
+    shown, spoken = in_step(picture, sound, late)
+    assert ([*range(picture)[shown]], [*range(sound)[spoken]]) == tuple(map(list, expected))

@@ -51,7 +51,7 @@ def frames_for_seconds(seconds: Fraction | float) -> int:
 
 
 def in_step(picture: int, sound: int, late_frames: int) -> tuple[slice, slice]:
-    """Which of `picture` frames of picture and `sound` frames of sound belong together: two slices, equally long, maybe empty.
+    """Returns two slices, equally long, maybe empty: which of `picture` frames and `sound` frames of sound belong together.
 
     The sound is late by `late_frames`, early where that is negative.
     """
