@@ -20,7 +20,7 @@ WHY = {
         "network.patch": "size of the network", "discriminator.lr": "training on other people",
         "discriminator.scales": "size of the discriminators", "discriminator.conditions": "what they see, by the inputs' form",
         "discriminator.instance_norm": "the published form has none", "material.renderer": "whose pictures are drawn again",
-        "material.pool": "people whose names are not told apart, of one's own corpus", "material.pooled": "likewise",
+        "material.pool": "people of one's own corpus whose names nobody distinguishes", "material.pooled": "likewise",
         "material.colour": "tests draw unchanged pictures", "weights.reconstruction": "losses are weighed by whoever trains",
         "weights.structure": "likewise", "weights.gradient": "likewise"},
     "encoder": {
@@ -34,7 +34,7 @@ WHY = {
         "network.close_up": "a close-up of one's own training", "discriminator.scales": "size of the discriminators",
         "discriminator.conditions": "what they see, by the inputs' form",
         "discriminator.instance_norm": "the published form has none",
-        "material.pool": "people whose names are not told apart, of one's own corpus", "material.pooled": "likewise",
+        "material.pool": "people of one's own corpus whose names nobody distinguishes", "material.pooled": "likewise",
         "material.colour": "tests draw unchanged pictures", "material.open_mouths": "tests draw any mouths",
         "weights.reconstruction": "losses are weighed by whoever trains", "weights.flow": "likewise"},
     "syncers": {
