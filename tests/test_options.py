@@ -26,9 +26,23 @@ WHY = {
     "encoder": {
         "changes.colours": "tests draw unchanged pictures", "changes.noise": "likewise",
         "weights.identity": "losses are weighed by whoever trains"},
+    "g4g": {
+        "discriminator.conditions": "what discriminators see, by the inputs' form", "discriminator.scales": "their size",
+        "discriminator.instance_norm": "the published form has none", "material.larger": "of the canvas round a face",
+        "material.pool": "people of one's own corpus whose names nobody distinguishes", "material.pooled": "likewise",
+        "weights.reconstruction": "losses are weighed by whoever trains", "weights.alignment": "likewise"},
     "landmarks": {
         "discriminator.widen": "size of the discriminators; tests train small ones",
         "material.still_start": "calibration begins with stills alone"},
+    "pc_avs": {
+        "contrast.temperature": "losses are weighed by whoever trains",
+        "discriminator.conditions": "what discriminators see, by the inputs' form", "discriminator.scales": "their size",
+        "discriminator.instance_norm": "the published form has none", "network.pose": "size of the pose code",
+        "network.generator.modulation": "weight files of either form",
+        "material.pool": "people of one's own corpus whose names nobody distinguishes", "material.pooled": "likewise",
+        **dict.fromkeys([f"material.change.{name}" for name in ("aspect", "blurred", "colour", "gains", "mouth_swapped",
+                                                                "perspective", "shift", "zoom")],
+                        "augmentation that keeps identity from the pose code; tests draw unchanged pictures")},
     "renderer": {
         "network.matched_flow.depth": "size of the network", "network.composition.label_stride": "size of the network",
         "network.close_up": "a close-up of one's own training", "discriminator.scales": "size of the discriminators",
