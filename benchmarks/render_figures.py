@@ -40,7 +40,7 @@ from headsync.metrics import cpbd, frontal_distance, jitter_px, landmark_distanc
 from headsync.metrics.flicker import flicker
 from headsync.metrics.regions import hull_mask, mean_inside, ssim_map
 from render_stage import Drive, load_renderer
-from render_stage.identity.face_encoder import FaceEmbedder, load_face_encoder
+from render_stage.identity.embedder import load_embedder
 from render_stage.references import Reference
 from syncers import summarise
 
@@ -59,7 +59,7 @@ TABLES = (tuple(MEASURES)[:5] + ("CPBD", "CPBD off", "CSIM"), tuple(MEASURES)[5:
 class Evaluator:
     """Measures drawn frames of one clip against the real ones, of which it looks at each once."""
 
-    def __init__(self, case: Case, detector, embed: FaceEmbedder | None):
+    def __init__(self, case: Case, detector, embed):
         self.case, self.detector, self.embed = case, detector, embed
         self.found = self._detected(case.real)
         self.face = [hull_mask(mesh, frame.shape[:2]) for mesh, frame in zip(case.meshes, case.real)]
@@ -121,16 +121,6 @@ class Evaluator:
         return np.where(found.visible[:n, None, None], found.points[:n], self.case.points[:n])
 
 
-def load_embedding(source: str) -> FaceEmbedder | None:
-    """Identity embeddings of canvas frames; None without weights, which is said once by an empty column."""
-    try:
-        return FaceEmbedder(load_face_encoder(source))
-    except ValueError:
-        if source != "identity":
-            raise
-        return None
-
-
 def load_methods(models: Sequence[str]) -> dict:
     """Baselines and renderers by name."""
     methods = {"copy": Copy(), "mesh": Mesh()}
@@ -150,7 +140,7 @@ def evaluate_clip(corpus: Corpus, clip: Clip, options: argparse.Namespace) -> li
         print(f"left out: {clip.clip}: too few frames with a face", file=sys.stderr)
         return []
     methods, detector, rows = load_methods(options.model), make_detector(), []
-    evaluator = Evaluator(case, detector, load_embedding(options.identity))
+    evaluator = Evaluator(case, detector, load_embedder(options.identity))
     for K in options.references:
         references, drawn = case.chosen(K), {}
         for name, method in methods.items():
@@ -237,7 +227,7 @@ def main() -> None:
     parser.add_argument("--frames-per-clip", type=int, default=16, metavar="M")
     parser.add_argument("--sheets", type=Path, metavar="DIR")
     parser.add_argument("--out", type=Path, metavar="FILE.json")
-    parser.add_argument("--identity", default="identity", metavar="FILE", help="face encoder of CSIM (default: shipped)")
+    parser.add_argument("--identity", default="mobilefacenet", metavar="W", help="network of CSIM: mobilefacenet (default) or a face encoder's file")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     if options.sheets:

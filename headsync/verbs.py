@@ -15,7 +15,7 @@ from headsync.media import WHITE, Colour, Sound, checked, open_sound, shown_prog
 from landmark_stage import Generator, MotionChoice, MotionControl, load_generator, write_motion
 from landmark_stage.articulation.network import Articulation
 from landmark_stage.expression.network import Expression
-from render_stage import FaceEmbedder, Renderer, load_face_encoder, load_renderer, read_references, render_video
+from render_stage import Renderer, load_embedder, load_renderer, read_references, render_video
 from render_stage.references import ReferenceSet
 from syncers import SyncerPyramid, load_syncers
 
@@ -84,7 +84,7 @@ def talk(audio: str | Path | Sound, references: ReferenceSet | str | Path | Sequ
 def evaluate(generated: str | Path | Mapping[str, str | Path], reference: str | Path | None = None, *,
              report: str | Path | None = None, audio: str | Path | None = None, split: str | None = None,
              settings: EvaluationSettings | None = None, syncers: SyncerPyramid | str | Path = "metric",
-             identity: str | Path | None = "identity", published: str | Path | None = None,
+             identity: str | Path | None = "mobilefacenet", published: str | Path | None = None,
              device: str | torch.device = "auto", progress: bool = False) -> Evaluation:
     """Every figure of generated videos or landmark files against real ones, and with `report` a folder that shows them.
 
@@ -101,7 +101,7 @@ def evaluate(generated: str | Path | Mapping[str, str | Path], reference: str | 
     (('generated',), ['metrics.csv', 'metrics.json', 'report.html'])
     """
     methods = generated if isinstance(generated, Mapping) else {"generated": generated}
-    embed = None if identity is None else FaceEmbedder(load_face_encoder(identity, device=device))
+    embed = None if identity is None else load_embedder(identity, device=device)
     found = evaluate_videos({name: Path(place) for name, place in methods.items()}, _path(reference), audio=_path(audio),
                             split=split, settings=settings, embed=embed, progress=progress,
                             pyramid=load_syncers(syncers, device=device) if isinstance(syncers, str | Path) else syncers,

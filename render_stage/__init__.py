@@ -16,7 +16,9 @@ from render_stage.geometry.mesh import (
 from render_stage.geometry.motion_matcher import match, match_hard, motion_distance, pick_references
 from render_stage.geometry.rasteriser import Raster, interpolate, rasterise
 from render_stage.geometry.topology import EYE, MOUTH, SKIN, FaceTopology, load_topology
+from render_stage.identity.embedder import load_embedder
 from render_stage.identity.face_encoder import FaceEmbedder, load_face_encoder
+from render_stage.identity.mobile_face_net import FaceRecogniser, IdentityLoss, MobileFaceNet, load_mobile_face_net
 from render_stage.pc_avs.renderer import PcAvsRenderer, load_pc_avs
 from render_stage.pose_source import PoseSource, held_motion, video_motion
 from render_stage.references import Reference, read_references
@@ -33,6 +35,7 @@ __all__ = [
     "match", "match_hard", "motion_distance", "pick_references",
     "FaceEmbedder", "load_face_encoder",
     "PcAvsRenderer", "load_pc_avs", "PoseSource", "held_motion", "video_motion",
+    "FaceRecogniser", "IdentityLoss", "MobileFaceNet", "load_embedder", "load_mobile_face_net",
 ]
 
 

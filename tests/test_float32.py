@@ -32,7 +32,7 @@ from landmark_stage.head_motion.generate import person_of
 from landmark_stage.head_motion.network import Reference, trajectories
 from landmark_stage.head_motion.statistics import band_amplitudes, discriminator_statistics, motion_hints
 from landmark_stage.head_motion.tones import ToneSource
-from render_stage import Drive, FaceEmbedder, load_face_encoder, load_renderer
+from render_stage import Drive, FaceEmbedder, load_embedder, load_face_encoder, load_renderer
 from render_stage.identity.training import encoder_answers, identity_loss
 from render_stage.nn.losses import gradient_loss, reconstruction_loss, ssim_loss
 from render_stage.nn.perceptual import VGG19, VGG19_STAGES, PerceptualLoss
@@ -127,8 +127,9 @@ FULL = {
     "embeddings": lambda: load_syncers().embeddings(noise(2, 17, 204), noise(2, 68, 26)),
     "scores": lambda: load_syncers("loss").scores(noise(2, 17, 204), noise(2, 68, 26)),
     "clip_profiles": lambda: clip_profiles(turning(53).points, noise(212, 26).numpy(), load_syncers()),
-    "FaceEmbedder": lambda: FaceEmbedder(load_face_encoder("identity"))(np.stack(pictures(2, 256)), np.stack(
+    "FaceEmbedder": lambda: FaceEmbedder(load_face_encoder("perceptual"))(np.stack(pictures(2, 256)), np.stack(
         [canonical_face()] * 2)),
+    "FaceRecogniser": lambda: load_embedder()(np.stack(pictures(2, 256)), np.stack([canonical_face()] * 2)),
     "encoder_answers": lambda: encoder_answers(load_face_encoder(), made_up_faces()),
     "inception_features": lambda: inception_features(pictures(1), published(StandIn(nn.Conv2d(3, 7, 16, 16), 1))),
     "i3d_features": lambda: i3d_features([pictures(9, 224)], published(StandIn(nn.Conv3d(3, 7, (4, 16, 16), (4, 16, 16)), 2))),
@@ -151,7 +152,7 @@ MIXED = {
         load_head_motion(), Reference(noise(2, 61, 6), noise(2, 61, 104), torch.tensor([61, 53])), noise(2, 19, 104),
         ToneSource(generator=torch.Generator().manual_seed(3), batch=2)),
     "heads": lambda: load_face_encoder().heads(noise(2, 3, 96, 96)),
-    "embed": lambda: load_face_encoder("identity").embed(noise(2, 3, 96, 96)),
+    "embed": lambda: load_face_encoder("perceptual").embed(noise(2, 3, 96, 96)),
     "features": lambda: load_face_encoder()(noise(1, 3, 64, 64)),
     "VGG19": lambda: vgg19()(noise(1, 3, 64, 64)),
     "PerceptualLoss": perceptual,

@@ -23,7 +23,7 @@ def add_arguments(parser: CommandParser) -> None:
     add("--every", type=int, default=5, metavar="N", help="compare every Nth frame as a picture (default 5)")
     add("--rank-by", default="", metavar="FIGURE", help="what the worst clips are found by")
     add("--syncers", default="metric", help="metric (default), loss, or a weight file")
-    add("--identity", default="identity", metavar="W", help="face encoder for CSIM-S; none: without")
+    add("--identity", default="mobilefacenet", metavar="W", help="network of CSIM-S: mobilefacenet (default), a face encoder's file, none")
     add("--published", type=Path, metavar="DIR", help="weight files of SyncNet, Inception, I3D, ArcFace, LPIPS, by their names")
     add("--wandb", choices=("disabled", "offline", "online"), default="disabled", help="log the means there, too")
     add("--seed", type=int, default=7)
@@ -38,13 +38,13 @@ def run(options: argparse.Namespace) -> int:
     from headsync.evaluation.report.page import write_report
     from headsync.evaluation.summary import means
     from headsync.experiment import RunLog, only_run
-    from render_stage.identity.face_encoder import FaceEmbedder, load_face_encoder
+    from render_stage.identity.embedder import load_embedder
     from syncers import load_syncers
 
     methods = named_methods(options.method, options.generated)
     find_items(methods, options.reference, audio=options.audio, split=options.split)    # refused before networks are read
     settings = EvaluationSettings(every=options.every, follows=options.follows, rank_by=options.rank_by, seed=options.seed)
-    embed = None if options.identity == "none" else FaceEmbedder(load_face_encoder(options.identity, device=options.device))
+    embed = None if options.identity == "none" else load_embedder(options.identity, device=options.device)
     published = load_published(options.published) if options.published else None
     with only_run(options.report):
         found = evaluate_videos(methods, options.reference, audio=options.audio, split=options.split, settings=settings,

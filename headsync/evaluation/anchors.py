@@ -1,5 +1,5 @@
 """The anchors of an evaluation: the real clips, the first face held, with mismatched and with shifted audio; and faces
-of one and of two people as the identity encoder sees them.
+of one and of two people as the network of CSIM-S sees them.
 
 Shapes: T frames, L = 68 landmarks, R = 4T feature rows, N faces, E embedding features.
 """
@@ -81,7 +81,7 @@ def _against(ours: Side, theirs: Side) -> dict[str, float]:
 
 
 class Likeness(NamedTuple):
-    """How the identity encoder distinguishes people: what a CSIM is to be held against."""
+    """How the network of CSIM-S distinguishes people: what a CSIM is to be held against."""
 
     genuine: float          # mean cosine of one person's faces, of two clips where there are two, else far apart in one
     impostor: float         # of two people's

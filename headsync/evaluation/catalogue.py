@@ -95,7 +95,7 @@ FIGURES: dict[str, Figure] = {
     "flicker_error": Figure("flicker error", "grey levels", "lower", 2, PICTURES,
                             "mean |difference of second differences|; a held picture has the real clip's own flicker"),
     "csim": Figure("CSIM-S", "", "higher", 3, PICTURES,
-                   "cosine of generated and real faces to headsync's identity encoder; no ArcFace, see the calibration"),
+                   "cosine of MobileFaceNet's embeddings of generated and real faces; see the calibration"),
     "lse_d": Figure("LSE-D", "", "lower", 3, PUBLISHED, "SyncNet v2; crops by headsync's landmarks, not S3FD"),
     "lse_c": Figure("LSE-C", "", "higher", 3, PUBLISHED, "the same: median minus smallest distance"),
     "csim_arcface": Figure("CSIM", "", "higher", 3, PUBLISHED, "cosine of ArcFace embeddings of aligned faces"),

@@ -52,3 +52,14 @@ def verify(genuine: np.ndarray, impostor: np.ndarray) -> Verification:
     nearest = np.abs(refused - taken).argmin()
     return Verification(float(genuine.mean()), float(genuine.std()), float(impostor.mean()), float(impostor.std()), float(area),
                         float(refused[nearest] + taken[nearest]) / 2)
+
+
+def threshold_at(genuine: np.ndarray, impostor: np.ndarray, *, taken: float) -> tuple[float, float]:
+    """The cosine above which a share `taken` of impostor pairs lies, and the share of genuine pairs above it.
+
+    ValueError when either is empty, or `taken` is not between 0 and 1.
+    """
+    if not len(genuine) or not len(impostor) or not 0 < taken < 1:
+        raise ValueError(f"{len(genuine)} genuine and {len(impostor)} impostor pairs and a share of {taken} give no threshold")
+    limit = float(np.quantile(impostor, 1 - taken))
+    return limit, float((genuine > limit).mean())

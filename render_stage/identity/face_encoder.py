@@ -1,9 +1,8 @@
 """A small network that has learned faces: whose they are, where their landmarks lie and how the head is turned.
 
-Shapes: B pictures, H W pixels, E embedding features, L = 68 landmarks. Pictures are (B, 3, H, W) in [0, 1]. Two are shipped,
-trained on different people: `perceptual` sees whole canvases and gives the renderer's perceptual loss its features,
-`identity` sees aligned faces and measures whether a rendered face is still the same person's (CSIM), so that the measure is
-not the loss. Source: method/decisions.md#networks-of-others (no VGG, no ArcFace); the cosine softmax is Wang et al. 2018.
+Shapes: B pictures, H W pixels, E embedding features, L = 68 landmarks. Pictures are (B, 3, H, W) in [0, 1]. One is
+shipped: `perceptual` sees whole canvases and gives the renderer's perceptual loss its features. Likeness (CSIM) is measured by
+`mobile_face_net`. Source: method/decisions.md#networks-of-others (no VGG); the cosine softmax is Wang et al. 2018.
 """
 
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from headsync.experiment.precision import in_float32
 from headsync.landmarks import GROUPS
 from headsync.landmarks.detection import CANVAS_PX
 
-MODELS = ("perceptual", "identity")
+MODELS = ("perceptual",)
 KIND = Kind("render_stage", MODELS, frozenset(["face_encoder"]), "face encoder", "face encoder",
             "headsync train encoder", "one's weights")
 SCALES = 4                  # feature maps, each of half the size of the one before
@@ -179,7 +178,7 @@ class FaceEmbedder:
 
 
 def load_face_encoder(source: str | Path = "perceptual", *, device: str | torch.device = "auto") -> FaceEncoder:
-    """A frozen face encoder in evaluation mode: the shipped `perceptual` or `identity` one, or a weight file.
+    """A frozen face encoder in evaluation mode: the shipped `perceptual` one, or a weight file.
 
     `device` is auto (a GPU where there is one), cpu, cuda or cuda:N. ValueError, one line, for a file that holds none and a
     device that is not there.

@@ -13,7 +13,8 @@ WEIGHTS = (             # package, its public loader, names of the shipped weigh
     ("landmark_stage", "load_expression", ("expression",)),
     ("landmark_stage", "load_head_motion", ("head_motion",)),
     ("render_stage", "load_renderer", ("small", "sharp")),
-    ("render_stage", "load_face_encoder", ("perceptual", "identity")),
+    ("render_stage", "load_face_encoder", ("perceptual",)),
+    ("render_stage", "load_embedder", ("mobilefacenet",)),
     ("syncers", "load_syncers", ("metric", "loss")),
 )
 FACE_WIDTH = (25, 60)   # pixels that the face in face.jpg may take up, of 128
