@@ -5,7 +5,7 @@
 An encoder is a shipped name or a weight file, `=` and the half of the train people that it was trained on. Printed for the val
 people (most of whom have one clip: pairs are of frames at least a second apart) and for those of the other half who have
 several clips (pairs of two clips): cosines of the same and of different people, ROC area, equal error rate, landmark error
-in pixels of the 256 canvas and the error of the head's turn. CSIM is measured by another network (identity_figures.py). Beside each
+in pixels of the 256 canvas and the error of the head's turn. For CSIM see identity_figures.py. Beside each
 encoder stands one of the same form that has learned nothing: what lamps, walls and the crop alone tell.
 """
 

@@ -3,9 +3,9 @@
     .venv/bin/python benchmarks/identity_figures.py --data CORPUS [--network mobilefacenet FILE ...] [--splits val test]
         [--frames 6] [--roc roc.csv]
 
-Printed for each network: cosines of the same person (frames of one clip a second apart or of two clips; and of two clips alone) and
-of different people, ROC area, equal error rate, and for 5, 1 and 0.1 % of impostors taken the cosine that takes them and the share of
-genuine pairs above it. `--roc` writes threshold, genuine share and impostor share as a table.
+Printed for each network: cosines of the same person (frames of one clip a second apart or of two clips; and of two clips
+alone) and of different people, ROC area, equal error rate, and for 5, 1 and 0.1 % of impostors taken the cosine that takes
+them and the share of genuine pairs above it. `--roc` writes threshold, genuine share and impostor share as a table.
 """
 
 import argparse

@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("--frames-per-clip", type=int, default=16, metavar="M")
     parser.add_argument("--sheets", type=Path, metavar="DIR")
     parser.add_argument("--out", type=Path, metavar="FILE.json")
-    parser.add_argument("--identity", default="mobilefacenet", metavar="W", help="network of CSIM: mobilefacenet (default) or a face encoder's file")
+    parser.add_argument("--identity", default="mobilefacenet", metavar="W", help="network of CSIM, or a file")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     if options.sheets:

@@ -29,8 +29,9 @@ GOLDEN_COSINE = 0.71119
 def waves(number):
     """A picture (112, 112, 3) uint8 of made-up waves."""
     y, x = np.mgrid[:112, :112] / 112
-    return np.stack([127 + 60 * np.sin((5 + number) * x + 3 * y * c + number)
-                     + 60 * np.cos((4 + c) * y * (1 + number) + x * x * 7) for c in range(3)], -1).round().clip(0, 255).astype(np.uint8)
+    channels = [127 + 60 * np.sin((5 + number) * x + 3 * y * c + number) + 60 * np.cos((4 + c) * y * (1 + number) + x * x * 7)
+                for c in range(3)]
+    return np.stack(channels, -1).round().clip(0, 255).astype(np.uint8)
 
 
 def faces(count=2, side=256, seed=0):

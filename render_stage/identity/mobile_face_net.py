@@ -105,7 +105,8 @@ def aligned_faces(pictures: Tensor, points: Tensor) -> Tensor:
     Differentiable in the pictures; faces more than twice as large as the crop are averaged down first.
     """
     matrices = aligning(points)
-    finer = int(matrices[:, 0, :2].norm(dim=1).max().item() if len(matrices) else 1)    # pixels of the picture in one of the crop
+    # pixels of the picture in one of the crop
+    finer = int(matrices[:, 0, :2].norm(dim=1).max().item() if len(matrices) else 1)
     pictures = F.avg_pool2d(pictures, finer) if finer > 1 else pictures
     H, W = pictures.shape[-2:]
     steps = torch.arange(FACE_PX, device=pictures.device, dtype=torch.float64) + 0.5
@@ -156,5 +157,5 @@ class FaceRecogniser:
 
 
 def load_mobile_face_net(source: str | Path = NAME, *, device: str | torch.device = "auto") -> MobileFaceNet:
-    """The frozen shipped network, or a weight file's. `device` is auto, cpu, cuda or cuda:N. ValueError, one line, for others."""
+    """The frozen shipped network, or a weight file's. `device` is auto, cpu, cuda or cuda:N. ValueError for others."""
     return load_model(source, lambda config: MobileFaceNet(), KIND, device=device)
