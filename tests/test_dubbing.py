@@ -221,7 +221,7 @@ def test_shots_of_another_person_are_told_by_the_face(monkeypatch):
     def embed(pictures, points):
         return np.stack([np.eye(2)[int(one.mean() > 128)] for one in pictures])
 
-    monkeypatch.setattr("render_stage.dubbing.people.FaceEmbedder", lambda encoder: embed)
+    monkeypatch.setattr("render_stage.dubbing.people.load_embedder", lambda device: embed)
     dark, bright = (Portrait.of(np.full((300, 300, 3), level, np.uint8), FACE) for level in (60, 200))
     assert dark.picture.shape == (128, 128, 3) and np.ptp(dark.points[:, 1]) == pytest.approx(128, abs=20)
     shots, seen = {0: [bright], 1: [dark, dark], 2: [dark]}, {0: 30, 1: 20, 2: 20}

@@ -12,10 +12,10 @@ from headsync.landmarks import crop_picture
 from headsync.landmarks.crop import to_canvas
 from headsync.landmarks.detection import CANVAS_PX
 from headsync.landmarks.detection.detectors import landmark_boxes
-from render_stage.identity.face_encoder import FaceEmbedder, load_face_encoder
+from render_stage.identity.embedder import load_embedder
 
 PORTRAIT_PX = 128
-LEAST_ALIKE = 0.35          # cosine of two shots' mean embeddings under which they show two people
+LEAST_ALIKE = 0.35          # cosine of two shots' mean embeddings under which they show two people: 1 % of impostors are above
 
 
 class Portrait(NamedTuple):
@@ -43,7 +43,7 @@ def other_people(shots: Mapping[int, Sequence[Portrait]], *, weights: Mapping[in
     """
     if len(shots) < 2:
         return set()
-    embed = FaceEmbedder(load_face_encoder("identity", device="cpu"))
+    embed = load_embedder(device="cpu")
     means = {}
     for number, portraits in shots.items():
         found = embed(np.stack([one.picture for one in portraits]), np.stack([one.points for one in portraits])).mean(0)
