@@ -95,12 +95,14 @@ def test_views_survive_being_numbers():
     assert all(np.array_equal(one, other) for one, other in zip(view, view_of(flat(view))))
 
 
-def test_an_untrained_close_up_empties_an_open_mouth_and_a_trained_one_draws_its_region():
+def test_an_untrained_close_up_shows_the_reference_between_the_lips_and_a_trained_one_draws_its_region():
     points, picture = face(gap=12.0), torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(7))
-    reference = close_reference(np.full((256, 256, 3), 128, np.uint8), face(gap=0.0))
+    reference = close_reference(np.full((256, 256, 3), 128, np.uint8), face(gap=-7.0))
     inside = torch.from_numpy(opening(face_view(points), 256))[None, None] / 255
     empty = drawn_again(CloseUpNetwork(SETTINGS), picture, points, reference).detach()
     assert inside.sum() > 200 and (empty - picture * (1 - inside)).abs().max() < 0.02
+    shown = drawn_again(CloseUpNetwork(SETTINGS), picture, points, reference._replace(view=face_view(points))).detach()
+    assert ((shown - picture * (1 - inside) - 128 / 255 * inside).abs() * (inside > 0.99)).max() < 0.02
     shut = face(gap=-7.0)
     assert torch.equal(drawn_again(CloseUpNetwork(SETTINGS), picture, shut, reference), picture)
     changed = (drawn_again(trained_looking(), picture, points, reference) - picture).abs().amax((0, 1)).detach() > 0
@@ -126,7 +128,7 @@ def test_scores_are_perfect_for_the_real_mouth_and_see_a_filled_one():
     points = face(gap=14.0)
     view = face_view(points)
     real[opening(view, 256) > 128] = (20, 10, 10)
-    sample = sample_of(np.full_like(real, 180), real, points, real, view)
+    sample = sample_of(np.full_like(real, 180), real, points, real, face_view(face(gap=-7.0)))
     made = type("Packed", (), {"pictures": sample.pictures[None], "views": flat(sample.view)[None]})
     batch = close_up_batch([sample_tensors(made, 0)])
     assert batch.shown.shape == (1, SHOWN, 96, 96) and sample.pictures.shape == (PACKED_PX, PACKED_PX, CHANNELS)

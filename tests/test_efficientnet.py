@@ -70,7 +70,7 @@ def test_features_are_those_of_the_unfolded_network(weights):
 
 
 def test_small_pictures_are_enlarged(weights):
-    assert [one.shape[-1] for one in load_efficientnet(weights)(torch.zeros(1, 3, 40, 40))] == [64, 32, 16, 8, 8]
+    assert [one.shape[-1] for one in load_efficientnet(weights)(torch.zeros(1, 3, 40, 40))] == [48, 24, 12, 6, 6]
 
 
 def test_it_is_a_perceptual_loss(weights, monkeypatch):

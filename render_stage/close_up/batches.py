@@ -12,7 +12,7 @@ from torch import Tensor
 from headsync.experiment import RunSettings, batch_generator, own_rows
 from headsync.experiment.precision import in_float32
 from render_stage.close_up.material import MARGIN_PX, PACKED_PX, SIDE, Packed, coloured, mirrored, view_of
-from render_stage.close_up.network import REGION, CloseUpNetwork, emptied
+from render_stage.close_up.network import REGION, CloseUpNetwork, begun
 from render_stage.close_up.view import view_maps
 from render_stage.nn.losses import gradient_loss, reconstruction_loss, ssim_loss
 
@@ -46,7 +46,7 @@ def close_up_batch(samples: list[tuple[np.ndarray, np.ndarray]]) -> CloseUpBatch
     """Samples one behind the other."""
     pictures, maps = (torch.from_numpy(np.stack(part)) for part in zip(*samples))
     pictures = pictures.permute(0, 3, 1, 2).float() / 255               # (B, CHANNELS, N, N)
-    return CloseUpBatch(torch.cat([emptied(pictures[:, :3], maps), pictures[:, 6:], maps], 1), pictures[:, 3:6])
+    return CloseUpBatch(torch.cat([begun(pictures[:, :3], pictures[:, 6:], maps), pictures[:, 6:], maps], 1), pictures[:, 3:6])
 
 
 def sample_tensors(material: Packed, number: int, generator: torch.Generator | None = None,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from render_stage.close_up.network import CloseUpNetwork, emptied
+from render_stage.close_up.network import CloseUpNetwork, begun
 from render_stage.close_up.view import View, corner, face_view, moved_reference, view_maps
 
 SIDE_SHARE, LEAST_PX = 1.35, 64     # of the distance of the outer eye corners
@@ -44,6 +44,6 @@ def drawn_again(network: CloseUpNetwork, picture: Tensor, points: np.ndarray, re
     moved, maps = (torch.from_numpy(one)[None].to(picture) for one in (moved, view_maps(view, side)))
     made = picture.clamp(0, 1)
     part = made[:, :, top : top + side, left : left + side]
-    empty = emptied(part, maps)
-    part.copy_(empty + network(torch.cat([empty, moved, maps], 1)))
+    start = begun(part, moved, maps)
+    part.copy_(start + network(torch.cat([start, moved, maps], 1)))
     return made

@@ -36,15 +36,18 @@ class CloseUpSettings:
         return self.patch << len(self.channels) - 1
 
 
-def emptied(picture: Tensor, maps: Tensor) -> Tensor:
-    """Pictures (B, 3, N, N) that are black between the lips, where maps (B, MAPS, N, N) say that the mouth is open."""
-    return picture * (1 - maps[:, :1])
+def begun(picture: Tensor, moved: Tensor, maps: Tensor) -> Tensor:
+    """Pictures (B, 3, N, N) that show between the lips what the reference does there, and black where its mouth is shut.
+
+    `moved` (B, 4, N, N) is the reference in the target's axes and the inside of its mouth; maps (B, MAPS, N, N).
+    """
+    return torch.lerp(picture, moved[:, :3] * moved[:, 3:], maps[:, :1])
 
 
 class CloseUpNetwork(nn.Module):
     """U-net with a first layer on patches; its last layer begins at zero, so that it begins with the picture itself.
 
-    What the renderer drew between the lips is not shown: it is taken for dark, and drawn from the reference and the maps.
+    What the renderer drew between the lips is not shown: it begins with what the reference shows there, or dark.
     """
 
     def __init__(self, settings: CloseUpSettings):

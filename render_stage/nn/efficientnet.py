@@ -22,7 +22,7 @@ TAPS = (0, 2, 4, 7, 10)     # blocks whose outputs are features
 EFFICIENTNET_WEIGHTS = (0.2,) * len(TAPS)
 MIDDLE, SPREAD = 127 / 255, 128 / 255       # of colours
 EPSILON = 1e-3              # of its batch norms
-LEAST_PX = 128              # a side: smaller pictures are enlarged
+LEAST_PX = 96               # a side: smaller pictures are enlarged
 
 
 class FoldedConvolution(nn.Module):
@@ -78,7 +78,7 @@ class EfficientNetLite(nn.Module):
                                     for number, (inside, (kernel, stride, outside)) in enumerate(zip(widths, BLOCKS)))
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """Five feature maps, float32, of pictures (B, 3, H, W) in [0, 1]; those under 128 pixels a side are enlarged first."""
+        """Five feature maps, float32, of pictures (B, 3, H, W) in [0, 1]; those under 96 pixels a side are enlarged first."""
         if min(pictures.shape[-2:]) < LEAST_PX:
             pictures = F.interpolate(pictures, size=(LEAST_PX, LEAST_PX), mode="bilinear", align_corners=False)
         x, found = F.relu6(self.stem((pictures - MIDDLE) / SPREAD)), []
