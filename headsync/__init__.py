@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from headsync.dubbing import Dubbed, dub
     from headsync.landmarks import LandmarkSequence
     from headsync.landmarks.detection import Extraction, extract
+    from headsync.live import LiveSession, open_session
     from headsync.media import Level, measure_level, read_audio
     from headsync.verbs import TalkReport, evaluate, load_settings, preprocess, talk
     from landmark_stage import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from landmark_stage.head_motion.train import train_head_motion
     from landmark_stage.ms_sync.train import train_landmarks
     from render_stage import Drive, Renderer, RenderReport, load_renderer, read_references, render_video
+    from render_stage.close_up.train import train_close_up
     from render_stage.identity.training import train_encoder
     from render_stage.pc_avs.train import train_pc_avs
     from render_stage.rhythmic_head.train import train_renderer
@@ -53,8 +55,10 @@ _MODULES = {
     "landmark_stage.expression.train": ("train_expression",),
     "landmark_stage.head_motion.train": ("train_head_motion",),
     "render_stage.rhythmic_head.train": ("train_renderer",),
+    "render_stage.close_up.train": ("train_close_up",),
     "render_stage.identity.training": ("train_encoder",),
     "render_stage.pc_avs.train": ("train_pc_avs",),
+    "headsync.live": ("open_session", "LiveSession"),
     "syncers": ("sync_offset", "load_syncers", "SyncOffset"),
     "syncers.train": ("train_syncers",),
     "headsync.landmarks": ("LandmarkSequence",),

@@ -25,6 +25,8 @@ ROOMS = {                                   # each may import itself and these, 
     "render_stage": ("headsync.media", "headsync.experiment", "headsync.landmarks", "headsync.corpus", "headsync.metrics"),
     "headsync.evaluation": ("headsync.media", "headsync.experiment", "headsync.landmarks", "headsync.corpus",
                             "headsync.metrics", "syncers"),
+    "headsync.live": ("headsync.media", "headsync.experiment", "headsync.landmarks", "headsync.corpus", "headsync.metrics",
+                      "syncers", "landmark_stage", "render_stage"),
     "headsync.commands": ("headsync", "syncers", "landmark_stage", "render_stage"),
     "headsync": ("headsync", "syncers", "landmark_stage", "render_stage"),  # the public verbs, loaded lazily
 }

@@ -1,0 +1,173 @@
+"""A face that listens: sound is pushed as it comes, frames are pulled with the sound that belongs to them.
+
+Shapes: P pixels a side, L = 68 landmarks, R = 37 landmarks of jaw and mouth, n samples.
+Each frame carries its own 640 samples of 16 kHz, so picture and sound cannot drift apart: whoever plays them plays both.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from headsync import media
+from headsync.landmarks.geometry import frontal
+from headsync.landmarks.motion import natural_blinks
+from headsync.landmarks.motion.blinks import NATURAL_PER_MINUTE, blinked
+from headsync.landmarks.motion.compose import anchored, head_track, reposed
+from headsync.landmarks.motion.lower_face import LOWER_FACE, with_lower_face
+from headsync.live.clock import FrameClock
+from headsync.live.input import SampleQueue
+from landmark_stage.articulation.generate import lip_stream, load_lips
+from landmark_stage.articulation.network import Articulation, uncrossed
+from landmark_stage.idle import IdleHead
+from render_stage import Drive, Renderer, load_renderer, read_references
+from render_stage.references import Reference
+
+REST_FRAMES = 5             # from what is said to the mouth at rest after an interruption: 200 ms
+LATE_FRAMES = 1.0           # by which a frame is late before its picture is left out
+SPEECH_LOUDNESS = 0.75      # log10 mel energy of a usual voice near its microphone, where no level was measured
+SILENT_PEAK = 1e-4          # samples below which nobody speaks
+
+
+class LiveFrame(NamedTuple):
+    """One fortieth of a second less fifteen: 40 ms."""
+
+    number: int
+    time_s: float                   # since the session's first frame
+    picture: np.ndarray | None      # (P, P, 3) uint8; None where it came too late to be drawn
+    sound: np.ndarray               # (640,) float32 of 16 kHz: what is heard while it is seen
+    speaking: bool                  # whether any of that was pushed and is no silence
+
+
+class LiveSession:
+    """One face. `push` may be called by another thread than the one that takes frames."""
+
+    def __init__(self, reference: Reference, *, renderer: Renderer, lips: Articulation, level: media.Level, rate_hz: int,
+                 seed: int, most_s: float):
+        self.queue, self.renderer, self.lips, self.level = SampleQueue(rate_hz, most_s=most_s), renderer, lips, level
+        self._identity = renderer.prepare([reference])
+        self._start = np.asarray(reference.points, np.float32)
+        face = torch.from_numpy(frontal(self._start[None])[0])
+        self._neutral = lips.neutral(face.to(lips.basis.device)).cpu()
+        self._own = face[list(LOWER_FACE)] - self._neutral      # how the photo's mouth differs from rest
+        self._rest = anchored(head_track(self._start[None]))
+        self._head, self._lids = IdleHead(seed), _each(natural_blinks(torch.Generator().manual_seed(seed),
+                                                                      per_minute=NATURAL_PER_MINUTE))
+        self._lock, self._number, self._dropped = threading.Lock(), 0, 0
+        self._last = self._own.clone()                          # offsets of the newest frame
+        self._faded = self._last                                # where the way into the present sound began
+        self._since = 0                                         # frames since then
+        self._listen()
+
+    @property
+    def look_ahead_frames(self) -> int:
+        """How many frames of sound are heard before a frame can be shown: the latency, computing aside."""
+        return self.lips.look_ahead_frames
+
+    @property
+    def dropped(self) -> int:
+        """How many frames had no picture, since they came too late."""
+        return self._dropped
+
+    def push(self, samples: np.ndarray | bytes) -> float:
+        """Seconds of sound that wait now, after samples more. ValueError as `SampleQueue.push`."""
+        return self.queue.push(samples)
+
+    def flush(self) -> None:
+        """The sound pauses here: nothing of it is held back, silence follows until more is pushed."""
+        self.queue.end()
+
+    def interrupt(self) -> float:
+        """Seconds of sound that are thrown away: what waits and what was heard ahead. The mouth is at rest within 200 ms."""
+        with self._lock:
+            gone = self.queue.clear() + sum(heard for _, heard in self._sounds) / media.SAMPLE_RATE_HZ
+            self._listen()
+            return gone
+
+    def next_frame(self, *, draw: bool = True) -> LiveFrame:
+        """The next frame; where no sound waits, silence is heard. Without `draw` only time goes on."""
+        with self._lock:
+            while not self._offsets:
+                self._hear()
+            offsets, (sound, heard) = self._offsets.popleft(), self._sounds.popleft()
+            number, self._number = self._number, self._number + 1
+            points = self._points(offsets)
+        picture = None
+        if draw:
+            picture = self.renderer.frames(self._identity, Drive(points))[0]
+        else:
+            self._dropped += 1
+        return LiveFrame(number, number / media.FPS, picture, sound, bool(heard and np.abs(sound).max() > SILENT_PEAK))
+
+    def frames(self, clock: FrameClock | None = None) -> Iterator[LiveFrame]:
+        """Frames without end, each when it is due; one that is late by more than a frame comes without its picture."""
+        clock = clock or FrameClock()
+        while True:
+            late = clock.wait(self._number)
+            yield self.next_frame(draw=late * media.FPS <= LATE_FRAMES)
+
+    async def async_frames(self, clock: FrameClock | None = None) -> AsyncIterator[LiveFrame]:
+        """`frames` for asyncio: waiting and drawing leave the event loop free."""
+        clock = clock or FrameClock()
+        while True:
+            left = clock.due(self._number)
+            if left > 0:
+                await asyncio.sleep(left)
+            yield await asyncio.to_thread(self.next_frame, draw=-left * media.FPS <= LATE_FRAMES)
+
+    def _listen(self) -> None:
+        """From here on another sound is heard; the mouth goes over into it."""
+        self._stream = lip_stream(self.lips, level=self.level)
+        self._offsets: deque[torch.Tensor] = deque()
+        self._sounds: deque[tuple[np.ndarray, int]] = deque()       # samples, and how many of them were pushed
+        self._faded, self._since = self._last, 0
+
+    def _hear(self) -> None:
+        """Another frame of sound goes to the lips."""
+        taken = self.queue.take(media.SAMPLES_PER_FRAME)
+        sound = np.pad(taken, (0, media.SAMPLES_PER_FRAME - len(taken)))
+        self._sounds.append((sound, len(taken)))
+        self._offsets.extend(self._stream.push(sound))
+
+    def _points(self, offsets: torch.Tensor) -> np.ndarray:
+        """Landmarks (1, 68, 3) of the newest frame."""
+        share = min(self._since / REST_FRAMES, 1.0)
+        self._last = torch.lerp(self._faded, offsets, share)
+        self._since += 1
+        lower = uncrossed((self._neutral + self._last)[None]).numpy()
+        points = with_lower_face(self._start[None], lower)
+        points = blinked(points, np.array([next(self._lids)]))
+        return reposed(points, self._start, self._rest + self._head.next(1))
+
+
+def _each(blocks: Iterator[np.ndarray]) -> Iterator[float]:
+    for block in blocks:
+        yield from block
+
+
+@media.checked
+def open_session(refs: str | Path | Reference, *, renderer: Renderer | None = None, lips: Articulation | str | Path = "live",
+                 level: media.Level | None = None, rate_hz: int = media.SAMPLE_RATE_HZ, size: int = 256, seed: int = 0,
+                 most_s: float = 30.0, device: str | torch.device = "auto") -> LiveSession:
+    """A session for the face in a picture or clip, ready for sound of `rate_hz` samples a second (8000 to 48000).
+
+    `level` is how loud the voice will be (`headsync.measure_level` of a few seconds of it; a usual voice by default). `most_s`
+    seconds of sound may wait. Head and lids move by themselves, `seed` says how. ValueError, one line, for what cannot be read.
+
+    >>> import headsync
+    >>> session = headsync.open_session("photo.jpg")
+    >>> session.push(headsync.read_audio("speech.wav")) > 0
+    True
+    >>> frame = session.next_frame()
+    >>> frame.picture.shape, frame.sound.shape
+    ((256, 256, 3), (640,))
+    """
+    renderer = renderer or load_renderer(device=device)
+    reference = refs if isinstance(refs, Reference) else read_references(refs, count=1, size=size).on_canvas()[0]
+    return LiveSession(reference, renderer=renderer, lips=load_lips(lips, device=device),
+                       level=level or media.Level(0.0, 1.0, SPEECH_LOUDNESS), rate_hz=rate_hz, seed=seed, most_s=most_s)
