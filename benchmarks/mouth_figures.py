@@ -3,11 +3,12 @@
     python -m benchmarks.mouth_figures --data CORPUS --model small sharp mine=runs/close_up/renderer.safetensors
         --portraits PHOTO... [--clips 24] [--sheets DIR]
 
-Two parts. *Obedience*: from one picture (portraits; first frames, most shut and widest open frames of val clips) its own
+Three parts. *Obedience*: from one picture (portraits; first frames, most shut and widest open frames of val clips) its own
 landmarks with the lower lip and the jaw lowered until the lips stand so far apart (signed, in distances of the outer eye
 corners), drawn, and found again by the embedded detector. *Interior*: val clips from their first frames with the real
 landmarks; in frames whose real mouth is open: share of teeth, of dark pixels, contrast (`headsync.metrics.mouth_interior`), and
-the variance of the Laplacian in boxes as a share of the real one (median over frames).
+the variance of the Laplacian in boxes as a share of the real one (median over frames). *Talks* (`--audio SOUND...`): portraits
+say sounds with the default lips; the share of frames whose lips are closed, asked by the landmarks and seen in the pictures.
 """
 
 import argparse
@@ -23,14 +24,16 @@ from headsync.corpus import Corpus, open_corpus
 from headsync.evaluation.redetect import detect_again
 from headsync.landmarks import GROUPS, contact_sheet, frontalise, head_pose, pose_points
 from headsync.landmarks.detection import make_detector
-from headsync.landmarks.lips import CLOSED, lip_shapes
+from headsync.landmarks.lips import CLOSED, CROSSED, lip_shapes
 from headsync.metrics.mouth_interior import laplacian_variance, mouth_interior
+from landmark_stage import generate_landmarks, start_face
 from render_stage import Drive, load_renderer, read_references
 from render_stage.references import Reference
 
 ASKED = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35)
 LOWER = (55, 56, 57, 58, 59, 65, 66, 67)                # lips that go with the jaw
 JAW = {6: 0.5, 7: 0.8, 8: 0.9, 9: 0.8, 10: 0.5, 5: 0.25, 11: 0.25, 4: 0.1, 12: 0.1}
+TALK_FRAMES = 150                                       # of each talk
 OPEN = 0.08                                             # real openings that are looked into
 BOXES = {"mouth": GROUPS["mouth"], "eyes": (*GROUPS["right_eye"], *GROUPS["left_eye"]), "face": range(68)}
 
@@ -140,6 +143,30 @@ def interior(renderers: dict, corpus: Corpus, clips: list, most: int, sheets: Pa
             write(sheets / f"interior_{name}.png", tiles[name], columns=6)
 
 
+def talks(renderers: dict, portraits: list[Path], sounds: list[Path], sheets: Path | None) -> None:
+    """Prints how often mouths are closed, asked and seen."""
+    detector = make_detector()
+    starts = [(start_face(path), read_references([path]).on_canvas()[0]) for path in portraits]
+    print("| method | closed, asked | closed, seen | crossed, asked | r of asked and seen |\n|---|---|---|---|---|")
+    for name, renderer in renderers.items():
+        asked, seen, agreement, tiles = [], [], [], []
+        for (start, reference), sound in zip(starts, itertools.cycle(sounds)):
+            points = generate_landmarks(sound, start).points[:TALK_FRAMES].astype(np.float64)
+            frames = renderer.frames(renderer.prepare([reference]), Drive(points))
+            wanted = lip_shapes(frontalise(points, head_pose(points))).opening
+            found = seen_openings(frames, points, detector)
+            there = np.isfinite(found)
+            asked.append(wanted[there])
+            seen.append(found[there])
+            agreement.append(np.corrcoef(wanted[there], found[there])[0, 1])
+            tiles += [reference.picture, *frames[30:80:10]]
+        asked_all, seen_all = np.concatenate(asked), np.concatenate(seen)
+        print(f"| {name} ({len(starts)} portraits) | {(asked_all < CLOSED).mean():.2f} | {(seen_all < CLOSED).mean():.2f} | "
+              f"{(asked_all < CROSSED).mean():.3f} | {np.nanmean(agreement):.2f} |", flush=True)
+        if sheets:
+            write(sheets / f"talks_{name}.png", tiles, columns=6)
+
+
 def measures(made: np.ndarray, real: np.ndarray, points: np.ndarray) -> dict[str, float] | None:
     """One frame beside the real one; None where the mouth is too small."""
     ours, theirs = mouth_interior(made, points), mouth_interior(real, points)
@@ -167,6 +194,7 @@ def main() -> None:
     parser.add_argument("--portraits", nargs="*", default=[], type=Path)
     parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--frames", type=int, default=8, help="open mouths of a clip that are looked into")
+    parser.add_argument("--audio", nargs="*", default=[], type=Path, help="what portraits say, in turn")
     parser.add_argument("--sheets", type=Path)
     options = parser.parse_args()
     if options.sheets:
@@ -178,6 +206,9 @@ def main() -> None:
     obedience(renderers, starts_of(corpus, clips, options.portraits), options.sheets)
     print()
     interior(renderers, corpus, clips, options.frames, options.sheets)
+    if options.audio and options.portraits:
+        print()
+        talks(renderers, options.portraits, options.audio, options.sheets)
 
 
 if __name__ == "__main__":

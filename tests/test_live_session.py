@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from headsync.landmarks import canonical_face
+from headsync.landmarks import canonical_face, lip_shapes
 from headsync.landmarks.motion.lower_face import LOWER_FACE
 from headsync.live import FrameClock, open_session
 from headsync.live import session as live
-from headsync.landmarks import lip_shapes
 from render_stage.references import Reference
 
 AHEAD = 6
