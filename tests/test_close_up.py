@@ -99,13 +99,15 @@ def test_an_untrained_close_up_shows_the_reference_between_the_lips_and_a_traine
     points, picture = face(gap=12.0), torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(7))
     reference = close_reference(np.full((256, 256, 3), 128, np.uint8), face(gap=-7.0))
     inside = torch.from_numpy(opening(face_view(points), 256))[None, None] / 255
-    empty = drawn_again(CloseUpNetwork(SETTINGS), picture, points, reference).detach()
+    empty = drawn_again(CloseUpNetwork(SETTINGS), picture, points, reference).picture.detach()
     assert inside.sum() > 200 and (empty - picture * (1 - inside)).abs().max() < 0.02
-    shown = drawn_again(CloseUpNetwork(SETTINGS), picture, points, reference._replace(view=face_view(points))).detach()
+    shown = drawn_again(CloseUpNetwork(SETTINGS), picture, points, reference._replace(view=face_view(points))).picture.detach()
     assert ((shown - picture * (1 - inside) - 128 / 255 * inside).abs() * (inside > 0.99)).max() < 0.02
     shut = face(gap=-7.0)
-    assert torch.equal(drawn_again(CloseUpNetwork(SETTINGS), picture, shut, reference), picture)
-    changed = (drawn_again(trained_looking(), picture, points, reference) - picture).abs().amax((0, 1)).detach() > 0
+    assert torch.equal(drawn_again(CloseUpNetwork(SETTINGS), picture, shut, reference).picture, picture)
+    made = drawn_again(trained_looking(), picture, points, reference)
+    changed = (made.picture - picture).abs().amax((0, 1)).detach() > 0
+    assert not (changed.numpy() & (made.region == 0)).any()
     rows, columns = np.nonzero(changed.numpy())
     assert len(rows) > 500 and rows.min() > points[33, 1] and rows.max() < points[8, 1]
     assert columns.min() > points[48, 0] - 30 and columns.max() < points[54, 0] + 30

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from render_stage.close_up.network import CloseUpNetwork, begun
+from render_stage.close_up.network import REGION, CloseUpNetwork, begun
 from render_stage.close_up.view import View, corner, face_view, moved_reference, view_maps
 
 SIDE_SHARE, LEAST_PX = 1.35, 64     # of the distance of the outer eye corners
@@ -27,6 +27,11 @@ def close_reference(picture: np.ndarray, points: np.ndarray) -> CloseReference:
     return CloseReference(picture, face_view(points))
 
 
+def drawn_where(view: View, canvas: int) -> np.ndarray:
+    """What would be drawn again of a canvas, (S, S) float32 in [0, 1]."""
+    return view_maps(view, canvas)[REGION]
+
+
 def close_up_side(view: View, network: CloseUpNetwork, canvas: int) -> int:
     """Pixels a side of the close-up of a view on a canvas: the larger the face, the more."""
     step, size = network.settings.step_px, float(np.sqrt(abs(np.linalg.det(view.axes))))
@@ -34,16 +39,26 @@ def close_up_side(view: View, network: CloseUpNetwork, canvas: int) -> int:
     return int(min(step * np.ceil(wanted / step), canvas // step * step))
 
 
-def drawn_again(network: CloseUpNetwork, picture: Tensor, points: np.ndarray, reference: CloseReference) -> Tensor:
-    """The picture (1, 3, S, S) in [0, 1] with its mouth drawn again, for landmarks (68, 3) in its pixels. A new tensor."""
+class DrawnAgain(NamedTuple):
+    """A picture with its mouth drawn again."""
+
+    picture: Tensor         # (1, 3, S, S) in [0, 1]
+    region: np.ndarray      # (S, S) float32 in [0, 1]: where that is
+
+
+def drawn_again(network: CloseUpNetwork, picture: Tensor, points: np.ndarray, reference: CloseReference) -> DrawnAgain:
+    """The picture (1, 3, S, S) with its mouth drawn again, for landmarks (68, 3) in its pixels. A new tensor."""
     view, canvas = face_view(points), picture.shape[-1]
     side = close_up_side(view, network, canvas)
     left, top = corner(view, side, canvas)
     view = view.shifted(np.array([left, top]))
     moved = moved_reference(*reference, view, side).transpose(2, 0, 1) / np.float32(255)                # (4, N, N)
-    moved, maps = (torch.from_numpy(one)[None].to(picture) for one in (moved, view_maps(view, side)))
+    maps = view_maps(view, side)
+    region = np.zeros((canvas, canvas), np.float32)
+    region[top : top + side, left : left + side] = maps[REGION]
+    moved, maps = (torch.from_numpy(one)[None].to(picture) for one in (moved, maps))
     made = picture.clamp(0, 1)
     part = made[:, :, top : top + side, left : left + side]
     start = begun(part, moved, maps)
     part.copy_(start + network(torch.cat([start, moved, maps], 1)))
-    return made
+    return DrawnAgain(made, region)

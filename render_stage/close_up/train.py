@@ -143,7 +143,8 @@ class CloseUpTask:
         self._write_sheet(sheet, step)
         found = {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
         shares = {name: found[name] / max(found[f"{name}_real"], 1e-6) for name in ("contrast", "dark", "sharpness")}
-        score = found["ssim"] - 0.1 * sum(abs(1 - share) for share in shares.values())
+        unlike = abs(1 - shares["contrast"]) + abs(1 - shares["sharpness"])
+        score = found["ssim"] - found["inside"] - 0.1 * unlike
         return {"score": score, "l1": found["l1"], "ssim": found["ssim"], "inside": found["inside"], **shares}
 
     def _write_sheet(self, tiles: list[np.ndarray], step: int) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from headsync.experiment import Kind, build_config, chosen_device, config_dict, load_model, save_weights
 from headsync.experiment.precision import Precision, as_float32, chosen_precision, mixed_precision
 from headsync.landmarks.detection import PersonFinder
-from render_stage.close_up.draw import CloseReference, close_reference, drawn_again
+from render_stage.close_up.draw import CloseReference, close_reference, drawn_again, drawn_where
 from render_stage.contract import Drive
 from render_stage.geometry.topology import load_topology
 from render_stage.nn.layers import resized, warp
@@ -79,8 +79,11 @@ class RhythmicHead:
         mouths = tuple(close_reference(*pair) for pair in zip(small, points))
         key = maker.key
         whole = references[key].picture.astype(np.float32) / 255
-        detail = face_detail(whole, _face_map(maker.guide(points[key].astype(np.float64), key), size))
-        return Identity(maker, held, seen, mouths, large, size, detail)
+        own = maker.guide(points[key].astype(np.float64), key)
+        where = _face_map(own)
+        if self.network.close_up is not None:
+            where = where * (1 - drawn_where(mouths[key].view, CANVAS))
+        return Identity(maker, held, seen, mouths, large, size, face_detail(whole, _sized(where, size)))
 
     def _people(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Where pictures (S, S, 3) show persons, (S, S) uint8 each; everywhere, for networks that do not ask."""
@@ -113,22 +116,19 @@ class RhythmicHead:
     def _frame(self, identity: Identity, points: np.ndarray, match: int) -> np.ndarray:
         guide = identity.maker.guide(points, int(match))
         made = self._made(identity, [guide])
-        picture = self._mouth_drawn(identity, points, int(match), made.picture.float())
+        picture, where = made.picture.float(), _face_map(guide)
+        if self.network.close_up is not None:
+            with torch.inference_mode(), mixed_precision(self.device, self.precision):
+                picture, region = drawn_again(self.network.close_up, picture, points, identity.mouths[match])
+            where = where * (1 - region)        # what is drawn again is as sharp as it shall be
         if identity.large:
             picture = picture - made.placed.anchor.float()      # what the composition adds, in small
             picture = resized(picture, identity.size) + self._large_anchor(identity, guide, made.placed)
         elif identity.size < CANVAS:
             picture = torch.nn.functional.interpolate(picture, size=(identity.size,) * 2, mode="bilinear", antialias=True)
         drawn = picture[0].permute(1, 2, 0).cpu().numpy()                                        # (P, P, 3)
-        drawn = sharpened(drawn, _face_map(guide, identity.size), identity.detail)
+        drawn = sharpened(drawn, _sized(where, identity.size), identity.detail)
         return np.rint(np.clip(drawn, 0, 1) * 255).astype(np.uint8)[None]
-
-    def _mouth_drawn(self, identity: Identity, points: np.ndarray, match: int, picture: Tensor) -> Tensor:
-        """The picture (1, 3, S, S) with what the close-up says of its mouth, where there is one."""
-        if self.network.close_up is None:
-            return picture
-        with torch.inference_mode(), mixed_precision(self.device, self.precision):
-            return drawn_again(self.network.close_up, picture, points, identity.mouths[match])
 
     def explain(self, identity: Identity, points: np.ndarray) -> tuple[list[Guide], Made]:
         """Guides and everything that the networks say of frames (t, 68, 3), float32, for notebooks and measurements."""
@@ -161,10 +161,14 @@ class RhythmicHead:
         return torch.lerp(matched, projected, resized(placed.believed.float(), P))
 
 
-def _face_map(guide: Guide, size: int) -> np.ndarray:
-    """Where a guide's face is, (P, P) float32 in [0, 1]."""
-    face = guide.masks[..., 0].astype(np.float32) / 255
-    return face if size == CANVAS else cv2.resize(face, (size, size), interpolation=cv2.INTER_LINEAR)
+def _face_map(guide: Guide) -> np.ndarray:
+    """Where a guide's face is, (S, S) float32 in [0, 1]."""
+    return guide.masks[..., 0].astype(np.float32) / 255
+
+
+def _sized(where: np.ndarray, size: int) -> np.ndarray:
+    """A map (S, S) as (P, P)."""
+    return where if size == CANVAS else cv2.resize(where, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
 def _stacked(parts: Sequence[Tensor]) -> Tensor:
