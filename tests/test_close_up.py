@@ -13,7 +13,7 @@ from headsync.landmarks.geometry import HeadPose
 from render_stage import Drive, load_renderer
 from render_stage.clip_frames import read_clip_frames
 from render_stage.close_up.batches import close_up_batch, drawn, sample_tensors, scores
-from render_stage.close_up.draw import close_reference, close_up_side, drawn_again
+from render_stage.close_up.draw import close_reference, close_up_side, drawn_again, widened
 from render_stage.close_up.material import CHANNELS, PACKED_PX, drawn_numbers, flat, mirrored, packed, sample_of, view_of
 from render_stage.close_up.network import SHOWN, CloseUpNetwork, CloseUpSettings
 from render_stage.close_up.train import CloseUpTrainSettings, train_close_up
@@ -98,7 +98,7 @@ def test_views_survive_being_numbers():
 def test_an_untrained_close_up_shows_the_reference_between_the_lips_and_a_trained_one_draws_its_region():
     points, picture = face(gap=12.0), torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(7))
     reference = close_reference(np.full((256, 256, 3), 128, np.uint8), face(gap=-7.0))
-    inside = torch.from_numpy(opening(face_view(points), 256))[None, None] / 255
+    inside = torch.from_numpy(opening(widened(face_view(points)), 256))[None, None] / 255
     empty = drawn_again(CloseUpNetwork(SETTINGS), picture, points, reference).picture.detach()
     assert inside.sum() > 200 and (empty - picture * (1 - inside)).abs().max() < 0.02
     shown = drawn_again(CloseUpNetwork(SETTINGS), picture, points, reference._replace(view=face_view(points))).picture.detach()
@@ -111,6 +111,18 @@ def test_an_untrained_close_up_shows_the_reference_between_the_lips_and_a_traine
     rows, columns = np.nonzero(changed.numpy())
     assert len(rows) > 500 and rows.min() > points[33, 1] and rows.max() < points[8, 1]
     assert columns.min() > points[48, 0] - 30 and columns.max() < points[54, 0] + 30
+
+
+def test_narrow_openings_are_drawn_wider_shut_and_wide_ones_are_not():
+    def gap(points, change=lambda view: view):
+        inner = change(face_view(points)).inner
+        return float((inner[[7, 6, 5], 1] - inner[[1, 2, 3], 1]).mean())
+
+    narrow, wide, shut = face(gap=-3.0), face(gap=9.0), face(gap=-7.0)
+    assert gap(shut, widened) == pytest.approx(gap(shut), abs=0.05) and gap(wide, widened) == pytest.approx(gap(wide), abs=0.05)
+    assert 1.0 < gap(narrow) < 4.0 and 1.0 < gap(narrow, widened) - gap(narrow) < 2.5
+    order = [gap(face(gap=one), widened) for one in np.linspace(-7, 12, 40)]
+    assert (np.diff(order) > 0).all()
 
 
 def test_larger_faces_get_larger_close_ups():
