@@ -33,14 +33,14 @@ RENDERERS: dict[str, RendererKind] = {"rhythmic_head": RendererKind(load_rhythmi
 @checked
 def load_renderer(source: str | Path = "small", *, device: str | torch.device = "auto",
                   precision: Precision = "auto") -> Renderer:
-    """A renderer, ready for work: shipped weights (`small`, `sharp`), a method of `RENDERERS`, or a weight file of any of them.
+    """A renderer, ready for work: shipped weights (`small`), a method of `RENDERERS`, or a weight file of any of them.
 
     What kind a file is its configuration says. `device` is auto (a GPU where there is one), cpu, cuda or cuda:N; `precision`
     auto, fp32 or bf16. ValueError, one line, for a file that holds no renderer, and for a device that is not there.
 
     >>> import headsync
-    >>> sharp = headsync.load_renderer("sharp")
-    >>> headsync.render_video("motion.npz", "photo.jpg", "sharp.mp4", renderer=sharp).frames
+    >>> exact = headsync.load_renderer("small", precision="fp32")
+    >>> headsync.render_video("motion.npz", "photo.jpg", "exact.mp4", renderer=exact).frames
     10
     """
     if source in RENDERERS:

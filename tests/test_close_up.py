@@ -98,10 +98,11 @@ def test_views_survive_being_numbers():
 def test_an_untrained_close_up_shows_the_reference_between_the_lips_and_a_trained_one_draws_its_region():
     points, picture = face(gap=12.0), torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(7))
     reference = close_reference(np.full((256, 256, 3), 128, np.uint8), face(gap=-7.0))
-    inside = torch.from_numpy(opening(widened(face_view(points)), 256))[None, None] / 255
+    inside = torch.from_numpy(opening(widened(face_view(points), reference.view), 256))[None, None] / 255
     empty = drawn_again(CloseUpNetwork(SETTINGS), picture, points, reference).picture.detach()
     assert inside.sum() > 200 and (empty - picture * (1 - inside)).abs().max() < 0.02
     shown = drawn_again(CloseUpNetwork(SETTINGS), picture, points, reference._replace(view=face_view(points))).picture.detach()
+    inside = torch.from_numpy(opening(face_view(points), 256))[None, None] / 255
     assert ((shown - picture * (1 - inside) - 128 / 255 * inside).abs() * (inside > 0.99)).max() < 0.02
     shut = face(gap=-7.0)
     assert torch.equal(drawn_again(CloseUpNetwork(SETTINGS), picture, shut, reference).picture, picture)
@@ -119,9 +120,16 @@ def test_narrow_openings_are_drawn_wider_shut_and_wide_ones_are_not():
         return float((inner[[7, 6, 5], 1] - inner[[1, 2, 3], 1]).mean())
 
     narrow, wide, shut = face(gap=-3.0), face(gap=9.0), face(gap=-7.0)
-    assert gap(shut, widened) == pytest.approx(gap(shut), abs=0.05) and gap(wide, widened) == pytest.approx(gap(wide), abs=0.05)
-    assert 1.0 < gap(narrow) < 4.0 and 1.0 < gap(narrow, widened) - gap(narrow) < 2.5
-    order = [gap(face(gap=one), widened) for one in np.linspace(-7, 12, 40)]
+    still, wide_reference = face_view(shut), face_view(wide)
+
+    def drawn_wider(view):
+        return widened(view, still)
+
+    assert gap(narrow, lambda view: widened(view, wide_reference)) == gap(narrow)
+    for one in (shut, wide):
+        assert gap(one, drawn_wider) == pytest.approx(gap(one), abs=0.05)
+    assert 1.0 < gap(narrow) < 4.0 and 1.0 < gap(narrow, drawn_wider) - gap(narrow) < 2.5
+    order = [gap(face(gap=one), drawn_wider) for one in np.linspace(-7, 12, 40)]
     assert (np.diff(order) > 0).all()
 
 

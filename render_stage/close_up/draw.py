@@ -15,6 +15,7 @@ from render_stage.close_up.view import View, corner, face_view, moved_reference,
 SIDE_SHARE, LEAST_PX = 1.35, 64     # of the distance of the outer eye corners
 WIDER = 0.028                       # eye distances by which narrow openings are drawn wider
 OPEN_FROM, WIDE_FROM = 0.015, (0.06, 0.14)      # openings from which that holds in full, and over which it ends
+LOWER, UPPER = [7, 6, 5], [1, 2, 3]             # of the inner lips
 PROFILE = np.array([0.7, 1.0, 0.7])             # along the lips
 
 
@@ -25,21 +26,26 @@ class CloseReference(NamedTuple):
     view: View
 
 
-def widened(view: View) -> View:
+def widened(view: View, reference: View) -> View:
     """The view with narrow openings between the lips drawn wider, `WIDER` at most: a soft rim hides so much of them.
 
-    Without it openings of .02 to .06 eye distances are seen as .01 to .05 (benchmarks/mouth_figures.py). Shut lips stay shut.
+    Without it openings of .02 to .06 eye distances are seen as .01 to .05 from references whose lips are shut
+    (benchmarks/mouth_figures.py); those of references that are open are seen as they are, and stay. So do shut lips.
     """
-    unit = float(np.linalg.norm(view.axes[:, 1]))
-    down = view.axes[:, 1] / unit
-    lower, upper = [7, 6, 5], [1, 2, 3]
-    gap = float(((view.inner[lower] - view.inner[upper]) @ down).mean()) / unit
-    count = np.clip(gap / OPEN_FROM, 0, 1) * np.clip((WIDE_FROM[1] - gap) / (WIDE_FROM[1] - WIDE_FROM[0]), 0, 1)
-    way = WIDER / 2 * unit * count * PROFILE[:, None] * down
+    gap = lip_gap(view)
+    count = (np.clip(gap / OPEN_FROM, 0, 1) * np.clip((WIDE_FROM[1] - gap) / (WIDE_FROM[1] - WIDE_FROM[0]), 0, 1)
+             * np.clip(1 - lip_gap(reference) / WIDE_FROM[0], 0, 1))
+    way = WIDER / 2 * count * PROFILE[:, None] * view.axes[:, 1]
     inner = view.inner.copy()
-    inner[lower] += way
-    inner[upper] -= way
+    inner[LOWER] += way
+    inner[UPPER] -= way
     return view._replace(inner=inner)
+
+
+def lip_gap(view: View) -> float:
+    """The signed opening between the inner lips, in eye distances."""
+    down = view.axes[:, 1]
+    return float(((view.inner[LOWER] - view.inner[UPPER]) @ down).mean() / (down @ down))
 
 
 def close_reference(picture: np.ndarray, points: np.ndarray) -> CloseReference:
@@ -68,7 +74,7 @@ class DrawnAgain(NamedTuple):
 
 def drawn_again(network: CloseUpNetwork, picture: Tensor, points: np.ndarray, reference: CloseReference) -> DrawnAgain:
     """The picture (1, 3, S, S) with its mouth drawn again, for landmarks (68, 3) in its pixels. A new tensor."""
-    view, canvas = widened(face_view(points)), picture.shape[-1]
+    view, canvas = widened(face_view(points), reference.view), picture.shape[-1]
     side = close_up_side(view, network, canvas)
     left, top = corner(view, side, canvas)
     view = view.shifted(np.array([left, top]))

@@ -180,7 +180,7 @@ def train_close_up(corpus: Corpus, out: str | Path, settings: CloseUpTrainSettin
     """
     require(corpus, NEEDS["renderer"])
     material = settings.material
-    network = load_network(material.renderer)
+    network = load_network(material.renderer).with_close_up(None)
     renderer, print_of = RhythmicHead(network, precision="auto"), fingerprint(network)
     found = []
     with first_before_others():     # it packs

@@ -36,7 +36,7 @@ def run(argv: list[str]) -> None:
     """Write the weights between two files."""
     parser = argparse.ArgumentParser(prog="python -m render_stage.rhythmic_head.interpolation",
                                      description=__doc__.splitlines()[0])
-    parser.add_argument("first", metavar="FILE", help="weights of a renderer, small or sharp")
+    parser.add_argument("first", metavar="FILE", help="weights of a renderer")
     parser.add_argument("second", metavar="FILE")
     parser.add_argument("--share", type=float, required=True, help="of the way: 0 the first, 1 the second")
     parser.add_argument("--out", type=Path, required=True)

@@ -90,10 +90,12 @@ class RendererNetwork(nn.Module):
                                        written=embedding.fusion if settings.hybrid else ())
         self.close_up = CloseUpNetwork(settings.close_up) if settings.close_up else None
 
-    def with_close_up(self, close_up: CloseUpNetwork) -> "RendererNetwork":
-        """A copy whose mouths another network draws again."""
-        made = RendererNetwork(replace(self.settings, close_up=close_up.settings))
-        made.load_state_dict(self.state_dict() | {f"close_up.{name}": one for name, one in close_up.state_dict().items()})
+    def with_close_up(self, close_up: CloseUpNetwork | None) -> "RendererNetwork":
+        """A copy whose mouths another network draws again, or none."""
+        made = RendererNetwork(replace(self.settings, close_up=close_up.settings if close_up else None))
+        own = {name: one for name, one in self.state_dict().items() if not name.startswith("close_up.")}
+        drawn = {f"close_up.{name}": one for name, one in close_up.state_dict().items()} if close_up else {}
+        made.load_state_dict(own | drawn)
         return made
 
     def references(self, pictures: Tensor, lines: Tensor) -> References:

@@ -28,7 +28,7 @@ from render_stage.rhythmic_head.network import Known, Made, NetworkSettings, Ren
 from render_stage.rhythmic_head.placing import Placed
 from render_stage.rhythmic_head.sharpening import face_detail, sharpened
 
-MODELS = ("small", "sharp")
+MODELS = ("small",)
 KIND = Kind("render_stage", MODELS, frozenset(["renderer"]), "renderer", "renderer",
             "headsync train renderer", "renderer weights")
 MOST_REFERENCES = 32
@@ -212,7 +212,7 @@ def save_network(path: str | Path, network: RendererNetwork, *, half: bool = Tru
 
 def load_rhythmic_head(source: str | Path = "small", *, device: str | torch.device = "auto",
                        precision: Precision = "auto") -> RhythmicHead:
-    """The renderer of shipped weights (`small`, `sharp`) or of a file. ValueError as `render_stage.load_renderer`."""
+    """The renderer of shipped weights (`small`) or of a file. ValueError as `render_stage.load_renderer`."""
     device = chosen_device(device)
     chosen_precision(device, precision)     # before the file is read
     return RhythmicHead(load_network(source), device=device, precision=precision)

@@ -88,7 +88,7 @@ class RendererTask:
         settings, weights = self.settings, self.settings.weights
         self.network = RendererNetwork(settings.network)
         if settings.begin_with:
-            self._begin_with(load_network(settings.begin_with))
+            self._begin_with(load_network(settings.begin_with).with_close_up(None))
         self.network.to(memory_format=torch.channels_last)
         self.batch = DrawnBatches(self.clips, settings, self.network.step_px)
         adversary = None

@@ -12,7 +12,7 @@ WEIGHTS = (             # package, its public loader, names of the shipped weigh
     ("landmark_stage", "load_articulation", ("articulation",)),
     ("landmark_stage", "load_expression", ("expression",)),
     ("landmark_stage", "load_head_motion", ("head_motion",)),
-    ("render_stage", "load_renderer", ("small", "sharp")),
+    ("render_stage", "load_renderer", ("small",)),
     ("render_stage", "load_face_encoder", ("perceptual",)),
     ("render_stage", "load_embedder", ("mobilefacenet",)),
     ("syncers", "load_syncers", ("metric", "loss")),
