@@ -77,12 +77,12 @@ def test_every_frame_carries_its_own_sound(session):
     assert frames[30].time_s == pytest.approx(30 / 25) and session.look_ahead_frames == AHEAD
 
 
-def test_silence_is_heard_where_nothing_is_pushed_and_sound_is_not_lost(session):
+def test_silence_follows_where_nothing_is_pushed_and_sound_is_not_lost(session):
     assert not any(session.next_frame().speaking for _ in range(9))
     session.push(loud(3))
     frames = [session.next_frame() for _ in range(20)]
     speaking = [one.number for one in frames if one.speaking]
-    assert speaking == [9 + AHEAD + k for k in range(3)]        # behind the silence that was heard ahead
+    assert speaking == [9 + AHEAD + k for k in range(3)]        # behind the silence that was taken ahead
     assert sum(np.abs(one.sound).sum() for one in frames) == pytest.approx(3 * 640 * 0.5)
 
 

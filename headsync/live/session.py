@@ -40,7 +40,7 @@ class LiveFrame(NamedTuple):
     number: int
     time_s: float                   # since the session's first frame
     picture: np.ndarray | None      # (P, P, 3) uint8; None where it came too late to be drawn
-    sound: np.ndarray               # (640,) float32 of 16 kHz: what is heard while it is seen
+    sound: np.ndarray               # (640,) float32 of 16 kHz: what plays while it is seen
     speaking: bool                  # whether any of that was pushed and is no silence
 
 
@@ -66,7 +66,7 @@ class LiveSession:
 
     @property
     def look_ahead_frames(self) -> int:
-        """How many frames of sound are heard before a frame can be shown: the latency, computing aside."""
+        """how many frames of sound come before a frame can be shown: the latency, computing aside."""
         return self.lips.look_ahead_frames
 
     @property
@@ -83,18 +83,18 @@ class LiveSession:
         self.queue.end()
 
     def interrupt(self) -> float:
-        """Seconds of sound that are thrown away: what waits and what was heard ahead. The mouth is at rest within 200 ms."""
+        """Seconds of sound that are thrown away: what waits and what was taken ahead. The mouth is at rest within 200 ms."""
         with self._lock:
-            gone = self.queue.clear() + sum(heard for _, heard in self._sounds) / media.SAMPLE_RATE_HZ
+            gone = self.queue.clear() + sum(pushed for _, pushed in self._sounds) / media.SAMPLE_RATE_HZ
             self._listen()
             return gone
 
     def next_frame(self, *, draw: bool = True) -> LiveFrame:
-        """The next frame; where no sound waits, silence is heard. Without `draw` only time goes on."""
+        """The next frame; where no sound waits, silence is taken. Without `draw` only time goes on."""
         with self._lock:
             while not self._offsets:
-                self._hear()
-            offsets, (sound, heard) = self._offsets.popleft(), self._sounds.popleft()
+                self._take_sound()
+            offsets, (sound, pushed) = self._offsets.popleft(), self._sounds.popleft()
             number, self._number = self._number, self._number + 1
             points = self._points(offsets)
         picture = None
@@ -102,7 +102,7 @@ class LiveSession:
             picture = self.renderer.frames(self._identity, Drive(points))[0]
         else:
             self._dropped += 1
-        return LiveFrame(number, number / media.FPS, picture, sound, bool(heard and np.abs(sound).max() > SILENT_PEAK))
+        return LiveFrame(number, number / media.FPS, picture, sound, bool(pushed and np.abs(sound).max() > SILENT_PEAK))
 
     def frames(self, clock: FrameClock | None = None) -> Iterator[LiveFrame]:
         """Frames without end, each when it is due; one that is late by more than a frame comes without its picture."""
@@ -121,13 +121,13 @@ class LiveSession:
             yield await asyncio.to_thread(self.next_frame, draw=-left * media.FPS <= LATE_FRAMES)
 
     def _listen(self) -> None:
-        """From here on another sound is heard; the mouth goes over into it."""
+        """From here on another sound is taken; the mouth goes over into it."""
         self._stream = lip_stream(self.lips, level=self.level)
         self._offsets: deque[torch.Tensor] = deque()
         self._sounds: deque[tuple[np.ndarray, int]] = deque()       # samples, and how many of them were pushed
         self._faded, self._since = self._last, 0
 
-    def _hear(self) -> None:
+    def _take_sound(self) -> None:
         """Another frame of sound goes to the lips."""
         taken = self.queue.take(media.SAMPLES_PER_FRAME)
         sound = np.pad(taken, (0, media.SAMPLES_PER_FRAME - len(taken)))
