@@ -17,6 +17,7 @@ from landmark_stage.ms_sync.data import Track
 from landmark_stage.ms_sync.train import GeneratorTask
 from landmark_stage.ms_sync.train import TrainSettings as GeneratorTrainSettings
 from render_stage.close_up.train import CloseUpTrainSettings
+from render_stage.g4g.train import G4GTrainSettings
 from render_stage.identity.training import EncoderTrainSettings
 from render_stage.pc_avs.train import PcAvsTrainSettings
 from render_stage.rhythmic_head.train import RendererSettings
@@ -29,7 +30,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 SCHEMAS = {"articulation": ArticulationTrainSettings, "syncers": TrainSettings, "correction": CorrectionSettings,
            "landmarks": GeneratorTrainSettings,
            "expression": ExpressionTrainSettings, "head_motion": HeadTrainSettings, "renderer": RendererSettings,
-           "close_up": CloseUpTrainSettings, "pc_avs": PcAvsTrainSettings,
+           "close_up": CloseUpTrainSettings, "pc_avs": PcAvsTrainSettings, "g4g": G4GTrainSettings,
            "encoder": EncoderTrainSettings}
 PRESETS = [(folder.name, path.stem) for folder in sorted(CONFIGS.iterdir()) if (folder / "base.yaml").is_file()
            for path in sorted(folder.glob("*.yaml"))]
