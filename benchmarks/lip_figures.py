@@ -4,7 +4,7 @@
         [--syncers metric]
 
 Every clip of the split is generated anew from its first frame and its own audio, by the shipped landmark generator with each
-of the lips (default: articulation and generator), closed by each of `--closures`. Printed for all clips and for those whose
+of the lips (default: articulation, live and generator), closed by each of `--closures`. Printed for all clips and those whose
 first frame is shut: share of frames closed and crossed, correlation over clips of the mean opening with the first frame's,
 correlations over time with the real lips, closures, deviation and 95th percentile as shares of the real ones; then |AV-Off|
 and AV-Conf by the syncers (default metric) at four time scales.
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", default="val")
-    parser.add_argument("--lips", nargs="+", default=["articulation", "generator"])
+    parser.add_argument("--lips", nargs="+", default=["articulation", "live", "generator"])
     parser.add_argument("--syncers", default="metric")
     parser.add_argument("--closures", type=float, nargs="+", default=[0.0], help="values of --lip-closure, a row each")
     options = parser.parse_args()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         MotionChoice,
         MotionControl,
         generate_landmarks,
+        live_face,
         load_generator,
         start_face,
         stream_landmarks,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "headsync.verbs": ("talk", "evaluate", "preprocess", "load_settings", "TalkReport"),
     "headsync.dubbing": ("dub", "Dubbed"),
-    "landmark_stage": ("generate_landmarks", "stream_landmarks", "write_landmarks", "start_face", "load_generator",
+    "landmark_stage": ("generate_landmarks", "stream_landmarks", "write_landmarks", "start_face", "load_generator", "live_face",
                        "MotionChoice", "MotionControl"),
     "render_stage": ("render_video", "read_references", "load_renderer", "Renderer", "Drive", "RenderReport"),
     "landmark_stage.ms_sync.train": ("train_landmarks",),

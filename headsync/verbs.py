@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from headsync.corpus import BuildReport, PreprocessSettings, build_corpus, find_sources
@@ -43,18 +44,18 @@ class TalkReport(NamedTuple):
 def talk(audio: str | Path | Sound, references: ReferenceSet | str | Path | Sequence[str | Path], out: str | Path, *,
          speaker: Generator | Expression | None = None, renderer: Renderer | None = None,
          control: MotionControl | None = None, motion: MotionChoice | None = None,
-         lips: Articulation | str | Path = "articulation", size: int = 256, paste_back: bool = False, count: int = 8,
-         face: str = "largest", quality: str | None = None, background: Colour = WHITE,
-         device: str | torch.device = "auto", progress: bool = False) -> TalkReport:
+         lips: Articulation | str | Path = "articulation", lips_from: str | Path | np.ndarray | Sound | None = None,
+         size: int = 256, paste_back: bool = False, count: int = 8, face: str = "largest", quality: str | None = None,
+         background: Colour = WHITE, device: str | torch.device = "auto", progress: bool = False) -> TalkReport:
     """The video `out` (.mp4) in which the face of the references says `audio`, and beside it its motion (.npz).
 
     `audio` is any file with sound; `references` are pictures and clips of one person, of which `size`, `count` and `face`
     are told to `read_references`, or what that has read. `speaker` and `renderer` are the shipped `long` and `small` ones on
     `device` by default; `control` has the motion's seed and noise, `motion` what head and lids do (default, as the command:
-    blinks come naturally), `lips` who moves jaw and mouth, as in `generate_landmarks`, `paste_back`, `quality` and
-    `background` as in `render_video`. Memory does not grow with length;
-    the same arguments give the same motion. ValueError, one line, for input that cannot be used; no file is then left
-    half-written under its final name.
+    blinks come naturally), `lips` who moves jaw and mouth, and `lips_from` the sound that the face follows while `audio` is
+    played (say a song's vocals), as in `generate_landmarks`, `paste_back`, `quality` and `background` as in `render_video`.
+    Memory does not grow with length; the same arguments give the same motion. ValueError, one line, for input that cannot be
+    used; no file is then left half-written under its final name.
 
     >>> import headsync
     >>> made = headsync.talk("speech.wav", "photo.jpg", "talk.mp4")
@@ -74,7 +75,7 @@ def talk(audio: str | Path | Sound, references: ReferenceSet | str | Path | Sequ
     landmarks = out.with_suffix(".npz")
     with shown_progress(progress):
         frames = write_motion(audio, references.start(), landmarks, speaker=speaker, control=control or MotionControl(),
-                              motion=motion, lips=lips)
+                              motion=motion, lips=lips, lips_from=lips_from)
     made = render_video(landmarks, references, out, audio=audio, renderer=renderer, paste_back=paste_back, quality=quality,
                         progress=progress)
     return TalkReport(out, landmarks, frames, made.wall_s, made.frames)

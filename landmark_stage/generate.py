@@ -112,9 +112,8 @@ def stream_landmarks(audio: str | Path | np.ndarray | media.Sound | Iterable[np.
     """Motion as blocks (t, 68, 3) float32, pixels of the start's canvas: `block_frames` each, the last one shorter.
 
     `audio` is a file, a 16 kHz waveform, an open sound (`media.open_sound`), or, for live sound, an iterable of its pieces
-    with the `level` it is expected to have (`media.measure_level` of a sample of it). Frame t comes when frame t + 44 has
-    arrived, with the generator's own lips t + 30 (`LOOK_AHEAD_FRAMES`); frame 0 is the start; together the blocks equal
-    `generate_landmarks`. ValueError as there.
+    with its expected `level` (`media.measure_level` of a sample). Frame t comes when frame t + 44 is there, with other lips
+    t + 30 (`LOOK_AHEAD_FRAMES`; by `live_face` t + 5); together the blocks equal `generate_landmarks`. ValueError as there.
 
     >>> import headsync
     >>> blocks = headsync.stream_landmarks("speech.wav", headsync.start_face("photo.jpg"), block_frames=4)
@@ -184,13 +183,14 @@ def motion_stream(generator: Generator, start: LandmarkSequence, control: Motion
 def generate_landmarks(
     audio: str | Path | np.ndarray | media.Sound, start: LandmarkSequence | None = None, *, generator: Generator | None = None,
     control: MotionControl | None = None, lips: Articulation | str | Path = "articulation",
-    device: str | torch.device = "auto") -> LandmarkSequence:
+    lips_from: str | Path | np.ndarray | media.Sound | None = None, device: str | torch.device = "auto") -> LandmarkSequence:
     """The motion (T, 68, 3) of a face while it says `audio`, a file, waveform (16 kHz) or open sound: T = ceil(25 x seconds).
 
     Frame 0 is `start` (default: the canonical face), bit for bit; `generator` is the shipped `long` one on `device` by
     default. `lips` is who moves jaw and mouth: the articulation learner (shipped, loaded, or a weight file), which finds
-    absolute shapes about the neutral mouth of the start, or `generator`, whose lips add to the start's as MS-Sync's do. The
-    same arguments give the same arrays. ValueError, one line, for sound without samples or with none that is finite.
+    absolute shapes about the neutral mouth of the start, `live`, the same with 6 frames of look-ahead, or `generator`, whose
+    lips add to the start's as MS-Sync's do. The face follows `lips_from`, say a song's vocals, instead of `audio`, as long as
+    that. The same arguments give the same arrays. ValueError, one line, for sound without samples or with none that is finite.
 
     >>> import headsync
     >>> motion = headsync.generate_landmarks("speech.wav", headsync.start_face("photo.jpg"))
@@ -200,6 +200,7 @@ def generate_landmarks(
     """
     start, control, generator = start or start_face(), control or MotionControl(), generator or load_generator(device=device)
     lips = load_lips(lips, device=device_of(generator))
+    audio = media.followed_sound(media.open_sound(audio), lips_from)
     points = np.concatenate(list(stream_landmarks(audio, start, generator=generator, control=control, lips=lips or OWN_LIPS)))
     return LandmarkSequence(points=points, visible=np.ones(len(points), bool), fps=float(media.FPS), size=start.size,
                             crop=start.crop, producer=_producer(audio, generator, control, lips))

@@ -10,6 +10,7 @@ from importlib import metadata
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from headsync import media
@@ -51,13 +52,16 @@ def load_speaker(generator: str = "ms-sync", model: str | Path | None = None, *,
 
 def write_motion(audio: str | Path | media.Sound, start: LandmarkSequence | None, out: str | Path, *,
                  speaker: Generator | Expression, control: MotionControl, motion: MotionChoice,
-                 lips: Articulation | str | Path = "articulation") -> int:
+                 lips: Articulation | str | Path = "articulation",
+                 lips_from: str | Path | np.ndarray | media.Sound | None = None) -> int:
     """The number of frames of the motion now in `out` (.npz), made in constant memory: a face speaks, its head does as chosen.
 
-    Scales are those of `motion`; seed and noise those of `control`; `lips` as in `generate_landmarks`, the expression learner
-    has its own. ValueError, one line, as the parts have it.
+    Scales are those of `motion`; seed and noise those of `control`; `lips` and `lips_from` as in `generate_landmarks`, the
+    expression learner has its own lips. Heads that follow the sound follow `lips_from` too. ValueError, one line, as the parts
+    have it.
     """
-    start, audio, lips = start or start_face(), media.open_sound(audio), load_lips(lips, device=device_of(speaker)) or OWN_LIPS
+    start, lips = start or start_face(), load_lips(lips, device=device_of(speaker)) or OWN_LIPS
+    audio = media.followed_sound(media.open_sound(audio), lips_from)
     if motion.plain and isinstance(speaker, Generator):
         scaled = replace(control, head_scale=motion.head_scale, lip_scale=motion.lip_scale)
         return write_landmarks(audio, start, out, generator=speaker, control=scaled, lips=lips)

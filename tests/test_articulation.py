@@ -4,25 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from headsync.experiment import load_config, train_task
+from headsync.experiment import config_dict, load_config, save_weights, train_task
 from headsync.landmarks import canonical_face, rotation_matrix
 from headsync.landmarks.geometry import frontal
 from headsync.landmarks.lips import lip_shapes
-from headsync.landmarks.motion.lower_face import LOWER_FACE, with_lower_face
+from headsync.landmarks.motion.lower_face import with_lower_face
 from headsync.metrics.lips import lip_agreement
-from landmark_stage.articulation import data
-from landmark_stage.articulation.data import (
-    ArticulationClip,
-    ArticulationMaterialSettings,
-    draw_articulation,
-    measure,
-    mirrored,
-    neutral_of,
-    padded_sound,
-    silent_sounds,
-)
+from landmark_stage.articulation.data import measure, padded_sound
 from landmark_stage.articulation.generate import BEGIN_FRAMES, ArticulationMaker, articulated, load_articulation, paired
-from landmark_stage.articulation.network import Articulation, openings, touching, uncrossed
+from landmark_stage.articulation.network import GAIN, Articulation, ArticulationSettings, openings, touching, uncrossed
 from landmark_stage.articulation.train import (
     ArticulationTask,
     ArticulationTrainSettings,
@@ -30,31 +20,7 @@ from landmark_stage.articulation.train import (
     correlations,
     with_offsets,
 )
-from tests.talking import made_up_people, write_corpus
-
-LOWER = list(LOWER_FACE)
-DOWN = {62: -0.2, 61: -0.2, 63: -0.2, 66: 0.8, 65: 0.8, 67: 0.8, 57: 0.7, 56: 0.6, 58: 0.6, 8: 0.4, 7: 0.3, 9: 0.3}
-
-
-def opened(face: np.ndarray, opening: float) -> np.ndarray:
-    """A frontal face (68, 3) whose inner lips are `opening` pixels further apart."""
-    moved = face.copy()
-    for landmark, share in DOWN.items():
-        moved[landmark, 1] += share * opening
-    return moved
-
-
-def talker(seed: int, frames: int = 131) -> ArticulationClip:
-    """A made-up person whose mouth opens as one phonetic number says, and closes now and then."""
-    random = np.random.default_rng(seed)
-    face = canonical_face() + random.normal(0, 1.5, (68, 3)).astype(np.float32)
-    closed = torch.from_numpy(face.copy())
-    closed[LOWER] = touching(closed[LOWER])
-    said = np.convolve(random.standard_normal(frames + 10), np.ones(5) / 2, "same")[5:-5].clip(0)
-    faces = torch.from_numpy(np.stack([opened(closed.numpy(), 6 * one) for one in said]).astype(np.float32))
-    rows = 0.3 * torch.from_numpy(random.standard_normal((2 * frames, 384)).astype(np.float32))
-    rows[:, :40] += torch.from_numpy(np.repeat(said, 2).astype(np.float32))[:, None]
-    return ArticulationClip(f"c{seed}", f"p{seed}", faces, *neutral_of(faces), rows)
+from tests.lip_clips import LOWER, opened, talker
 
 
 @pytest.fixture(scope="module")
@@ -120,12 +86,31 @@ def test_streamed_it_is_the_same(trained):
         torch.testing.assert_close(made, whole, rtol=1e-4, atol=1e-4)
 
 
-def test_no_sound_further_than_its_sides_is_used(trained):
+def test_no_sound_further_than_it_reaches_is_used(trained):
     model, _ = trained
-    sound = padded_sound(talker(3), model)[None].requires_grad_()
-    model.shapes(model(sound))[0, 40].sum().backward()
-    taken = torch.nonzero(sound.grad[0].abs().sum(1)).flatten()
-    assert taken.min() >= 40 and taken.max() <= 40 + 2 * model.settings.side_frames and len(taken) > model.settings.side_frames
+    settings, sound = model.settings, padded_sound(talker(3), model)[None].requires_grad_()
+    components, speech = model(sound)
+    (model.shapes(components)[0, 0, 40].sum() + speech[0, 0, 40]).backward()
+    taken = torch.nonzero(sound.grad[0].abs().sum(1)).flatten()         # frame t of the sound is number t + before
+    assert taken.min() >= 40 and taken.max() <= 40 + settings.before + settings.ahead and len(taken) > settings.before
+    assert 40 + settings.before in taken
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 3, 6, 11, 12])
+def test_layers_share_what_comes_after(ahead):
+    settings = ArticulationSettings("live", width=5, kernel=3, dilations=(1, 2, 3), ahead=ahead, components=2, networks=2,
+                                    dropout=0.0)
+    assert sum(settings.layers_ahead) == ahead and settings.before + ahead == 12
+    assert all(0 <= one <= 2 * dilation for one, dilation in zip(settings.layers_ahead, (1, 2, 3)))
+    model = Articulation(settings)
+    sound = torch.randn(1, 30, 768, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    components, speech = model(sound)
+    assert components.shape == (2, 1, 18, 2) and speech.shape == (2, 1, 18)
+    components[:, 0, 5].sum().backward()
+    taken = torch.nonzero(sound.grad[0].abs().sum(1)).flatten().tolist()
+    assert taken == list(range(5, 18))
+    with pytest.raises(ValueError, match="ahead must be from 0 to the 12"):
+        ArticulationSettings("live", 5, 3, (1, 2, 3), 13, 2, 1, 0.0)
 
 
 @pytest.mark.parametrize("turn", [(0.0, 0.0, 0.0), (0.2, 0.4, -0.1)])
@@ -160,45 +145,28 @@ def test_streams_of_other_cuts_go_together():
     np.testing.assert_array_equal(np.concatenate([b for _, b in pairs]), other)
 
 
-def test_stretches_are_drawn_by_their_generator_and_mirrored():
-    clips = [talker(seed, frames) for seed, frames in ((0, 131), (1, 7))]
-    model = Articulation(load_config(ArticulationTrainSettings, stage="articulation", preset="tiny").model)
-    measure(model, clips)
-    sounds = [padded_sound(clip, model) for clip in clips]
-    def draw(seed):
-        return draw_articulation(clips, sounds, 13, model, settings=ArticulationMaterialSettings(11, 0.1, 0.5, 0.0),
-                                 generator=torch.Generator().manual_seed(seed))
-    one, again, other = draw(3), draw(3), draw(4)
-    assert all(torch.equal(a, b) for a, b in zip(one, again)) and not torch.equal(one.sound, other.sound)
-    side = model.settings.side_frames
-    assert one.sound.shape == (13, 11 + 2 * side, 768) and one.real.shape == (13, 11, 37, 3) and one.there.shape == (13, 11)
-    still = ArticulationMaterialSettings(11, noise=0.0, flip=0.0, silence=0.0)
-    plain = draw_articulation(clips[:1], sounds[:1], 5, model, settings=still, generator=torch.Generator().manual_seed(3))
-    for sound, real in zip(plain.sound, plain.real):
-        begin, = (k for k in range(121) if torch.equal(sounds[0][k : k + 11 + 2 * side], sound))
-        torch.testing.assert_close(real, clips[0].faces[begin : begin + 11, LOWER] - clips[0].neutral)
-    quiet, silence = still.__class__(11, noise=0.0, flip=0.0, silence=1.0), silent_sounds(model, 53)
-    rest = draw_articulation(clips, sounds, 7, model, settings=quiet, silence=silence,
-                             generator=torch.Generator().manual_seed(3))
-    assert silence.shape == (5, 53, 768) and not rest.real.any()
-    assert all(any(torch.equal(part, sound) for kind in silence for part in kind.unfold(0, len(sound), 1).transpose(1, 2))
-               for sound, there in zip(rest.sound, rest.there) if there.all())
-    torch.testing.assert_close(mirrored(mirrored(one.real)), one.real)
-    assert float(mirrored(torch.ones(37, 3))[0, 0]) == -1
+def test_lips_rest_unless_somebody_speaks(trained):
+    model, _ = trained
+    sound = padded_sound(talker(3), model)[None]
+    speaking = model.offsets(sound)
+    bias = [network.out.bias[-1].clone() for network in model.networks]
+    for network, one in zip(model.networks, bias):
+        network.out.bias[-1] = one - 100
+    assert speaking.any() and not model.offsets(sound).any()
+    for network, one in zip(model.networks, bias):
+        network.out.bias[-1] = one
 
 
-def test_lips_of_a_late_clip_have_their_own_sound(tmp_path):
-    """Whatever the sound is late by: rows are those of the frames that are left."""
-    whole = write_corpus(tmp_path / "c", {"train": made_up_people(2, 61)})
-    late = whole._replace(clips=(whole.clips[0]._replace(av_offset=3), whole.clips[1]._replace(av_offset=-2)))
-    rows = np.repeat(np.arange(122, dtype=np.float32)[:, None], 384, 1)
-    for clip in whole.clips:
-        whole.feature_path(clip, "whisper").parent.mkdir(exist_ok=True)
-        np.save(whole.feature_path(clip, "whisper"), rows.astype(np.float16))
-    before, after = (data.read_articulation(corpus, "train", least_frames=12) for corpus in (whole, late))
-    assert [len(one.faces) for one in after] == [58, 59] and [len(one.rows) for one in after] == [116, 118]
-    assert after[0].rows[0, 0] == 6 and after[1].rows[0, 0] == 0
-    assert torch.equal(after[0].faces, before[0].faces[:58]) and torch.equal(after[1].faces, before[1].faces[2:])
+def test_weight_files_of_version_02_load(trained, tmp_path):
+    """One network, no logit of speech, as much after as before: the same shapes, whatever the sound."""
+    model, _ = trained
+    tensors = {name.removeprefix("networks.0."): one for name, one in model.state_dict().items()}
+    tensors |= {name: tensors[name][:-1] for name in ("out.weight", "out.bias")}
+    config = {name: one for name, one in config_dict(model.settings).items() if name not in ("window", "ahead", "networks")}
+    old = load_articulation(save_weights(tmp_path / "old.safetensors", tensors, config={"articulation": config}), device="cpu")
+    assert old.settings == model.settings
+    sound = padded_sound(talker(3), model)[None]
+    torch.testing.assert_close(old.offsets(sound), model.shapes(GAIN * model(sound)[0][0]), rtol=1e-4, atol=1e-4)
 
 
 def test_correlation_of_padded_stretches():

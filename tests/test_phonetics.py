@@ -9,8 +9,8 @@ import torch
 from headsync.media import measure_level
 from headsync.media.mel import log_mel
 from headsync.media.phonetics import (
-    LOOK_AHEAD_FRAMES,
     PHONETIC_FEATURES,
+    WINDOWS,
     PhoneticStream,
     load_phonetic_encoder,
     log_scaled,
@@ -55,30 +55,39 @@ def test_two_rows_for_each_frame(encoder, samples):
     assert rows.shape == (2 * -(-samples // 640), PHONETIC_FEATURES) and rows.dtype == np.float32 and np.isfinite(rows).all()
 
 
-@pytest.mark.parametrize("cuts", [[7, 1000, 50641], [SECOND] * 1, list(range(1600, 60000, 1600))])
-def test_streamed_it_is_the_same(encoder, cuts):
-    wave = sound(18 * SECOND + 123)     # more than one batch of windows
+@pytest.mark.parametrize("cuts, name, samples", [   # more than one batch of windows each
+    ([7, 1000, 50641], "full", 18 * SECOND + 123), ([SECOND], "full", 18 * SECOND + 123),
+    (list(range(1600, 60000, 1600)), "full", 18 * SECOND + 123), ([7, 1000, 20641], "live", 2 * SECOND + 123),
+    (list(range(640, 32000, 640)), "live", 2 * SECOND)])
+def test_streamed_it_is_the_same(encoder, cuts, name, samples):
+    wave, window = sound(samples), WINDOWS[name]
     blocks = np.split(wave, cuts)
     level = measure_level(wave)
     assert measure_level(blocks).loudness == pytest.approx(level.loudness, abs=1e-6)
     assert level.loudness == pytest.approx(float(log_mel(wave).max()), abs=1e-6)
-    whole = phonetic_features(wave, encoder)
-    stream = PhoneticStream(level.loudness, encoder)
+    whole = phonetic_features(wave, encoder, window)
+    stream = PhoneticStream(level.loudness, encoder, window)
     pieces = [*map(stream.push, blocks), stream.finish()]
     assert sum(len(piece) > 0 for piece in pieces) > 1 or len(blocks) < 3
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-4)    # windows are computed in other batches
 
 
-def test_a_row_covers_its_second_and_three_tenths_around_it(encoder):
-    wave, other = sound(4 * SECOND), sound(4 * SECOND)
-    other[2 * SECOND + 4800 + 200 :] = sound(2 * SECOND - 5000, seed=1)
+@pytest.mark.parametrize("name, core", [("full", 2), ("live", 19)])
+def test_a_row_covers_its_window_and_nothing_later(encoder, name, core):
+    """Samples after the core number `core`, its rows after it and half a mel frame change nothing up to its end."""
+    window, wave = WINDOWS[name], sound(4 * SECOND)
+    end = core * window.core_samples + window.after_samples
     def rows(waveform):
-        stream = PhoneticStream(measure_level(wave).loudness, encoder)
+        stream = PhoneticStream(measure_level(wave).loudness, encoder, window)
         return np.concatenate([stream.push(waveform), stream.finish()])
-    one, two = rows(wave), rows(other)
-    np.testing.assert_array_equal(one[:100], two[:100])
-    assert np.abs(one[100:] - two[100:]).max() > 0.1
-    assert (LOOK_AHEAD_FRAMES - 1) * 640 < SECOND + 4800 + 200 <= LOOK_AHEAD_FRAMES * 640
+    one, two = rows(wave), rows(np.concatenate([wave[:end], sound(4 * SECOND - end, seed=1)]))
+    last = 2 * core * window.core_frames
+    np.testing.assert_array_equal(one[:last], two[:last])
+    assert np.abs(one[last:] - two[last:]).max() > 0.1
+    needed = end - (core - 1) * window.core_samples
+    assert (window.look_ahead_frames - 1) * 640 < needed <= window.look_ahead_frames * 640
+    stream = PhoneticStream(measure_level(wave).loudness, encoder, window)
+    assert not len(stream.push(wave[: needed - 1])) and len(stream.push(wave[:1])) == 2 * window.core_frames
 
 
 def test_what_is_no_sound_is_refused_in_one_line(encoder):

@@ -51,6 +51,16 @@ def check_inputs(sounds: Sequence[Path | str], pictures: Sequence[Path | str] = 
         raise ValueError(f"{option} {path} holds {HAS[''.join(sorted(held[path]))]}; give a file with {wanted}")
 
 
+def check_followed(lips_from: Path | str | None, sounds: Sequence[Path | str]) -> None:
+    """ValueError, one line, when what lips are to follow holds no sound, or several sounds are to be played with it."""
+    if lips_from is None:
+        return
+    if len(sounds) > 1:
+        raise ValueError(f"--lips-from {lips_from} goes with one --audio, got {len(sounds)}; run them apart")
+    if "sound" not in (held := contents(lips_from)):
+        raise ValueError(f"--lips-from {lips_from} holds {HAS[''.join(sorted(held))]}; give a file with sound")
+
+
 def contents(path: Path | str) -> set[str]:
     """Which of `sound` and `pictures` a file holds. ValueError, one line, when it is not there or no media at all."""
     from headsync import media

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from headsync.commands.checks import check_inputs, reserved
+from headsync.commands.checks import check_followed, check_inputs, reserved
 from headsync.commands.command import named, run_each
 from headsync.commands.motion_arguments import add_device_argument, add_generator_arguments, add_sound_argument
 from headsync.commands.parser import CommandParser
@@ -29,8 +29,9 @@ def run(options: argparse.Namespace) -> int:
     """Generate for each sound; 1 when some of several failed."""
     face = options.refs or options.start
     check_inputs(options.audio, [face])
+    check_followed(options.lips_from, options.audio)
     outs, previews = named(options.out, options.audio, ".npz"), named(options.preview, options.audio, ".mp4")
-    with reserved(*outs, *previews, inputs=[*options.audio, face]):
+    with reserved(*outs, *previews, inputs=[*options.audio, face, options.lips_from]):
         return generate_all(options, list(zip(options.audio, outs, previews, strict=True)))
 
 
@@ -56,7 +57,9 @@ def generate_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path, Pa
 
     def generate(audio, out, preview) -> None:
         audio = open_sound(audio, stream=options.audio_stream)
-        print(f"{out}: {write_motion(audio, start, out, speaker=speaker, control=control, motion=motion, lips=lips)} frames")
+        frames = write_motion(audio, start, out, speaker=speaker, control=control, motion=motion, lips=lips,
+                              lips_from=options.lips_from)
+        print(f"{out}: {frames} frames")
         if preview:
             write_preview(out, preview, audio=audio)
             print(f"{preview}: written")

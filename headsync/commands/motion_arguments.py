@@ -24,8 +24,9 @@ def add_generator_arguments(parser: CommandParser, *, model: str) -> None:
     parser.add_argument("--generator", default="ms-sync", help="ms-sync (default), or expression: lips and face, head still")
     parser.add_argument(model, help="long (default), short, or a weight file of the generator")
     parser.add_argument("--lips", default="articulation", metavar="WHO",
-                        help="who moves jaw and mouth: articulation (default), a weight file of that learner, or generator: "
-                             "the generator's own lips, which add to the start's")
+                        help="who moves jaw and mouth: articulation (default), live: the same with 240 ms of look-ahead, a "
+                             "weight file of either, or generator: the generator's own lips, which add to the start's")
+    parser.add_argument("--lips-from", metavar="SOUND", help="what the face follows while --audio is played, say vocals alone")
     add_motion_arguments(parser)
 
 

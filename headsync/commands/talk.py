@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from headsync.commands.checks import check_inputs, reserved
+from headsync.commands.checks import check_followed, check_inputs, reserved
 from headsync.commands.command import named, run_each
 from headsync.commands.motion_arguments import add_generator_arguments, add_sound_argument
 from headsync.commands.parser import CommandParser
@@ -28,9 +28,10 @@ def run(options: argparse.Namespace) -> int:
     """Speak each sound; 1 when some of several failed."""
     check_renderer_options(options)
     check_inputs(options.audio, options.refs)
+    check_followed(options.lips_from, options.audio)
     videos = named(options.out, options.audio, ".mp4")
     motions = [video.with_suffix(".npz") for video in videos]
-    with reserved(*videos, *motions, inputs=[*options.audio, *options.refs]):
+    with reserved(*videos, *motions, inputs=[*options.audio, *options.refs, options.lips_from]):
         return speak_all(options, list(zip(options.audio, videos, strict=True)))
 
 
@@ -53,7 +54,7 @@ def speak_all(options: argparse.Namespace, jobs: Sequence[tuple[str, Path]]) -> 
     def speak(audio, video) -> None:
         sound = open_sound(audio, stream=options.audio_stream)
         made = headsync.talk(sound, references, video, speaker=speaker, renderer=renderer, control=control, motion=choice,
-                             lips=lips, paste_back=options.paste_back, quality=options.quality)
+                             lips=lips, lips_from=options.lips_from, paste_back=options.paste_back, quality=options.quality)
         print(f"{made.landmarks}: {made.frames} frames")
         print(f"{made.video}: {made.video_frames} frames, {made.video_frames / max(made.wall_s, 1e-3):.1f} a second")
 

@@ -33,7 +33,7 @@ KINDS = {
                       "material.frames=80 run.seed=3"),
     "articulation": Kind("A corpus -> the articulation learner: sound to lips and jaw about a person's neutral mouth.",
                          "landmark_stage.articulation.train", "ArticulationTrainSettings", "train_articulation",
-                         "articulation", "model.width=64 run.seed=3", presets="tiny, small, base or a .yaml"),
+                         "articulation", "model.width=64 run.seed=3", presets="tiny, small, live, base or a .yaml"),
     "expression": Kind("A corpus -> the expression learner: sound and a face to what lips and face do.",
                        "landmark_stage.expression.train", "ExpressionTrainSettings", "train_expression", "expression",
                        "model.hidden=64 run.seed=3"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor
+from torch.nn.functional import pad
 
 KEYS = {
     "loop.save_every": "run.checkpoint_every", "loop": "run", "batch": "run.batch", "clips": "run.batch", "rate": "run.lr",
@@ -18,6 +19,7 @@ KEYS = {
 SETTINGS = {"generator": {"sway": "head_noise"}}
 TENSORS = {"generator": {"sway": "head_noise"}, "articulation": {"heard.": "audio_encoder."},
            "expression": {"hear.": "audio_encoder.", "look.": "shape_encoder."}}
+ALWAYS = 30.0           # logit
 INSIDE = "train."       # the settings of a training inside those of another job
 
 
@@ -33,13 +35,26 @@ def new_name(unknown: str, given: Sequence[str]) -> tuple[str, str] | None:
 
 
 def current_config(config: dict) -> dict:
-    """The configuration of a weight file with the names of settings that are used since version 0.2."""
-    return {model: {SETTINGS.get(model, {}).get(name, name): value for name, value in settings.items()}
+    """The configuration of a weight file with the names and settings that are used since version 0.3."""
+    config = {model: {SETTINGS.get(model, {}).get(name, name): value for name, value in settings.items()}
             if isinstance(settings, dict) else settings for model, settings in config.items()}
+    lips = config.get("articulation")
+    if isinstance(lips, dict) and "networks" not in lips and "kernel" in lips:      # 0.2: one network, as much after as before
+        lips |= {"window": "full", "networks": 1, "ahead": lips["kernel"] // 2 * sum(lips["dilations"])}
+    return config
 
 
 def current_tensors(tensors: Mapping[str, Tensor], config: Mapping) -> dict[str, Tensor]:
-    """A weight file's tensors under the names that are used since version 0.2."""
+    """A weight file's tensors, under the names and in the form that are used since version 0.3."""
     beginnings = {old: new for model in config for old, new in TENSORS.get(model, {}).items()}
-    return {next((new + name.removeprefix(old) for old, new in beginnings.items() if name.startswith(old)), name): one
-            for name, one in tensors.items()}
+    named = {next((new + name.removeprefix(old) for old, new in beginnings.items() if name.startswith(old)), name): one
+             for name, one in tensors.items()}
+    return _with_speech(named) if "articulation" in config and "out.bias" in named else named
+
+
+def _with_speech(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a 0.2 articulation learner as its only network's, which always takes a sound for speech."""
+    made = dict(tensors)
+    made["out.weight"], made["out.bias"] = pad(made["out.weight"], (0, 0, 0, 1)), pad(made["out.bias"], (0, 1), value=ALWAYS)
+    inside = ("audio_encoder.", "layers.", "out.")
+    return {f"networks.0.{name}" if name.startswith(inside) else name: one for name, one in made.items()}

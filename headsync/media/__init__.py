@@ -30,7 +30,7 @@ from headsync.media.pictures import is_image, read_image
 from headsync.media.pixels import WHITE, Colour
 from headsync.media.progress import shown_progress, stage, tracked
 from headsync.media.quality import QUALITIES
-from headsync.media.sound import Sound, open_sound
+from headsync.media.sound import Sound, followed_sound, open_sound
 from headsync.media.spool import Spool
 from headsync.media.video import VideoInfo, read_frames, video_info
 from headsync.media.writer import SYNTHETIC_COMMENT, VideoWriter
@@ -40,7 +40,7 @@ __all__ = [
     "count_audio_frames", "read_audio", "stream_audio", "recut", "FPS", "HOP_SAMPLES",
     "ROW_RATE_HZ", "ROWS_PER_FRAME", "SAMPLE_RATE_HZ", "SAMPLES_PER_FRAME", "WINDOW_SAMPLES", "FrameResampler",
     "frames_for_samples", "frames_for_seconds", "in_step", "pad_waveform", "rows_for_frames", "samples_for_frames",
-    "shown_frames", "Sound", "Spool", "open_sound",
+    "shown_frames", "Sound", "Spool", "followed_sound", "open_sound",
     "FEATURES", "FeatureStream", "Level", "extract_features", "measure_level", "stream_features",
     "growing_file", "partial_path",
     "put_in_place", "write_whole", "remove_left_behind", "quantised", "write_flac", "decode_jpeg", "encode_jpeg", "is_image",

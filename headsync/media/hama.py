@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from headsync.media.clock import SAMPLE_RATE_HZ
 from headsync.media.mel import FFT_SAMPLES, HOP_SAMPLES, MELS, log_mel
-from headsync.media.windowed import WINDOW_FRAMES, WINDOW_ROWS_PER_FRAME, WindowedStream
+from headsync.media.windowed import WINDOW_FRAMES, WINDOW_ROWS_PER_FRAME, Window, WindowedStream
 
 HAMA_FEATURES = 256
 DILATIONS = (1, 1, 2, 2, 4)
@@ -85,8 +85,8 @@ class HamaStream(WindowedStream):
 
     def __init__(self, loudness: float, encoder: HamaEncoder):
         """`loudness` is `Level.loudness` of the same sound."""
-        super().__init__(lambda samples, spans: _window_rows(samples, spans, loudness, encoder), side=_SIDE,
-                         features=HAMA_FEATURES)
+        super().__init__(lambda samples, spans: _window_rows(samples, spans, loudness, encoder),
+                         window=Window(WINDOW_FRAMES, _SIDE, _SIDE), features=HAMA_FEATURES)
 
 
 @torch.no_grad()

@@ -3,9 +3,10 @@
 Shapes: N samples, A mel frames (100 a second), P = 2T phonetic rows (50 a second), T video frames.
 
 Source: Whisper tiny.en (Radford et al. 2022, section 2.2), its convolutions and the first two of its four encoder blocks; the
-weights are OpenAI's under the MIT licence (NOTICE). Not the recogniser's own windows of 30 s: windows of one second with 0.3 s
-around them, on a grid tied to frame 0, and the loudest mel energy of the whole sound (`Level.loudness`) in place of the
-window's own. So a frame's features do not depend on where a block ends, and a stream gives the rows of the whole sound.
+weights are OpenAI's under the MIT licence (NOTICE). Not the recogniser's own windows of 30 s: short ones on a grid tied to
+frame 0 (`WINDOWS`: `full`, one second with 0.3 s around it; `live`, three frames after 0.72 s and before 0.02 s), and the
+loudest mel energy of the whole sound (`Level.loudness`) in place of the window's own. So a frame's features do not depend on
+where a block ends, and a stream gives the rows of the whole sound.
 """
 
 import math
@@ -17,18 +18,23 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from headsync.media.clock import SAMPLE_RATE_HZ
 from headsync.media.features import measure_level
-from headsync.media.mel import FFT_SAMPLES, HOP_SAMPLES, MELS, log_mel
-from headsync.media.windowed import WINDOW_ROWS_PER_FRAME, WindowedStream
+from headsync.media.mel import FFT_SAMPLES, MELS, log_mel
+from headsync.media.windowed import ROW_SAMPLES, WINDOW_ROWS_PER_FRAME, Window, WindowedStream
 
 PHONETIC_FEATURES = 384
 PHONETIC_ROWS_PER_FRAME = WINDOW_ROWS_PER_FRAME
-LOOK_AHEAD_FRAMES = 33          # of the first frame of a window: the rest of its second and what lies after it, rounded up
 HEADS, BLOCKS = 6, 2
 RANGE = 8.0                     # powers of ten under the loudest that are kept
-CONTEXT_SAMPLES = 3 * SAMPLE_RATE_HZ // 10
-_SIDE = CONTEXT_SAMPLES + FFT_SAMPLES // 2      # samples around a core: its context, and half a mel frame
+_HALF = FFT_SAMPLES // 2        # samples of a mel frame on either side of its place
+
+
+def _window(*, core_frames: int, before_rows: int, after_rows: int, at_once: int) -> Window:
+    return Window(core_frames, before_rows * ROW_SAMPLES + _HALF, after_rows * ROW_SAMPLES + _HALF, at_once)
+
+
+WINDOWS = {"full": _window(core_frames=25, before_rows=15, after_rows=15, at_once=4),
+           "live": _window(core_frames=3, before_rows=36, after_rows=1, at_once=16)}
 
 
 class PhoneticEncoder(nn.Module):
@@ -96,31 +102,31 @@ def log_scaled(mel: np.ndarray, loudness: float) -> np.ndarray:
 
 
 class PhoneticStream(WindowedStream):
-    """Samples in, rows out, each second as soon as the 0.3 s after it are in; what comes out does not depend on the blocks."""
+    """Samples in, rows out, those of a window as soon as it is full; what comes out does not depend on the blocks."""
 
-    def __init__(self, loudness: float, encoder: PhoneticEncoder):
+    def __init__(self, loudness: float, encoder: PhoneticEncoder, window: Window = WINDOWS["full"]):
         """`loudness` is `Level.loudness` of the same sound, or of a sample of the speaker where the sound is live."""
-        super().__init__(lambda samples, spans: _window_rows(samples, loudness, encoder), side=_SIDE,
+        super().__init__(lambda samples, spans: _window_rows(samples, loudness, encoder, window), window=window,
                          features=PHONETIC_FEATURES)
 
 
 @torch.no_grad()
-def _window_rows(samples: np.ndarray, loudness: float, encoder: PhoneticEncoder) -> np.ndarray:
-    """Rows (50 W, 384) of the cores of windows (W, samples)."""
+def _window_rows(samples: np.ndarray, loudness: float, encoder: PhoneticEncoder, window: Window) -> np.ndarray:
+    """Rows (2 core W, 384) of the cores of windows (W, samples)."""
     device = encoder.conv1.weight.device
     mel = log_scaled(log_mel(samples)[..., :-1], loudness)          # the frame at the very end is the next window's
     with torch.autocast(device.type, enabled=False):                # features do not depend on the caller's precision
-        made = encoder(torch.from_numpy(mel).to(device))            # (W, 80, 384)
-    context = CONTEXT_SAMPLES // HOP_SAMPLES // 2
-    return made[:, context:-context].flatten(0, 1).cpu().numpy()
+        made = encoder(torch.from_numpy(mel).to(device))            # (W, P, 384)
+    before = window.before_samples // ROW_SAMPLES
+    return made[:, before : before + window.core_rows].flatten(0, 1).cpu().numpy()
 
 
-def phonetic_features(waveform: np.ndarray, encoder: PhoneticEncoder) -> np.ndarray:
+def phonetic_features(waveform: np.ndarray, encoder: PhoneticEncoder, window: Window = WINDOWS["full"]) -> np.ndarray:
     """Rows (2T, 384) float32 of a 16 kHz waveform (N,), T = ceil(N / 640).
 
     ValueError when it is empty, not one channel or not finite.
     """
-    stream = PhoneticStream(measure_level(waveform).loudness, encoder)
+    stream = PhoneticStream(measure_level(waveform).loudness, encoder, window)
     return np.concatenate([stream.push(waveform), stream.finish()])  # (2T, 384)
 
 

@@ -3,6 +3,7 @@
 Shapes: N samples at 16 kHz, T = ceil(N / 640) video frames, t frames of a block.
 """
 
+import copy
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from headsync.media.audio import stream_audio
-from headsync.media.clock import SAMPLES_PER_FRAME, frames_for_samples, samples_for_frames
+from headsync.media.clock import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, frames_for_samples, samples_for_frames
 from headsync.media.containers import shown_name
 from headsync.media.features import Level, measure_level, stream_features
 from headsync.media.sounds import sound_number
@@ -39,6 +40,7 @@ class Sound:
         self.stream, self._wanted = None if self.path is None else sound_number(self.path, stream), stream
         self.samples, self._spool = 0, Spool()
         self.level = measure_level(self._read())
+        self._known = self.samples
         self.frames = frames_for_samples(self.samples)
         if not self.level.peak:
             _log.warning("%s: digital silence is all that it holds; lips rest", shown_name(self.path or "the sound"))
@@ -46,7 +48,7 @@ class Sound:
     def _read(self) -> Iterator[np.ndarray]:
         """The samples as they are read for the first time, on their way into the spool."""
         if self._waveform is not None:
-            self.samples = len(self._waveform)
+            self.samples = self._known = len(self._waveform)
             yield from self.blocks()
             return
         for block in stream_audio(self.path, block_frames=BLOCK_FRAMES, stream=self._wanted):
@@ -61,7 +63,15 @@ class Sound:
             yield self._part(start, min(start + step, self.samples))
 
     def _part(self, start: int, stop: int) -> np.ndarray:
-        return self._spool.part(start, stop) if self._waveform is None else self._waveform[start:stop]
+        known = min(stop, self._known)
+        part = self._spool.part(start, max(known, start)) if self._waveform is None else self._waveform[start:known]
+        return part if known == stop else np.concatenate([part, np.zeros(stop - max(known, start), np.float32)])
+
+    def lasting(self, samples: int) -> "Sound":
+        """This sound, cut after so many samples, or with silence after it."""
+        other = copy.copy(self)
+        other.samples, other.frames = samples, frames_for_samples(samples)
+        return other
 
     def rows(self, block_frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
         """Feature rows (4t, 26) float32 piece by piece, together those of `extract_features`."""
@@ -80,3 +90,19 @@ def open_sound(source: "str | Path | np.ndarray | Sound", *, stream: int | None 
     else the first that is audible. ValueError, one line, when nothing is there.
     """
     return source if isinstance(source, Sound) else Sound(source, stream=stream)
+
+
+def followed_sound(audio: Sound, lips_from: str | Path | np.ndarray | Sound | None) -> Sound:
+    """What a face follows while `audio` is played: `lips_from`, say its vocals, for as long as `audio` lasts; else `audio`.
+
+    Both begin together; where `lips_from` ends sooner lips rest, and what it has more is left out, which is logged in one line.
+    """
+    if lips_from is None:
+        return audio
+    followed = open_sound(lips_from)
+    if followed.frames != audio.frames:
+        rest = "lips rest after it" if followed.frames < audio.frames else "its end is left out"
+        names = (shown_name(sound.path or name) for sound, name in ((followed, "what lips follow"), (audio, "the sound")))
+        lasts = (sound.samples / SAMPLE_RATE_HZ for sound in (followed, audio))
+        _log.warning("%s lasts %.2f s and %s %.2f s; %s", *(one for pair in zip(names, lasts) for one in pair), rest)
+    return followed if followed.samples == audio.samples else followed.lasting(audio.samples)

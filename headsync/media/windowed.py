@@ -2,11 +2,12 @@
 
 Shapes: N samples at 16 kHz, W windows, R rows (50 a second, 2 for each video frame), F features.
 
-A window is one second with some samples around it. What a frame's rows are does not depend on where a block ends, and a
-stream gives the rows of the whole sound.
+A window is a core, often one second, with some samples around it. What a frame's rows are does not depend on where a block
+ends, and a stream gives the rows of the whole sound.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,21 +17,49 @@ from headsync.media.features import checked_samples
 WINDOW_ROWS_PER_FRAME = 2
 ROW_SAMPLES = SAMPLES_PER_FRAME // WINDOW_ROWS_PER_FRAME
 WINDOW_FRAMES = FPS             # the core of a window: one second
-STEP_SAMPLES = WINDOW_FRAMES * SAMPLES_PER_FRAME
-_BATCH_WINDOWS = 4              # computed at once: bounds the memory of an hour
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a network takes at once: a core, whose rows are kept, and samples around it."""
+
+    core_frames: int
+    before_samples: int
+    after_samples: int
+    at_once: int = 4        # windows that are computed together where they are there: bounds the memory of an hour
+
+    @property
+    def look_ahead_frames(self) -> int:
+        """Frames of sound, from its own first sample on, that the first frame of a core waits for, rounded up."""
+        return -(-(self.core_samples + self.after_samples) // SAMPLES_PER_FRAME)
+
+    @property
+    def core_samples(self) -> int:
+        """Samples from one window to the next."""
+        return self.core_frames * SAMPLES_PER_FRAME
+
+    @property
+    def core_rows(self) -> int:
+        """Rows of a core."""
+        return self.core_frames * WINDOW_ROWS_PER_FRAME
+
+    @property
+    def samples(self) -> int:
+        """All samples of a window."""
+        return self.core_samples + self.before_samples + self.after_samples
 
 
 class WindowedStream:
-    """Samples in, rows out, each second as soon as the samples around it are in; rows do not depend on the blocks."""
+    """Samples in, rows out, those of a window as soon as it is full; rows do not depend on the blocks."""
 
-    def __init__(self, rows_of: Callable[[np.ndarray, np.ndarray], np.ndarray], *, side: int, features: int):
-        """`rows_of` makes the cores' rows (50 W, F) of windows (W, 16000 + 2 side) and spans (W, 2).
+    def __init__(self, rows_of: Callable[[np.ndarray, np.ndarray], np.ndarray], *, window: Window, features: int):
+        """`rows_of` makes the cores' rows (core W, F) of windows (W, samples) and spans (W, 2).
 
         A window's span says which rows, counted from its core's first, belong to the sound: silence is before and after.
         """
-        self._rows_of, self._side, self._features = rows_of, side, features
-        self._held = np.zeros(side, np.float32)
-        self._far = side // ROW_SAMPLES + 1     # rows that reach beyond any window
+        self._rows_of, self._window, self._features = rows_of, window, features
+        self._held = np.zeros(window.before_samples, np.float32)
+        self._far = window.after_samples // ROW_SAMPLES + 1     # rows that reach beyond any window
         self._taken = self._made = 0        # samples, rows
 
     def push(self, samples: np.ndarray) -> np.ndarray:
@@ -38,29 +67,27 @@ class WindowedStream:
         samples = checked_samples(samples).astype(np.float32)
         self._taken += len(samples)
         self._held = np.concatenate([self._held, samples])
-        return self._rows((len(self._held) - 2 * self._side) // STEP_SAMPLES)
+        return self._rows(max((len(self._held) - self._window.samples) // self._window.core_samples + 1, 0))
 
     def finish(self) -> np.ndarray:
         """The last rows (2t, F): silence follows. ValueError when there were no samples at all."""
         if not self._taken:
             raise ValueError("there are no samples to make features of; give at least one")
         left = WINDOW_ROWS_PER_FRAME * frames_for_samples(self._taken) - self._made
-        windows = -(-left // (WINDOW_ROWS_PER_FRAME * WINDOW_FRAMES))
-        missing = windows * STEP_SAMPLES + 2 * self._side - len(self._held)
+        windows = -(-left // self._window.core_rows)
+        missing = (windows - 1) * self._window.core_samples + self._window.samples - len(self._held)
         self._held = np.concatenate([self._held, np.zeros(max(missing, 0), np.float32)])
         return self._rows(windows, last=self._made + left)[:left]
 
     def _rows(self, windows: int, last: int | None = None) -> np.ndarray:
-        """Rows (50 W, F) of the next W windows' cores; `last` is the number of rows of the whole sound, once it is known."""
-        rows = [np.zeros((0, self._features), np.float32)]
-        core = WINDOW_ROWS_PER_FRAME * WINDOW_FRAMES
-        for first in range(0, windows, _BATCH_WINDOWS):
-            count = min(_BATCH_WINDOWS, windows - first)
-            samples = np.stack([self._held[one * STEP_SAMPLES : (one + 1) * STEP_SAMPLES + 2 * self._side]
-                                for one in range(count)])
+        """Rows (core W, F) of the next W windows' cores; `last` is the number of rows of the whole sound, once it is known."""
+        rows, core, step = [np.zeros((0, self._features), np.float32)], self._window.core_rows, self._window.core_samples
+        for first in range(0, windows, self._window.at_once):
+            count = min(self._window.at_once, windows - first)
+            samples = np.stack([self._held[one * step : one * step + self._window.samples] for one in range(count)])
             start = self._made + core * np.arange(count)
             stop = np.full(count, self._made + core * count + self._far if last is None else last)
             rows.append(self._rows_of(samples, np.stack([-start, stop - start], 1)))
-            self._held = self._held[count * STEP_SAMPLES :]
+            self._held = self._held[count * step :]
             self._made += len(rows[-1])
         return np.concatenate(rows)

@@ -11,19 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headsync.corpus import Corpus, add_features
+from headsync.corpus import Clip, Corpus, add_phonetics, read_phonetics, variation_of
 from headsync.landmarks import MIRROR, canonical_face
 from headsync.landmarks.geometry import frontal
 from headsync.landmarks.lips import CLOSED
 from headsync.landmarks.motion.lower_face import LOWER_FACE
-from headsync.media import SAMPLES_PER_FRAME
-from headsync.media.phonetics import PHONETIC_ROWS_PER_FRAME, PhoneticStream, load_phonetic_encoder
+from headsync.media.phonetics import PHONETIC_ROWS_PER_FRAME
 from landmark_stage.articulation.network import LANDMARKS, Articulation, openings
+from landmark_stage.articulation.rest import with_rest
 from landmark_stage.principal import principal_axes
 
 NEUTRAL_SHARE, NEUTRAL_LEAST = 0.05, 3  # of a clip's frames, and at least so many: those with the mouth closed most are neutral
 RIDGE = 3.0                             # on the way from a face to its mouth's state, in squared canonical pixels
-SILENT_LOUDNESS = (-10.0, -2.0, -1.0, -0.5, 0.0)    # largest log mel energies of sounds with silent parts; -10: silence alone
 STATE_STEP = 3                          # every so many frames say something new about it
 LOWER = list(LOWER_FACE)
 _MIRROR = [LOWER.index(MIRROR[landmark]) for landmark in LOWER]
@@ -36,11 +35,15 @@ class ArticulationMaterialSettings:
     frames: int
     noise: float        # standard deviation of what is added to the phonetic features of a stretch, themselves at deviation 1
     flip: float         # share of stretches that are mirrored
-    silence: float      # share of stretches that are silent, with the mouth neutral
+    rest: float         # share of stretches in which nobody speaks, in all or in a part of them, with the mouth neutral
+    rest_sounds: int    # of each kind of background
+    varied: float       # share of clips that are given faster or slower too, half of them with something behind them
 
     def __post_init__(self):
-        if self.frames < 2 or self.noise < 0 or not 0 <= self.flip <= 1 or not 0 <= self.silence <= 1:
-            raise ValueError(f"frames must be 2 or more, noise 0 or more, flip and silence shares, got {self}")
+        if self.frames < 2 or self.noise < 0 or self.rest_sounds < 0:
+            raise ValueError(f"frames must be 2 or more, noise and rest_sounds 0 or more, got {self}")
+        if not all(0 <= one <= 1 for one in (self.flip, self.rest, self.varied)):
+            raise ValueError(f"flip, rest and varied are shares, got {self}")
 
 
 class ArticulationClip(NamedTuple):
@@ -57,9 +60,10 @@ class ArticulationClip(NamedTuple):
 class ArticulationBatch(NamedTuple):
     """Stretches."""
 
-    sound: Tensor       # (B, T + 2 side, F), standard
+    sound: Tensor       # (B, before + T + ahead, F), standard
     real: Tensor        # (B, T, R, 3) offsets from the neutral mouth
     there: Tensor       # (B, T) 1, and 0 past the end of a clip shorter than a stretch
+    speech: Tensor      # (B, T) 1 where somebody speaks, else 0
 
 
 def eye_distance() -> float:
@@ -77,24 +81,45 @@ def neutral_of(faces: Tensor) -> tuple[Tensor, bool]:
     return lower[chosen].mean(0), bool(opening[chosen].mean() < CLOSED * eye_distance())
 
 
-def read_articulation(corpus: Corpus, split: str, *, least_frames: int) -> list[ArticulationClip]:
-    """The split's talking clips of `least_frames` frames and more, in sync, no doubtful ones. ValueError without any."""
-    sure = [clip for clip in corpus.select(split, talking=True) if clip.sync != "unsure"]
-    add_features(corpus, sure, "whisper")
+def read_articulation(corpus: Corpus, split: str, *, least_frames: int, window: str = "full",
+                      varied: float = 0.0) -> list[ArticulationClip]:
+    """The split's talking clips of `least_frames` frames and more, in sync, no doubtful ones. ValueError without any.
+
+    `window` is that of the phonetic features. Above 0, `varied` is the share of clips, and they are of other speed and with
+    backgrounds.
+    """
+    sure = [clip for clip in corpus.select(split, talking=True)
+            if clip.sync != "unsure" and (not varied or variation_of(clip).rank < varied)]
+    add_phonetics(corpus, sure, window, varied=varied > 0)
     clips = []
     for clip in sure:
         faces = torch.from_numpy(frontal(corpus.landmarks(clip).points))
-        rows = torch.from_numpy(corpus.features(clip, "whisper").astype(np.float32))
-        rows = rows[max(clip.av_offset, 0) * PHONETIC_ROWS_PER_FRAME :]
-        faces = faces[max(-clip.av_offset, 0) :]
-        frames = min(len(faces), len(rows) // PHONETIC_ROWS_PER_FRAME)
-        if frames >= least_frames:
-            faces = faces[:frames]
-            clips.append(ArticulationClip(clip.clip, clip.identity, faces, *neutral_of(faces),
-                                          rows[: frames * PHONETIC_ROWS_PER_FRAME]))
+        rows = torch.from_numpy(read_phonetics(corpus, clip, window, varied=varied > 0))
+        faces, rows = _varied(faces, rows, clip) if varied else _together(faces, rows, clip.av_offset)
+        if len(faces) >= least_frames:
+            clips.append(ArticulationClip(clip.clip, clip.identity, faces, *neutral_of(faces), rows))
     if not clips:
         raise ValueError(f"{corpus.folder} has no talking clip of {least_frames} frames in its {split} split")
     return clips
+
+
+def _together(faces: Tensor, rows: Tensor, av_offset: int) -> tuple[Tensor, Tensor]:
+    """Faces (T, 68, 3) and rows (2T, 384) of the same moments, of a sound that is `av_offset` frames late."""
+    rows = rows[max(av_offset, 0) * PHONETIC_ROWS_PER_FRAME :]
+    faces = faces[max(-av_offset, 0) :]
+    frames = min(len(faces), len(rows) // PHONETIC_ROWS_PER_FRAME)
+    return faces[:frames], rows[: frames * PHONETIC_ROWS_PER_FRAME]
+
+
+def _varied(faces: Tensor, rows: Tensor, clip: Clip) -> tuple[Tensor, Tensor]:
+    """Faces (T, 68, 3) at the moments of a varied sound, between the frames there are, and its rows (2T, 384)."""
+    moment = (torch.arange(len(rows) // PHONETIC_ROWS_PER_FRAME) + 0.5) * variation_of(clip).speed - 0.5 - clip.av_offset
+    known = torch.nonzero((moment >= 0) & (moment <= len(faces) - 1)).flatten()
+    at, first = moment[known], int(known[0]) if len(known) else 0
+    low = at.floor().long().clamp(max=max(len(faces) - 2, 0))
+    high = (low + 1).clamp(max=len(faces) - 1)
+    made = torch.lerp(faces[low], faces[high], (at - low)[:, None, None])
+    return made, rows[first * PHONETIC_ROWS_PER_FRAME : (first + len(known)) * PHONETIC_ROWS_PER_FRAME]
 
 
 @torch.no_grad()
@@ -139,45 +164,33 @@ def mirrored(shapes: Tensor) -> Tensor:
 
 
 def padded_sound(clip: ArticulationClip, model: Articulation) -> Tensor:
-    """A clip's standard sound (T + 2 side, F), where the model is: what is not known on either side is 0, the mean."""
-    side = model.settings.side_frames
-    return torch.nn.functional.pad(model.standard(clip.rows.to(model.basis.device)), (0, 0, side, side))
-
-
-def silent_sounds(model: Articulation, frames: int) -> Tensor:
-    """Standard phonetic features (S, frames, F) of digital silence, in sounds of several loudnesses and in nothing else."""
-    encoder, quiet = load_phonetic_encoder(), np.zeros(frames * SAMPLES_PER_FRAME, np.float32)
-    streams = (PhoneticStream(loudness, encoder) for loudness in SILENT_LOUDNESS)
-    rows = [np.concatenate([stream.push(quiet), stream.finish()]) for stream in streams]
-    return model.standard(torch.from_numpy(np.stack(rows)))
-
-
-def silent_part(silence: Tensor, frames: int, generator: torch.Generator) -> Tensor:
-    """A random stretch (frames, F) of `silent_sounds`."""
-    kind = int(torch.randint(0, len(silence), (), generator=generator))
-    first = int(torch.randint(0, silence.shape[1] - frames + 1, (), generator=generator))
-    return silence[kind, first : first + frames]
+    """A clip's standard sound (before + T + ahead, F), where the model is: what is not known is 0, the mean."""
+    known = model.standard(clip.rows.to(model.basis.device))
+    return torch.nn.functional.pad(known, (0, 0, model.settings.before, model.settings.ahead))
 
 
 def draw_articulation(clips: Sequence[ArticulationClip], sounds: Sequence[Tensor], count: int, model: Articulation, *,
                       settings: ArticulationMaterialSettings, generator: torch.Generator,
-                      silence: Tensor | None = None) -> ArticulationBatch:
-    """`count` random stretches, long clips more often; `sounds` are the clips' `padded_sound`, `silence` is `silent_sounds`."""
+                      rest: Tensor | None = None) -> ArticulationBatch:
+    """`count` random stretches, long clips more often; `sounds` are the clips' `padded_sound`, `rest` is `rest_sounds`."""
     room = torch.tensor([max(len(one.faces) - settings.frames + 1.0, 1.0) for one in clips])
     chosen = torch.multinomial(room, count, replacement=True, generator=generator).tolist()
-    side, sound, real, there = model.settings.side_frames, [], [], []
+    before, ahead = model.settings.before, model.settings.ahead
+    drawn = []
     for number in chosen:
         clip, frames = clips[number], min(settings.frames, len(clips[number].faces))
         begin = int(torch.randint(0, len(clip.faces) - frames + 1, (), generator=generator))
         shapes = clip.faces[begin : begin + frames, LOWER] - clip.neutral
         if float(torch.rand((), generator=generator)) < settings.flip:
             shapes = mirrored(shapes)
-        audio = sounds[number][begin : begin + frames + 2 * side]
-        if silence is not None and float(torch.rand((), generator=generator)) < settings.silence:
-            audio, shapes = silent_part(silence, len(audio), generator), torch.zeros_like(shapes)
+        audio, speech = sounds[number][begin : begin + before + frames + ahead], torch.ones(frames)
+        if rest is not None and float(torch.rand((), generator=generator)) < settings.rest:
+            audio, spoken = with_rest(audio, rest, generator)
+            speech = spoken[before : before + frames].float()
+            shapes = shapes * speech[:, None, None]
         audio = audio + settings.noise * torch.randn(audio.shape, generator=generator)
         missing = settings.frames - frames
-        sound.append(torch.nn.functional.pad(audio, (0, 0, 0, missing)))
-        real.append(torch.nn.functional.pad(shapes, (0, 0, 0, 0, 0, missing)))
-        there.append(torch.nn.functional.pad(torch.ones(frames), (0, missing)))
-    return ArticulationBatch(torch.stack(sound), torch.stack(real), torch.stack(there))
+        pads = ((0, 0, 0, missing), (0, 0, 0, 0, 0, missing), (0, missing), (0, missing))
+        drawn.append([torch.nn.functional.pad(one, pad)
+                      for one, pad in zip((audio, shapes, torch.ones(frames), speech), pads, strict=True)])
+    return ArticulationBatch(*map(torch.stack, zip(*drawn, strict=True)))

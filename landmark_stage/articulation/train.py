@@ -1,6 +1,6 @@
 """Training of the articulation learner: shapes point by point, and what people see of lips: opening, width, thickness.
 
-Shapes: B stretches, T frames, R = 37 landmarks of jaw and mouth, P components, M = 3 measures of lips.
+Shapes: B stretches, T frames, R = 37 landmarks of jaw and mouth, P components, M = 3 measures of lips, E networks.
 """
 
 import copy
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
@@ -40,9 +41,9 @@ from landmark_stage.articulation.data import (
     measure,
     padded_sound,
     read_articulation,
-    silent_sounds,
 )
 from landmark_stage.articulation.network import Articulation, ArticulationSettings, openings, uncrossed
+from landmark_stage.articulation.rest import rest_sounds
 
 WEIGHT_FILE = "articulation.safetensors"
 JAW, DEPTH = 0.3, 0.3       # what landmarks of the jaw, and depths, count against the mouth's places in the picture
@@ -57,6 +58,7 @@ class ArticulationLossWeights:
     lips: float             # absolute error of opening, width and thickness, canonical pixels
     velocity: float         # the same of their steps from frame to frame
     correlation: float      # 1 less the correlation over a stretch, of each measure: no shrinking to the mean
+    speech: float           # cross entropy of whether somebody speaks
 
     def __post_init__(self):
         check_loss_weights(self)
@@ -106,7 +108,8 @@ class ArticulationTask:
         measure(self.model, self.clips)
         self.measured = copy.deepcopy(self.model)       # stays on the CPU, where batches are drawn
         self.sounds = [padded_sound(clip, self.measured) for clip in self.clips]
-        self.silence = silent_sounds(self.measured, 4 * (self.settings.material.frames + 2 * self.settings.model.side_frames))
+        size, material = self.settings.model, self.settings.material
+        self.rest = rest_sounds(self.measured, 2 * (material.frames + size.before + size.ahead), material.rest_sounds)
         counts = torch.full((len(LOWER), 3), 1.0)
         counts[:17] *= JAW
         counts[:, 2] *= DEPTH
@@ -121,18 +124,21 @@ class ArticulationTask:
         """Random stretches."""
         run = self.settings.run
         return draw_articulation(self.clips, self.sounds, run.batch, self.measured, settings=self.settings.material,
-                                 silence=self.silence, generator=batch_generator(run.seed, step))
+                                 rest=self.rest, generator=batch_generator(run.seed, step))
 
     def losses(self, batch: ArticulationBatch, wanted: Collection[str]) -> StepLosses:
-        """The terms of shapes (B, T, R, 3) made and real."""
-        made = self.model.shapes(compute_together(self.model, batch.sound).float())
+        """The terms of shapes (E, B, T, R, 3) made and (B, T, R, 3) real: every network learns for itself."""
+        components, speech = compute_together(self.model, batch.sound)
+        made = self.model.shapes(components.float())
         ours, theirs, there = lip_measures(made), lip_measures(batch.real), batch.there[..., None]      # (B, T, M), (B, T, 1)
         count = ours.new_tensor(MEASURES)
         terms = {
             "points": lambda: ((made - batch.real).abs() * self.counts.to(made) * there[..., None]).mean(),
             "lips": lambda: ((ours - theirs).abs() * count * there).mean(),
-            "velocity": lambda: ((ours.diff(dim=1) - theirs.diff(dim=1)).abs() * count * there[:, 1:]).mean(),
-            "correlation": lambda: 1 - correlations(ours, theirs, there).mean()}
+            "velocity": lambda: ((ours.diff(dim=-2) - theirs.diff(dim=-2)).abs() * count * there[:, 1:]).mean(),
+            "correlation": lambda: 1 - correlations(ours, theirs, there).mean(),
+            "speech": lambda: (binary_cross_entropy_with_logits(
+                speech.float(), batch.speech.expand_as(speech), reduction="none") * batch.there).mean()}
         return StepLosses({name: terms[name]() for name in wanted})
 
     def metrics(self, model: Articulation, *, step: int) -> dict[str, float]:
@@ -163,10 +169,10 @@ class ArticulationTask:
 
 
 def correlations(made: Tensor, real: Tensor, there: Tensor) -> Tensor:
-    """Correlations (B, M) over time of series (B, T, M), where `there` (B, T, 1) is 1."""
+    """Correlations (..., B, M) over time of series (..., B, T, M) and (B, T, M), where `there` (B, T, 1) is 1."""
     frames = there.sum(1, keepdim=True)
-    ours, theirs = ((one - (one * there).sum(1, keepdim=True) / frames) * there for one in (made, real))
-    return (ours * theirs).sum(1) / (ours.norm(dim=1) * theirs.norm(dim=1) + eye_distance() * 1e-3)
+    ours, theirs = ((one - (one * there).sum(-2, keepdim=True) / frames) * there for one in (made, real))
+    return (ours * theirs).sum(-2) / (ours.norm(dim=-2) * theirs.norm(dim=-2) + eye_distance() * 1e-3)
 
 
 @checked
@@ -184,5 +190,9 @@ def train_articulation(corpus: Corpus, out: str | Path, settings: ArticulationTr
     """
     need = NEEDS["articulation"]
     require(corpus, need)
-    clips, val = (read_articulation(corpus, split, least_frames=need.train_frames) for split in ("train", "val"))
+    clips, val = (read_articulation(corpus, split, least_frames=need.train_frames, window=settings.model.window)
+                  for split in ("train", "val"))
+    if settings.material.varied:
+        clips = clips + read_articulation(corpus, "train", least_frames=need.train_frames, window=settings.model.window,
+                                          varied=settings.material.varied)
     return train_task(ArticulationTask(settings, clips, val), out)

@@ -9,7 +9,7 @@ from headsync.commands.doctor.findings import AGAIN, OPTIONAL, Finding, found
 
 WEIGHTS = (             # package, its public loader, names of the shipped weights
     ("landmark_stage", "load_generator", ("long", "short")),
-    ("landmark_stage", "load_articulation", ("articulation",)),
+    ("landmark_stage", "load_articulation", ("articulation", "articulation_live")),
     ("landmark_stage", "load_expression", ("expression",)),
     ("landmark_stage", "load_head_motion", ("head_motion",)),
     ("render_stage", "load_renderer", ("small",)),
