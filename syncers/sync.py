@@ -19,7 +19,7 @@ from headsync.media.kinds import FEATURE_KINDS, FeatureName, sound_features
 from syncers.measure import Mode, SyncSample, level_profiles
 from syncers.model import SyncerPyramid, SyncerSettings
 
-FAMILIES = ("loss", "metric")
+FAMILIES = ("loss", "metric", "metric-hama")
 KIND = Kind("syncers", FAMILIES, frozenset(["family", "levels"]), "syncer", "syncers",
             "headsync train syncers", "syncer weights")
 WINDOW_MS = 200         # of the first level; each further one doubles it
@@ -51,7 +51,7 @@ class SyncOffset(NamedTuple):
 
 @media.checked
 def load_syncers(source: str | Path = "metric", *, device: str | torch.device = "auto") -> SyncerPyramid:
-    """A frozen pyramid in evaluation mode: the shipped `metric` or `loss` family, or a weight file.
+    """A frozen pyramid in evaluation mode: the shipped `metric`, `metric-hama` or `loss` family, or a weight file.
 
     Gradients flow to landmarks, none to parameters. `device` is auto (a GPU where there is one), cpu, cuda or cuda:N.
     ValueError, one line, for a file that is none of ours and a device that is not there.

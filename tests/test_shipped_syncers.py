@@ -8,7 +8,8 @@ import torch
 
 from headsync.commands.program import main
 from headsync.experiment import config_dict, save_weights
-from headsync.media.kinds import FEATURE_KINDS
+from headsync.media import open_sound
+from headsync.media.kinds import FEATURE_KINDS, sound_features
 from landmark_stage import load_lips
 from syncers import (
     ChannelSettings,
@@ -24,7 +25,7 @@ from syncers import (
 )
 
 CORPUS = Path(os.environ.get("HEADSYNC_CORPUS", Path(__file__).parents[1] / "../shared/corpus"))
-FAMILIES = ("metric", "loss")
+FAMILIES = ("metric", "metric-hama", "loss")
 # val people: neither family was trained on them
 CLIPS = ("id024_c01", "id131_c01", "id054_c02")
 
@@ -34,7 +35,9 @@ def samples():
     paths = [CORPUS / "clips" / f"{name}.mp4" for name in CLIPS]
     if not all(path.is_file() for path in paths):
         pytest.skip("no corpus of real clips here")
-    return [as_sync_sample(path, path) for path in paths]
+    faces = [as_sync_sample(path, path) for path in paths]
+    of_hama = [torch.from_numpy(sound_features(open_sound(path), "hama")) for path in paths]
+    return {"fbank26": faces, "hama": [one._replace(rows=rows[: 2 * len(one.flat)]) for one, rows in zip(faces, of_hama)]}
 
 
 def test_the_families_share_nothing():
@@ -84,7 +87,7 @@ def test_frozen_syncers_guide_landmarks_and_learn_nothing():
 @pytest.mark.parametrize("late", [-7, 0, 3, 12])
 def test_lateness_is_followed(samples, family, late):
     pyramid = load_syncers(family)
-    for sample in samples:
+    for sample in samples[pyramid.features]:
         now, then = (sample_offsets(one, pyramid)[:2] for one in (sample, shifted(sample, late)))
         assert abs(now[0].frames) <= 3      # given clips are up to three frames off
         assert then[0].frames - now[0].frames == late
@@ -94,9 +97,10 @@ def test_lateness_is_followed(samples, family, late):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_real_speech_is_told_from_still_faces_and_strange_sound(samples, family):
     pyramid = load_syncers(family)
-    for number, sample in enumerate(samples):
+    clips = samples[pyramid.features]
+    for number, sample in enumerate(clips):
         real, still, strange = (level_profiles(pyramid, one)[0].confidence
-                                for one in (sample, static(sample), mismatched(sample, samples[number - 1])))
+                                for one in (sample, static(sample), mismatched(sample, clips[number - 1])))
         assert real > 2 * max(still, strange)
 
 

@@ -12,7 +12,8 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--data", required=True, metavar="CORPUS", help="what headsync preprocess wrote")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--weights", metavar="NAME_OR_FILE",
-                     help="syncers not trained on these people: metric, loss or a file (default: metric for a small corpus)")
+                     help="syncers not trained on these people: metric, metric-hama, loss or a file (default: metric for a "
+                          "small corpus)")
     how.add_argument("--cross-fit", action="store_true",
                      help="each clip by syncers trained on other people of the corpus: minutes of work (default from 15 "
                           "minutes and 20 people on, and with --config or key=value)")

@@ -22,7 +22,7 @@ def add_arguments(parser: CommandParser) -> None:
     add("--follows", choices=("sound", "reference"), default="sound", help="what the motion was made from")
     add("--every", type=int, default=5, metavar="N", help="compare every Nth frame as a picture (default 5)")
     add("--rank-by", default="", metavar="FIGURE", help="what the worst clips are found by")
-    add("--syncers", default="metric", help="metric (default), loss, or a weight file")
+    add("--syncers", default="metric", help="metric (default), metric-hama, loss, or a weight file")
     add("--identity", default="mobilefacenet", metavar="W", help="network of CSIM-S: mobilefacenet, an encoder's file, none")
     add("--published", type=Path, metavar="DIR", help="weight files of SyncNet, Inception, I3D, ArcFace, LPIPS, by their names")
     add("--wandb", choices=("disabled", "offline", "online"), default="disabled", help="log the means there, too")

@@ -29,7 +29,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--over-time", action="store_true", help="also list every four seconds")
     add_sound_argument(parser)
     parser.add_argument("--mode", choices=("valid", "syncnet"), default="valid", help="syncnet: as published figures")
-    parser.add_argument("--weights", default="metric", help="metric (default), loss, or a weight file")
+    parser.add_argument("--weights", default="metric", help="metric (default), metric-hama, loss, or a weight file")
     parser.add_argument("--plot", metavar="DIR", help="one picture per video: similarity over time, distance over lag")
     add_device_argument(parser)
 

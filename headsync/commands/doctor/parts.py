@@ -15,7 +15,7 @@ WEIGHTS = (             # package, its public loader, names of the shipped weigh
     ("render_stage", "load_renderer", ("small",)),
     ("render_stage", "load_face_encoder", ("perceptual",)),
     ("render_stage", "load_embedder", ("mobilefacenet",)),
-    ("syncers", "load_syncers", ("metric", "loss")),
+    ("syncers", "load_syncers", ("metric", "metric-hama", "loss")),
 )
 FACE_WIDTH = (25, 60)   # pixels that the face in face.jpg may take up, of 128
 
