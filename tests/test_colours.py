@@ -66,7 +66,7 @@ def coded(path, frame, codec, options, count=1):
 
 @pytest.mark.parametrize("transfer", [HLG, PQ])
 def test_hdr_comes_out_as_the_picture_that_it_was_made_from(tmp_path, transfer):
-    path = coded(tmp_path / "a.mp4", hdr(patches(), transfer), "libx265",
+    path = coded(tmp_path / "a.mkv", hdr(patches(), transfer), "libx265",
                  {"crf": "8", "preset": "ultrafast", "x265-params": "log-level=none"}, count=2)
     read = next(read_frames(path))
     assert np.abs(read.astype(int) - patches()).mean() < 4

@@ -9,6 +9,7 @@ import pytest
 from headsync import media
 from headsync.landmarks import LandmarkSequence, canonical_face, crop_picture
 from headsync.landmarks.detection import extract, make_detector
+from headsync.media.pixels import CARE
 from render_stage.alignment import crop_placement
 from render_stage.contract import Drive
 from render_stage.references import Reference, ReferenceSet, SeenFace, SeenSource, read_references
@@ -207,7 +208,7 @@ def test_pasting_back_keeps_the_rate_and_the_grain_of_a_video(tmp_path, face):
     there, back = (np.stack([*media.read_frames(path, rate=None)])[:, :, :60].astype(float)
                    for path in (clip, tmp_path / "v.mp4"))
     assert there.shape == back.shape
-    assert 10 * np.log10(255**2 / np.square(there - back).mean()) >= 45
+    assert 10 * np.log10(255**2 / np.square(there - back).mean()) >= (45 if all(CARE) else 41)
     seen = np.concatenate(list(retimed([motion.points], rate)))
     assert np.abs(seen[6] - (0.994 * motion.points[5] + 0.006 * motion.points[6])).max() < 0.1
 

@@ -17,7 +17,7 @@ MOST_PIXELS = 2**27   # 134 megapixels, four times 8K; a larger picture is refus
 _SQUARE = Fraction(1)
 Colour = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
-PRECISE = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+CARE = [getattr(Interpolation, name, 0) for name in ("ACCURATE_RND", "FULL_CHR_H_INT", "FULL_CHR_H_INP")]   # PyAV 17: none
 
 
 class Size(NamedTuple):
@@ -40,7 +40,7 @@ class PictureMaker:
         """
         self._name, self._max_side, self._video = name, max_side, video
         self._background = np.array(background, np.uint16)
-        self._care = PRECISE if precise else Interpolation(0)
+        self._care = CARE if precise and all(CARE) else []
         self._scaler = VideoReformatter()
         self._converter: ColourConverter | None = None
 
@@ -59,14 +59,16 @@ class PictureMaker:
             height, width = max(1, round(height * scale)), max(1, round(width * scale))
         if orientation.transposed:
             height, width = width, height
-        smaller = width < frame.width or height < frame.height
+        how = Interpolation.AREA if width < frame.width or height < frame.height else Interpolation.BICUBIC
+        for flag in self._care:
+            how |= flag
         transparent = frame.format.has_palette or _has_alpha(frame)
         wide = is_wide(frame)
         form = {(False, False): "rgb24", (True, False): "rgba", (False, True): "rgb48le", (True, True): "rgba64le"}
         picture = self._scaler.reformat(
             frame, width=width, height=height, format=form[transparent, wide],
             src_colorspace=matrix_of(frame, video=self._video),
-            interpolation=(Interpolation.AREA if smaller else Interpolation.BICUBIC) | self._care,
+            interpolation=how,
             threads=1).to_ndarray()   # (H, W, 3 or 4); more threads wait for each other on a busy machine
         if wide:
             picture = self._narrowed(picture, frame)
