@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 
 from headsync.corpus import open_corpus
+from headsync.landmarks.geometry import frontal
 from landmark_stage import load_expression, load_generator, start_face
+from landmark_stage.clip_sound import clip_sound
 from landmark_stage.expression.data import ExpressionClip, read_expressions
 from landmark_stage.expression.faces import face_at_rest, mouth_opening
-from landmark_stage.expression.generate import expression_stream, own_face, spoken_faces
+from landmark_stage.expression.generate import ExpressionStream, own_face, spoken_faces
 from landmark_stage.expression.network import Expression, padded
 from landmark_stage.expression.train import mouth_error, predicted_faces
 from landmark_stage.ms_sync.data import read_tracks
@@ -44,7 +46,7 @@ def nearest_faces(model: Expression, train: Sequence[ExpressionClip]) -> Callabl
 
 
 def windows_of(model: Expression, clip: ExpressionClip) -> Tensor:
-    """The windows (T, 28 * 26) that a clip's frames take; half precision saves memory."""
+    """The windows (T, 28 * 26 or 14 * 384) that a clip's frames take; half precision saves memory."""
     sound = padded(model.standard_sound(clip.sound)[None], model)
     return sound.unfold(1, model.window_steps, model.per_frame)[0].flatten(1)
 
@@ -84,12 +86,12 @@ def measure_motion(made: Sequence[Tensor], real: Sequence[Tensor]) -> None:
           f"{alike:.2f}", flush=True)
 
 
-def spoken(model: Expression, piece: Piece) -> Tensor:
-    """The motion (T, 204), canvas shares, of a piece's first face that says its sound."""
+def spoken(model: Expression, piece: Piece, sound: Tensor) -> Tensor:
+    """The motion (T, 204), canvas shares, of a piece's first face that says its sound, as the model takes it."""
     points = CANVAS * piece.real.flat[:1].unflatten(1, (68, 3)).numpy()
     start = start_face().replace(points=points)
-    stream = expression_stream(model, start, level=None).maker
-    made = np.concatenate(list(spoken_faces([stream.push(piece.own_rows), stream.finish()], start)))
+    stream = ExpressionStream(model, torch.from_numpy(frontal(points)).flatten())
+    made = np.concatenate(list(spoken_faces([stream.push(sound), stream.finish()], start)))
     return torch.from_numpy(made / CANVAS).flatten(1)
 
 
@@ -121,12 +123,17 @@ def measure_with_reference(model: Expression, clips: Sequence[ExpressionClip], t
 
 def measure_synchrony(model: Expression, data: Path, split: str, frames: int) -> None:
     """Offset and confidence at 200 ms."""
-    syncers = load_syncers("metric")
-    pieces = pieces_of(read_tracks(open_corpus(data), split, features=syncers.features), frames)
+    corpus, syncers = open_corpus(data), load_syncers("metric")
+    tracks = read_tracks(corpus, split, features=syncers.features)
+    clips, steps = {clip.clip: clip for clip in corpus.clips}, model.per_frame
+    pieces = pieces_of(tracks, frames)
+    sounds = [clip_sound(corpus, clips[one.name], model.settings.sound, len(one.flat)) for one in tracks]
+    sounds = [sound[steps * at : steps * (at + frames)] for one, sound in zip(tracks, sounds)
+             for at in range(0, len(one.flat) - frames + 1, frames)]      # as `pieces_of` cuts
     samples = [piece.real for piece in pieces]
     made = {"real": samples, "still face": [static(sample) for sample in samples],
             "expression learner, head still": [
-                one._replace(flat=spoken(model, piece)) for one, piece in zip(samples, pieces)]}
+                one._replace(flat=spoken(model, *pair)) for one, pair in zip(samples, zip(pieces, sounds))]}
     for name in ("long", "short"):
         motions = generated(load_generator(name), pieces, seed=1)
         made[f"MS-Sync, {name}"] = [sample._replace(flat=motion) for sample, motion in zip(samples, motions)]
@@ -145,7 +152,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=80)
     options = parser.parse_args()
     corpus, model = open_corpus(options.data), load_expression(options.weights)
-    clips, train = read_expressions(corpus, options.split), read_expressions(corpus, "train")
+    clips, train = (read_expressions(corpus, split, sound=model.settings.sound) for split in (options.split, "train"))
     measure_mouths(model, clips, train)
     measure_with_reference(model, clips, train)
     measure_synchrony(model, options.data, options.split, options.frames)

@@ -15,6 +15,7 @@ from headsync.experiment import load_config
 from headsync.media import WHITE, Colour, Sound, checked, open_sound, shown_progress
 from landmark_stage import Generator, MotionChoice, MotionControl, load_generator, write_motion
 from landmark_stage.articulation.network import Articulation
+from landmark_stage.control import person_in
 from landmark_stage.expression.network import Expression
 from render_stage import Renderer, load_embedder, load_renderer, read_references, render_video
 from render_stage.references import ReferenceSet
@@ -52,10 +53,11 @@ def talk(audio: str | Path | Sound, references: ReferenceSet | str | Path | Sequ
     `audio` is any file with sound; `references` are pictures and clips of one person, of which `size`, `count` and `face`
     are told to `read_references`, or what that has read. `speaker` and `renderer` are the shipped `long` and `small` ones on
     `device` by default; `control` has the motion's seed and noise, `motion` what head and lids do (default, as the command:
-    blinks come naturally), `lips` who moves jaw and mouth, and `lips_from` the sound that the face follows while `audio` is
-    played (say a song's vocals), as in `generate_landmarks`, `paste_back`, `quality` and `background` as in `render_video`.
-    Memory does not grow with length; the same arguments give the same motion. ValueError, one line, for input that cannot be
-    used; no file is then left half-written under its final name.
+    natural blinks and a learned head, the person's own where `references` names a clip of two seconds), `lips` who moves
+    jaw and mouth, and `lips_from` the sound that the face follows while `audio` is played (say a song's vocals), as in
+    `generate_landmarks`, `paste_back`, `quality` and `background` as in `render_video`. Memory does not grow with length; the
+    same arguments give the same motion. ValueError, one line, for input that cannot be used; no file is then left
+    half-written under its final name.
 
     >>> import headsync
     >>> made = headsync.talk("speech.wav", "photo.jpg", "talk.mp4")
@@ -67,11 +69,12 @@ def talk(audio: str | Path | Sound, references: ReferenceSet | str | Path | Sequ
         raise ValueError(f"a talk is written as .mp4, got {out}; name it {out.with_suffix('.mp4').name}")
     speaker = speaker or load_generator(device=device)
     renderer = load_renderer(device=device) if renderer is None else renderer
+    given = references
     if not isinstance(references, ReferenceSet):
         references = read_references(references, count=count, face=face, size=size, background=background,
                                      progress=progress)
     audio = open_sound(audio)       # decoded once, for motion, head and video
-    motion = motion or MotionChoice(blink="natural")
+    motion = motion or _usual_motion(given, face=face, still=isinstance(speaker, Expression))
     landmarks = out.with_suffix(".npz")
     with shown_progress(progress):
         frames = write_motion(audio, references.start(), landmarks, speaker=speaker, control=control or MotionControl(),
@@ -79,6 +82,14 @@ def talk(audio: str | Path | Sound, references: ReferenceSet | str | Path | Sequ
     made = render_video(landmarks, references, out, audio=audio, renderer=renderer, paste_back=paste_back, quality=quality,
                         progress=progress)
     return TalkReport(out, landmarks, frames, made.wall_s, made.frames)
+
+
+def _usual_motion(references: ReferenceSet | str | Path | Sequence[str | Path], *, face: str, still: bool) -> MotionChoice:
+    """Blinks, and a learned head: of the person in the references' first clip, where files are given and there is one."""
+    if still:
+        return MotionChoice(blink="natural")
+    files = [] if isinstance(references, ReferenceSet) else [references] if isinstance(references, str | Path) else references
+    return MotionChoice(head="learned", blink="natural", reference=person_in(files, face=face))
 
 
 @checked

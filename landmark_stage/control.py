@@ -25,6 +25,7 @@ from headsync.landmarks.motion import (
     looped,
     natural_blinks,
     still_head,
+    stream_inside,
 )
 from headsync.landmarks.motion.blinks import NATURAL_PER_MINUTE
 from headsync.landmarks.motion.compose import JITTER_TAPS
@@ -89,17 +90,19 @@ class MotionChoice:
         return self.plain and self.head_scale == 1 and self.lip_scale == 1
 
     def applied(self, blocks: Iterable[np.ndarray], start: np.ndarray, *, audio: str | Path | np.ndarray | media.Sound | None,
-                frames: int | None) -> Iterator[np.ndarray]:
+                frames: int | None, size: tuple[int, int]) -> Iterator[np.ndarray]:
         """Blocks (t, 68, 3) of a motion that begins with `start` (68, 3), changed as was asked for; see `compose_motion`.
 
-        `audio` is what the face says: learned heads follow it. `frames` is their number, where it is known.
+        `audio` is what the face says: learned heads follow it. `frames` is their number, where it is known. Unless `plain`, no
+        landmark leaves the canvas of `size` (height, width): `stream_inside`.
         """
         heads = {"landmarks": lambda: None, "still": lambda: still_head(start), "copied": lambda: looped(
             anchored(head_track(self.pose.points, taps=JITTER_TAPS))), "learned": lambda: self._learned(start, audio)}
         lids = {"off": lambda: None, "video": lambda: looped(lid_closures(self.pose.points)), "natural": lambda: natural_blinks(
             torch.Generator().manual_seed(self.seed ^ _SECOND_SEED), per_minute=self.blinks_per_minute)}
-        return compose_motion(blocks, start, head=heads[self.head](), lids=lids[self.blink](), head_scale=self.head_scale,
+        made = compose_motion(blocks, start, head=heads[self.head](), lids=lids[self.blink](), head_scale=self.head_scale,
                               lip_scale=self.lip_scale, lip_closure=self.lip_closure, frames=frames)
+        return made if self.plain else stream_inside(made, start, size)
 
     def _learned(self, start: np.ndarray, audio: str | Path | np.ndarray | media.Sound | None) -> Iterator[np.ndarray]:
         if audio is None:
@@ -133,20 +136,21 @@ def motion_from(options: argparse.Namespace) -> MotionChoice:
     if not -(1 << 63) <= options.seed < 1 << 63:
         raise ValueError(f"--seed must fit 64 bits, got {options.seed}")
     blink, rate = _blink(options.blink)
-    copied = options.head_motion not in HEADS
+    generator = getattr(options, "generator", "")
+    head = options.head_motion or ("landmarks" if generator == "expression" else "learned")
+    copied = head not in HEADS
     if blink == "video" and not copied:
-        raise ValueError(f"--blink video copies the lids of the video in --head-motion, which is {options.head_motion!r}; "
+        raise ValueError(f"--blink video copies the lids of the video in --head-motion, which is {head!r}; "
                          "give a video there, or choose natural")
-    if options.head_reference and options.head_motion != "learned":
+    if options.head_reference and head != "learned":
         raise ValueError("--head-reference is for --head-motion learned; give that too, or leave it out")
-    if options.head_motion_model and options.head_motion != "learned":
+    if options.head_motion_model and head != "learned":
         raise ValueError("--head-motion-model is for --head-motion learned; give that too, or leave it out")
     learner = load_head_motion(options.head_motion_model) if options.head_motion_model else None
-    pose = open_pose(options.head_motion) if copied else None
-    personal = options.head_motion == "learned" or getattr(options, "generator", "") == "expression"
-    reference = _reference(options) if personal else None
-    return MotionChoice("copied" if copied else options.head_motion, options.head_scale, options.lip_scale, options.lip_closure,
-                        blink, rate, options.seed, pose, reference, learner)
+    pose = open_pose(head) if copied else None
+    reference = _reference(options) if head == "learned" or generator == "expression" else None
+    return MotionChoice("copied" if copied else head, options.head_scale, options.lip_scale, options.lip_closure, blink, rate,
+                        options.seed, pose, reference, learner)
 
 
 def _blink(asked: str) -> tuple[str, float]:
@@ -192,9 +196,17 @@ def _reference(options: argparse.Namespace) -> HeadReference | None:
     refs = getattr(options, "refs", None) or []
     given = [refs] if isinstance(refs, str) else [*refs]
     given += [options.start] if getattr(options, "start", None) else []
-    for path in given:
+    return person_in(given, face=getattr(options, "face", "largest"))
+
+
+def person_in(references: Iterable[str | Path], *, face: str = "largest") -> HeadReference | None:
+    """The first clip or sequence among the references of a person that lasts two seconds; None where there is none.
+
+    ValueError, one line, for a file without a face.
+    """
+    for path in references:
         if Path(path).suffix == ".npz" or not media.is_image(path):
-            reference = _read_reference(path, "--refs", getattr(options, "face", "largest"))
+            reference = _read_reference(path, "--refs", face)
             if len(reference.points) >= LEAST_FRAMES:
                 return reference
     return None

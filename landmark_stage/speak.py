@@ -81,7 +81,7 @@ def write_motion(audio: str | Path | media.Sound, start: LandmarkSequence | None
     with SequenceWriter(out, frames=frames, fps=float(media.FPS), size=start.size, crop=start.crop,
                         producer=producer) as writer:
         with media.stage("motion", total=frames, unit="frame") as step:
-            for block in motion.applied(blocks, start.points[0], audio=audio, frames=frames):
+            for block in motion.applied(blocks, start.points[0], audio=audio, frames=frames, size=start.size):
                 writer.write(block)
                 step(len(block))
     return frames
@@ -102,6 +102,6 @@ def rewrite_motion(landmarks: str | Path, out: str | Path, *, motion: MotionChoi
     producer = producer_json(**json.loads(header.producer) | motion.provenance())
     with SequenceWriter(out, frames=header.frames, fps=header.fps, size=header.size, crop=header.crop, layout=header.layout,
                         producer=producer) as writer:
-        for block in motion.applied(chain([first], blocks), first[0], audio=audio, frames=header.frames):
+        for block in motion.applied(chain([first], blocks), first[0], audio=audio, frames=header.frames, size=header.size):
             writer.write(block, visible[writer.frames : writer.frames + len(block)])
     return header.frames

@@ -116,7 +116,7 @@ FULL = {
     "explain_motion": lambda: explain_motion(waveform(), start_face(), generator=load_generator()),
     "generate_landmarks": lambda: generate_landmarks(waveform()).points,
     "generate_expression": lambda: generate_expression(waveform()).points,
-    "own_face": lambda: own_face(load_expression(), noise(23, 204), noise(4 * 23, 26)),
+    "own_face": lambda: own_face(load_expression(), noise(23, 204), noise(2 * 23, 384)),
     "stream_heads": heads,
     "person_of": lambda: person_of(load_head_motion(), HeadReference(turning(61).points, waveform())),
     "statistics": lambda: [one(noise(3, 61, 6), torch.tensor([61, 53, 59]))
@@ -147,7 +147,7 @@ FULL |= {
 # Compute in whatever precision is on, as training wants them to
 MIXED = {
     "rollout": rollout,
-    "spoken": lambda: load_expression().spoken(noise(2, 4 * 17, 26), noise(2, 10)),
+    "spoken": lambda: load_expression().spoken(noise(2, 2 * 17, 384), noise(2, 10)),
     "trajectories": lambda: trajectories(
         load_head_motion(), Reference(noise(2, 61, 6), noise(2, 61, 104), torch.tensor([61, 53])), noise(2, 19, 104),
         ToneSource(generator=torch.Generator().manual_seed(3), batch=2)),

@@ -266,8 +266,7 @@ def test_resumed_equals_straight_and_weights_load(tmp_path):
 def test_every_size_takes_a_step(preset, least, most):
     overrides = ["run.batch=2", "material.reference=[48,48]", "material.driven=[48,48]"]
     settings = load_config(HeadTrainSettings, stage="head_motion", preset=preset, overrides=overrides)
-    wave = settings.model.sound == "wave"
-    people = [one._replace(sound=torch.randn(640 * 131) if wave else rows(131)) for one in clips(2)]
+    people = [one._replace(sound=torch.randn(640 * 131) if settings.model.sound == "wave" else rows(131)) for one in clips(2)]
     training = Trainer(HeadMotionTask(settings, people, None))
     assert least < sum(one.numel() for one in training.model.parameters()) < most
     told = training.step()

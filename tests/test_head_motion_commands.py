@@ -60,7 +60,8 @@ def folder(tmp_path_factory, references):
     write_video(folder / "gaps.mp4", [*shaking(14, amplitude=15), *blank(8), *shaking(45, amplitude=15)[22:]])
     files = {"--audio": "a.flac", "--start": "start.npz", "--out": "plain.npz", "--model": "generator.safetensors"}
     argv = [word for option, name in files.items() for word in (option, str(folder / name))]
-    assert main(["gen-landmarks", *argv, "--blink", "off", "--lip-closure", "0", "--lips", "generator"]) == 0
+    plain = ["--head-motion", "landmarks", "--blink", "off", "--lip-closure", "0", "--lips", "generator"]
+    assert main(["gen-landmarks", *argv, *plain]) == 0
     return folder
 
 
@@ -87,6 +88,7 @@ def argv_of(command, out, *argv):
 def motion_of(command, renderer, folder, *argv):
     """The motion (T, 68, 3) that a command makes with these options; lips as generated where nothing is said of them."""
     argv = argv if "--lip-closure" in argv else ("--lip-closure", "0", *argv)
+    argv = argv if "--head-motion" in argv else ("--head-motion", "landmarks", *argv)
     out = folder / ("s.npz" if command == "gen-landmarks" else "v.mp4")
     renderer.shown.clear()
     assert main(argv_of(command, out, *argv)) == 0
@@ -213,7 +215,8 @@ def test_a_video_without_a_face_in_part_is_interpolated_and_reported(made, capsy
     told = capsys.readouterr().err
     assert "gaps.mp4: no face in 8 of 45 frames (the first is 14); interpolated" in told and told.count("headsync:") == 1
     place = copied[:, FIT, 0].mean(1)
-    assert np.abs(np.diff(place[14:22], n=2)).max() < 0.01 and 20 < np.ptp(place) and np.abs(np.diff(place)).max() < 6
+    # straight but for the picture's edge, which it comes near to
+    assert np.abs(np.diff(place[14:22], n=2)).max() < 0.3 and 20 < np.ptp(place) and np.abs(np.diff(place)).max() < 6
 
 
 ALL, MAKERS = ("gen-landmarks", "talk", "render"), ("gen-landmarks", "talk")
@@ -224,7 +227,8 @@ ALL, MAKERS = ("gen-landmarks", "talk", "render"), ("gen-landmarks", "talk")
     (ALL, ["--blink", "often"], "--blink takes off, natural, video or a number"), (ALL, ["--blink", "video"], "give a video"),
     (ALL, ["--head-scale", "-1"], "--head-scale must be 0 or more"), (ALL, ["--lip-scale", "nan"], "--lip-scale must be 0"),
     (ALL, ["--lip-closure", "-1"], "--lip-closure must be 0 or more"),
-    (ALL, ["--head-reference", "pose.npz"], "is for --head-motion learned"), (ALL, ["--seed", "1" + 20 * "0"], "64 bits"),
+    (ALL, ["--head-motion", "still", "--head-reference", "pose.npz"], "is for --head-motion learned"),
+    (ALL, ["--seed", "1" + 20 * "0"], "64 bits"),
     (ALL, ["--head-motion", "learned", "--head-reference", "none.npz"], "--head-reference takes a video or .npz, and there"),
     (MAKERS, ["--generator", "other"], "--generator takes ms-sync or exp"), (MAKERS, ["--noise", "-1"], "--noise must be 0")])
 def test_bad_values_are_one_line_and_leave_nothing(tmp_path, capsys, commands, argv, words):

@@ -60,7 +60,8 @@ def test_every_source_makes_a_motion(tmp_path, argv):
 
 
 def test_without_choices_it_is_the_generator_alone(tmp_path):
-    plain = generated(tmp_path / "s.npz", "--blink", "off", "--lip-closure", "0", "--head-scale", "0.5")
+    argv = ["--head-motion", "landmarks", "--blink", "off", "--lip-closure", "0", "--head-scale", "0.5"]
+    plain = generated(tmp_path / "s.npz", *argv)
     assert json.loads(plain.producer)["head_scale"] == 0.5 and "head_motion" not in json.loads(plain.producer)
 
 
@@ -94,7 +95,7 @@ def test_heads_are_learned_by_weights_of_ones_own(monkeypatch):
     calls = []
     monkeypatch.setattr(landmark_stage.control, "stream_heads", lambda audio, start, **given: calls.append(given) or iter([]))
     choice = asked("--head-motion", "learned", "--head-motion-model", "head_motion")
-    list(choice.applied([], canonical_face(), audio="a.flac", frames=None))
+    list(choice.applied([], canonical_face(), audio="a.flac", frames=None, size=(256, 256)))
     assert calls[0]["model"] is choice.learner is not None and asked("--head-motion", "learned").learner is None
     with pytest.raises(ValueError, match="is for --head-motion learned"):
         asked("--head-motion-model", "head_motion")
@@ -122,7 +123,7 @@ def test_references_come_from_where_they_should():
     options = parser.parse_args(["--head-motion", "learned", "--start", "pose.npz"])
     assert len(motion_from(options).reference.points) == FRAMES and motion_from(options).blink == "off"
     with pytest.raises(ValueError, match="follows the sound; give --audio"):
-        motion_from(options).applied([], canonical_face(), audio=None, frames=None)
+        motion_from(options).applied([], canonical_face(), audio=None, frames=None, size=(256, 256))
 
 
 @pytest.mark.parametrize("argv, words", [
@@ -133,7 +134,7 @@ def test_references_come_from_where_they_should():
     (["--blink", "99"], "0 to 60 blinks"), (["--blink", "video"], "give a video there"), (["--blink", "nan"], "0 to 60 blinks"),
     (["--head-motion", "learned", "--head-reference", "short.npz"], "has 40 frames; at least 48"),
     (["--head-motion", "learned", "--head-reference", "none.npz"], "there is no file none.npz"),
-    (["--head-reference", "pose.npz"], "--head-reference is for --head-motion learned"),
+    (["--head-motion", "still", "--head-reference", "pose.npz"], "--head-reference is for --head-motion learned"),
     (["--head-scale", "nan"], "--head-scale must be 0 or more"), (["--lip-scale", "-1"], "--lip-scale must be 0 or more"),
     (["--lip-closure", "-1"], "--lip-closure must be 0 or more"), (["--lip-closure", "nan"], "--lip-closure must be 0 or more"),
     (["--seed", "99999999999999999999"], "--seed must fit 64 bits"),
@@ -146,7 +147,8 @@ def test_bad_options_are_one_line_and_leave_nothing(tmp_path, capsys, argv, word
 
 
 def test_lips_are_closed_when_asked(tmp_path):
-    made, asked_for, not_so = (generated(tmp_path / f"{name}.npz", "--blink", "off", *argv) for name, argv in (
+    own = ["--head-motion", "landmarks", "--blink", "off"]
+    made, asked_for, not_so = (generated(tmp_path / f"{name}.npz", *own, *argv) for name, argv in (
         ("s", []), ("t", ["--lip-closure", "1"]), ("u", ["--lip-closure", "0"])))
     assert np.array_equal(made.points, not_so.points) and "lip_closure" not in json.loads(made.producer)
     assert json.loads(asked_for.producer)["lip_closure"] == 1

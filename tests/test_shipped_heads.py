@@ -96,7 +96,7 @@ def test_lips_speak_in_sync_and_the_head_stands_still(waveform, expression):
 def test_lips_rest_in_silence(waveform, expression):
     speaking, silent = (lip_opening(generate_expression(sound, model=expression).points[10:]).std()
                         for sound in (waveform, np.zeros_like(waveform)))
-    assert silent < 0.1 * speaking
+    assert silent < 0.2 * speaking
 
 
 def test_expressions_stream_and_know_a_persons_mouth(waveform, expression):

@@ -27,19 +27,23 @@ def add_generator_arguments(parser: CommandParser, *, model: str) -> None:
                         help="who moves jaw and mouth: articulation (default), live: the same with 240 ms of look-ahead, a "
                              "weight file of either, or generator: the generator's own lips, which add to the start's")
     parser.add_argument("--lips-from", metavar="SOUND", help="what the face follows while --audio is played, say vocals alone")
-    add_motion_arguments(parser)
+    add_motion_arguments(parser, head=None)
 
 
-def add_motion_arguments(parser: CommandParser, *, blink: str = "natural", noise: bool = True) -> None:
+def add_motion_arguments(parser: CommandParser, *, head: str | None = "landmarks", blink: str = "natural",
+                         noise: bool = True) -> None:
     """How heads, lips and lids are to move; `landmark_stage.motion_from` reads it back.
 
-    `blink` is that option's default; `noise` says whether there is a generator that it is for.
+    `head` and `blink` are those options' defaults; None: a learned head for MS-Sync's generator, a still one for the expression
+    learner. `noise` says whether there is a generator that it is for.
     """
     parser.add_argument("--seed", type=int, default=0, help="another seed, another motion")
     if noise:
         parser.add_argument("--noise", type=float, default=1.0, help="how much seeds differ; 0: mean prediction (default 1)")
-    parser.add_argument("--head-motion", default="landmarks", metavar="SOURCE",
-                        help="landmarks (default): as generated; learned: a person's own; still; or a video or .npz to copy")
+    usual = {"learned": " (default)" if head is None else "", "landmarks": " (default)" if head else ""}
+    parser.add_argument("--head-motion", default=head, metavar="SOURCE",
+                        help=f"learned{usual['learned']}: as the person of a clip moves, or somebody by the seed; "
+                             f"landmarks{usual['landmarks']}: as generated; still; or a video or .npz to copy")
     parser.add_argument("--head-reference", metavar="VIDEO_OR_NPZ", help="whose head motion is learned (default: of --refs)")
     parser.add_argument("--head-motion-model", metavar="FILE", help="weights of a head-motion learner of your own")
     parser.add_argument("--head-scale", type=float, default=1.0, help="0: the head stands still (default 1)")

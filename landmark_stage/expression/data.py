@@ -5,7 +5,7 @@ Shapes: B stretches, T frames, L = 68 landmarks, P = 20 components, R = 4T featu
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,11 +13,11 @@ from torch import Tensor
 
 from headsync.corpus import Corpus
 from headsync.landmarks import MIRROR, canonical_face
-from headsync.media import pad_waveform, read_audio, samples_for_frames
+from landmark_stage.clip_sound import clip_sound, prepare_sound
 from landmark_stage.expression.faces import face_at_rest, frontal_faces
 from landmark_stage.expression.network import COMPONENTS, LANDMARKS, SIDE_FRAMES, Expression, padded
 from landmark_stage.principal import principal_axes
-from syncers import ChannelSettings, audio_channels
+from landmark_stage.sound_kinds import SoundName, channels_of
 from syncers.data import read_samples
 
 LEAST_FRAMES = 12
@@ -32,6 +32,7 @@ class ExpressionMaterialSettings:
     frames: int = 24
     noisy: float = 0.7              # share of stretches with noise added, at 6 to 30 dB
     loudness: float = 0.5           # jitter of a stretch's level, standard deviation in log energy
+    feature_noise: float = 0.3      # standard deviation of what is added to phonetic features, themselves at deviation 1
     any_rest: float = 0.5           # share whose face to start from is any of the clip's, not the one at rest
     flip: float = 0.5
 
@@ -47,30 +48,29 @@ class ExpressionClip(NamedTuple):
     identity: str
     faces: Tensor           # (T, 3 L) frontal, canonical pixels
     rest: Tensor            # (3 L,) the clip's own face at rest
-    sound: Tensor           # (4T, 26) rows or (640 T,) samples
+    sound: Tensor           # (4T, 26) rows, (640 T,) samples or (2T, 384) phonetic rows
 
 
 class ExpressionBatch(NamedTuple):
     """Stretches."""
 
-    sound: Tensor           # (B, steps of T + 6 frames, 26 or 1), standard
+    sound: Tensor           # (B, steps of T + 6 frames, 26, 1 or 384), standard
     shape: Tensor           # (B, S)
     real: Tensor            # (B, T, 3 L) expressions
 
 
-def read_expressions(corpus: Corpus, split: str, *, sound: Literal["rows", "wave"] = "rows") -> list[ExpressionClip]:
+def read_expressions(corpus: Corpus, split: str, *, sound: SoundName = "rows") -> list[ExpressionClip]:
     """The split's talking clips of 12 frames and more, in sync; doubtful ones are left out. ValueError without any."""
     sure = {clip.clip: clip for clip in corpus.select(split, talking=True) if clip.sync != "unsure"}
     clips = []
+    prepare_sound(corpus, list(sure.values()), sound)
     for one in read_samples(corpus, list(sure.values())):
         if len(one.sample.flat) < LEAST_FRAMES:
             continue
         faces = frontal_faces(256 * one.sample.flat.unflatten(1, (LANDMARKS, 3)).numpy())
         audio = one.sample.rows
-        if sound == "wave":
-            late = sure[one.name].av_offset
-            waveform = read_audio(corpus.audio_path(sure[one.name]))[samples_for_frames(max(late, 0)) :]
-            audio = torch.from_numpy(pad_waveform(waveform, len(faces))[: samples_for_frames(len(faces))])
+        if sound != "rows":
+            audio = clip_sound(corpus, sure[one.name], sound, len(faces))
         rest = torch.from_numpy(face_at_rest(faces))
         clips.append(ExpressionClip(one.name, one.identity, torch.from_numpy(faces), rest, audio))
     if not clips:
@@ -92,7 +92,7 @@ def measure(model: Expression, clips: Sequence[ExpressionClip]) -> None:
     model.shape_basis[: len(basis)].copy_(basis)
     model.shape_spread[: len(basis)].copy_(spread.clamp(min=1e-2))
     sound = torch.cat([one.sound for one in clips])
-    audio = audio_channels(sound[None], ChannelSettings())[0] if model.settings.sound == "rows" else sound[:, None]
+    audio = channels_of(sound[None], model.settings.sound)[0]
     model.sound_mean.copy_(audio.mean(0))
     model.sound_scale.copy_(audio.std(0).clamp(min=1e-3))
 
@@ -116,14 +116,17 @@ def _drawn(clip: ExpressionClip, other: ExpressionClip, model: Expression, setti
     begin = int(torch.randint(0, len(clip.faces) - settings.frames + 1, (), generator=generator))
     draw = torch.rand(4, generator=generator)
     sound = clip.sound
-    if draw[0] < settings.noisy:
+    kind = model.settings.sound
+    if draw[0] < settings.noisy and kind != "whisper":
         steps = (MOST_SNR_DB - LEAST_SNR_DB) // SNR_STEP_DB + 1
         decibels = LEAST_SNR_DB + SNR_STEP_DB * int(draw[1] * steps)
         sound = with_noise(sound, other.sound, decibels)
-    if model.settings.sound == "rows":
+    if kind == "rows":
         sound = sound + settings.loudness * torch.randn((), generator=generator)
-    around = padded(model.standard_sound(sound)[None], model)[0]                        # (steps, 26 or 1)
+    around = padded(model.standard_sound(sound)[None], model)[0]                        # (steps, channels)
     around = around[model.per_frame * begin : model.per_frame * (begin + settings.frames + 2 * SIDE_FRAMES)]
+    if kind == "whisper":
+        around = around + settings.feature_noise * torch.randn(around.shape, generator=generator)
     rest = clip.rest
     if draw[2] < settings.any_rest:
         rest = clip.faces[int(torch.randint(0, len(clip.faces), (), generator=generator))]

@@ -17,8 +17,9 @@ from headsync.landmarks import RIGID17, LandmarkSequence, frontalise, head_pose,
 from landmark_stage.expression.faces import face_at_rest, frontal_faces
 from landmark_stage.expression.network import LANDMARKS, SIDE_FRAMES, Expression, ExpressionSettings, padded
 from landmark_stage.generate import BLOCK_FRAMES, start_face
-from landmark_stage.push import PushStream, WholeFrames, device_of, pushed, whole_frames
+from landmark_stage.push import PushStream, device_of, pushed
 from landmark_stage.reference import HeadReference
+from landmark_stage.sound_kinds import sound_input, whole_sound
 
 OPENING_FRAMES = 5          # from the given face into speech
 KIND = Kind("landmark_stage", ("expression",), frozenset(["expression"]), "expression", "expression learner",
@@ -70,7 +71,8 @@ def stream_expression(audio: str | Path | np.ndarray | media.Sound, start: Landm
 
     `audio` is a file, a 16 kHz waveform, or an open sound. A `reference` of the person, with its sound, says how open the
     mouth is on the whole; without one that is guessed from the start. Frame 0 is the start (default: the canonical face),
-    bit for bit, and speech fades in within a fifth of a second. Frame t comes when frame t + 4 has begun; blocks equal the
+    bit for bit, and speech fades in within a fifth of a second. Frame t comes when frame t + 4 has begun, with
+    phonetic features up to 33 frames later; blocks equal the
     whole, and memory does not grow. ValueError, one line, for sound without samples and a block without frames.
     """
     if block_frames < 1:
@@ -85,8 +87,7 @@ def stream_expression(audio: str | Path | np.ndarray | media.Sound, start: Landm
 def expression_stream(model: Expression, start: LandmarkSequence, *, level: media.Level | None) -> PushStream:
     """Samples in, expressions (t, 3 L) of the start's face out; `level` is the sound's."""
     maker = ExpressionStream(model, torch.from_numpy(_front(start)).flatten())
-    features = media.FeatureStream(level) if model.settings.sound == "rows" else WholeFrames()
-    return PushStream(maker, features, device=device_of(model))
+    return PushStream(maker, sound_input(model.settings.sound, level), device=device_of(model))
 
 
 def _front(start: LandmarkSequence) -> np.ndarray:
@@ -109,8 +110,7 @@ def own_face(model: Expression, faces: Tensor, sound: Tensor) -> Tensor:
 
 def _reference_audio(model: Expression, reference: HeadReference) -> tuple[Tensor, Tensor]:
     """Frontal faces (n, 3 L) and sound of a reference, cut to the shorter."""
-    rows = model.settings.sound == "rows"
-    sound = media.extract_features(reference.sound) if rows else whole_frames(reference.sound)
+    sound = whole_sound(model.settings.sound, reference.sound)
     frames = min(len(reference.points), len(sound) // model.per_frame)
     return torch.from_numpy(frontal_faces(reference.points[:frames])), torch.from_numpy(sound[: frames * model.per_frame])
 

@@ -8,14 +8,13 @@ frame t needs the sound of frame t + 3 and no later.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from headsync.media import FEATURES, ROWS_PER_FRAME, SAMPLES_PER_FRAME
-from syncers import ChannelSettings, audio_channels
+from headsync.media import FEATURES
+from landmark_stage.sound_kinds import SOUND_KINDS, SoundName, channels_of
 
 LANDMARKS = 68
 COMPONENTS = 20
@@ -29,7 +28,7 @@ GAIN = 1.3            # of what is shown against what is expected, chosen on val
 class ExpressionSettings:
     """The network's form."""
 
-    sound: Literal["rows", "wave"] = "rows"     # 28 x 26 log energies, or 4480 samples
+    sound: SoundName = "rows"                   # 28 x 26 log energies, 4480 samples, or 14 x 384 phonetic features
     channels: tuple[int, ...] = (64, 128, 256)  # of the convolutions along the window, each of stride 2
     kernel: int = 5
     hidden: int = 256                           # of sound and of shape, each
@@ -48,8 +47,7 @@ class Expression(nn.Module):
     def __init__(self, settings: ExpressionSettings):
         super().__init__()
         self.settings = settings
-        rows = settings.sound == "rows"
-        inputs, size = (FEATURES if rows else 1), 3 * LANDMARKS
+        inputs, size = SOUND_KINDS[settings.sound].channels, 3 * LANDMARKS
         for name, value in (
                 ("sound_mean", torch.zeros(inputs)), ("sound_scale", torch.ones(inputs)),
                 ("basis", torch.eye(size)[:COMPONENTS].clone()), ("middle", torch.zeros(size)),
@@ -58,7 +56,7 @@ class Expression(nn.Module):
             self.register_buffer(name, value)
         layers, before, steps = [], inputs, self.window_steps
         for width in settings.channels:
-            padding = settings.kernel // 2 if rows else 0
+            padding = 0 if settings.sound == "wave" else settings.kernel // 2
             layers += [nn.Conv1d(before, width, settings.kernel, 2, padding), nn.BatchNorm1d(width), nn.LeakyReLU(SLOPE),
                        nn.Dropout(settings.dropout)]
             before, steps = width, (steps + 2 * padding - settings.kernel) // 2 + 1
@@ -73,18 +71,17 @@ class Expression(nn.Module):
 
     @property
     def per_frame(self) -> int:
-        """Steps of sound of a frame: 4 rows or 640 samples."""
-        return ROWS_PER_FRAME if self.settings.sound == "rows" else SAMPLES_PER_FRAME
+        """Steps of sound of a frame: 4 rows, 640 samples or 2 phonetic rows."""
+        return SOUND_KINDS[self.settings.sound].steps
 
     @property
     def window_steps(self) -> int:
-        """Steps of a window: 28 rows or 4480 samples."""
+        """Steps of a window: 28 rows, 4480 samples or 14 phonetic rows."""
         return (2 * SIDE_FRAMES + 1) * self.per_frame
 
     def standard_sound(self, sound: Tensor) -> Tensor:
-        """Rows (..., 4 T, 26) or samples (..., 640 T) as the network takes them: (..., steps, 26 or 1)."""
-        audio = audio_channels(sound, ChannelSettings()) if self.settings.sound == "rows" else sound[..., None]
-        return (audio - self.sound_mean) / self.sound_scale
+        """Rows (..., 4 T, 26), samples (..., 640 T) or phonetic rows (..., 2 T, 384) as the network takes them."""
+        return (channels_of(sound, self.settings.sound) - self.sound_mean) / self.sound_scale
 
     def shape_code(self, rest: Tensor) -> Tensor:
         """The shape input (B, S) of faces at rest (B, 3 L): standard components, extreme ones compressed."""
@@ -116,9 +113,9 @@ class Expression(nn.Module):
 
 
 def padded(sound: Tensor, model: Expression) -> Tensor:
-    """Standard sound (B, steps, C) with three frames of silence, its lowest rows or zero samples, on each side."""
+    """Standard sound (B, steps, C) with three frames more on each side: the lowest rows, zero samples, mean features."""
     side = SIDE_FRAMES * model.per_frame
-    if model.settings.sound == "wave":
+    if model.settings.sound != "rows":
         return F.pad(sound, (0, 0, side, side))
     silent = model.standard_sound(sound.new_full((1, 1, FEATURES), -20.0)).expand(len(sound), side, -1)
     return torch.cat([silent, sound, silent], 1)

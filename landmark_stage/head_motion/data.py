@@ -5,17 +5,17 @@ Shapes: B stretches, T frames, n reference frames, C = 6 numbers of a head.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from headsync.corpus import Corpus
 from headsync.landmarks.motion import head_track
-from headsync.media import pad_waveform, read_audio, samples_for_frames
+from landmark_stage.clip_sound import clip_sound, prepare_sound
 from landmark_stage.head_motion.network import SMOOTHING_TAPS, HeadMotion, Reference
 from landmark_stage.head_motion.statistics import LEAST_FRAMES, masked_mean
+from landmark_stage.sound_kinds import SoundName
 from syncers import SyncSample, aligned
 
 MIRRORED = (1.0, -1.0, -1.0, -1.0, 1.0, 1.0)    # signs of a head's numbers seen in a mirror
@@ -46,45 +46,38 @@ class HeadClip(NamedTuple):
     name: str
     identity: str
     head: Tensor            # (T, C), smoothed, as `head_track` has it
-    sound: Tensor | None    # (4T, 26) rows or (640 T,) samples; None where there is none
+    sound: Tensor | None    # (4T, 26) rows, (640 T,) samples or (2T, 384) phonetic rows; None where there is none
 
 
 class HeadBatch(NamedTuple):
     """Stretches, padded to one length."""
 
     reference: Reference
-    sound: Tensor           # (B, T, 104 or 640), standard, zeros where unknown
+    sound: Tensor           # (B, T, 104, 640 or 768), standard, zeros where unknown
     real: Tensor            # (B, T, C), standard, about the reference's mean
     lengths: Tensor         # (B,) frames of `real` that are there
 
 
-def read_head_clips(corpus: Corpus, split: str, *, sound: Literal["rows", "wave"] = "rows", silent: bool = True,
+def read_head_clips(corpus: Corpus, split: str, *, sound: SoundName = "rows", silent: bool = True,
                     least_frames: int = 2 * LEAST_FRAMES) -> list[HeadClip]:
     """The split's clips of `least_frames` frames or more, sound and motion in sync. ValueError when there is none."""
-    clips = []
-    for clip in corpus.select(split, talking=not silent):
-        if clip.frames < least_frames:
-            continue
+    clips, chosen = [], [clip for clip in corpus.select(split, talking=not silent) if clip.frames >= least_frames]
+    prepare_sound(corpus, chosen, sound)
+    for clip in chosen:
         points = corpus.landmarks(clip).points
         audio = None
         if clip.has_audio:
             audio = torch.from_numpy(corpus.features(clip).copy())
             moved = aligned(SyncSample(torch.from_numpy(points).flatten(1), audio), clip.av_offset)
             points, audio = moved.flat.unflatten(1, (-1, 3)).numpy(), moved.rows
-            if sound == "wave":
-                audio = _samples(read_audio(corpus.audio_path(clip)), clip.av_offset, len(points))
+            if sound != "rows":
+                audio = clip_sound(corpus, clip, sound, len(points))
         if len(points) >= least_frames:
             head = torch.from_numpy(head_track(points, taps=SMOOTHING_TAPS)).float()
             clips.append(HeadClip(clip.clip, clip.identity, head, audio))
     if not clips:
         raise ValueError(f"{corpus.folder} has no clip of {least_frames} frames in its {split} split; head motion needs some")
     return clips
-
-
-def _samples(waveform: np.ndarray, late_frames: int, frames: int) -> Tensor:
-    """The samples (640 T,) that belong to the frames of a clip put in sync."""
-    begun = waveform[samples_for_frames(max(late_frames, 0)) :]
-    return torch.from_numpy(pad_waveform(begun, frames)[: samples_for_frames(frames)])
 
 
 def draw_heads(clips: Sequence[HeadClip], count: int, model: HeadMotion, *, settings: HeadMaterialSettings,
@@ -129,10 +122,9 @@ def stretch(clip: HeadClip, begin: int, n: int, T: int, model: HeadMotion, *, dr
 
 
 def audio_of(model: HeadMotion, clip: HeadClip, begin: int, frames: int) -> Tensor:
-    """The sound (1, frames, 104 or 640) of a clip's frames as the model takes it, zeros where there is none."""
-    per_frame = 104 if model.settings.sound == "rows" else 640
+    """The sound (1, frames, 104, 640 or 768) of a clip's frames as the model takes it, zeros where there is none."""
     if clip.sound is None:
-        return torch.zeros(1, frames, per_frame, device=model.motion_scale.device)
+        return torch.zeros(1, frames, model.sound_size, device=model.motion_scale.device)
     step = len(clip.sound) // len(clip.head)
     return model.standard_sound(clip.sound[step * begin : step * (begin + frames)].to(model.motion_scale.device))[None]
 

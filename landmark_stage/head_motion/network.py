@@ -8,33 +8,29 @@ method/decisions.md#expression-and-head-motion. It is in the landmark stage: its
 render stage does not read. Tones, hints and the way from the last pose are headsync's.
 """
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from headsync.media import FEATURES, ROWS_PER_FRAME, SAMPLES_PER_FRAME
+from landmark_stage.head_motion.sound import SLOPE, HeadMotionSettings, SoundEncoder, sound_size
 from landmark_stage.head_motion.statistics import (
     BANDS,
     FLOOR,
     band_amplitudes,
     band_covariances,
     hint_count,
-    known,
     masked_mean,
     motion_hints,
 )
 from landmark_stage.head_motion.tones import COPIES, ToneSource
-from syncers import ChannelSettings, audio_channels
+from landmark_stage.sound_kinds import SOUND_KINDS, channels_of
 
 NUMBERS = 6                 # of a head: three turns, two places, size
 TAU = 64                    # frames of a reference
-SIDE_FRAMES = 3             # of sound before and after a frame, in its window of seven
 REACH_FRAMES = 5            # of sound on either side that a frame's feature depends on: the window and two convolutions
 KERNEL, STRIDE = 5, 2       # of the reference's temporal convolutions
-SLOPE = 0.3                 # of the leaky rectifiers, as in the public code
 OWN_SHARE = 0.8             # of how a head's numbers go together that is the reference's own; the rest is people's
 SLOW_BANDS = 4              # of the bands, those that it is measured in
 RIDGE = 0.02                # keeps that from being singular
@@ -43,35 +39,11 @@ SMOOTHING_TAPS = 11         # Hanning, as in the paper: what is faster is the de
 FIRST_WAY_FRAMES = 25.0     # time constant of the way from the last pose, before training
 
 
-@dataclass(frozen=True)
-class HeadMotionSettings:
-    """The network's form."""
-
-    sound: Literal["rows", "wave"] = "rows"     # 28 x 26 log energies, or 7 x 640 samples
-    rows_per_frame: Literal[1, 4] = 4           # 1: the mean of a frame's four rows is the input, 7 x 26
-    planes: tuple[int, int] = (8, 16)           # of the two convolutions over a frame's window of sound
-    pooled: int = 4                             # neighbouring bands that are averaged before the planes are flattened
-    sound_hidden: int = 128
-    features: int = 64                          # F
-    motion_hidden: int = 64
-    reference: int = 128                        # width of the reference's temporal convolutions
-    dropout: float = 0.2
-    tones: bool = True                          # the output layer mixes tones too: motion that no sound explains
-    hints: bool = True                          # statistics of the reference are handed to its encoder
-
-    def __post_init__(self):
-        sizes = (*self.planes, self.sound_hidden, self.features, self.motion_hidden, self.reference, self.pooled)
-        if min(sizes) < 1 or self.pooled > 20 or not 0 <= self.dropout < 1:
-            raise ValueError(f"sizes must be 1 or more, pooled at most 20, dropout in [0, 1), got {sizes}, {self.dropout}")
-        if self.tones and not self.hints:
-            raise ValueError("tones need hints=true: how large they are begins with how large the reference's swings are")
-
-
 class Reference(NamedTuple):
     """Motion of people and its sound."""
 
     motion: Tensor      # (B, n, C), standard, about its own mean
-    sound: Tensor       # (B, n, 104 or 640), standard; zeros where nobody knows it
+    sound: Tensor       # (B, n, 104, 640 or 768), standard; zeros where nobody knows it
     lengths: Tensor     # (B,) frames that are there
 
 
@@ -81,35 +53,6 @@ class Written(NamedTuple):
     weights: Tensor     # (B, F, C), for features of the sound
     bias: Tensor        # (B, C)
     tones: Tensor       # (B, K, J, C), for tones; K = 0 without
-
-
-class SoundEncoder(nn.Module):
-    """Sound (B, T, 104 or 640), frame by frame, to features (B, T, F): two 2-D convolutions, then two temporal ones."""
-
-    def __init__(self, settings: HeadMotionSettings):
-        super().__init__()
-        window = 2 * SIDE_FRAMES + 1
-        self.rows = settings.rows_per_frame if settings.sound == "rows" else 1
-        self.window = (window * self.rows, FEATURES if settings.sound == "rows" else SAMPLES_PER_FRAME)
-        first, second = settings.planes
-        self.planes = nn.Sequential(nn.Conv2d(1, first, 3), nn.ReLU(), nn.Conv2d(first, second, 3), nn.ReLU(),
-                                    nn.AvgPool2d((1, settings.pooled)))
-        flat = self.planes(torch.zeros(1, 1, *self.window)).numel()
-        self.first, self.second = (nn.Conv1d(a, b, 3, padding=1) for a, b in
-                                   ((flat, settings.sound_hidden), (settings.sound_hidden, settings.features)))
-        self.first_norm, self.second_norm = nn.LayerNorm(settings.sound_hidden), nn.LayerNorm(settings.features)
-        self.dropout = nn.Dropout(settings.dropout)
-
-    def forward(self, sound: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Features (B, T, F); with `lengths` (B,) those of frames that are there are as if there were no padding."""
-        B, T = sound.shape[:2]
-        if self.window[1] == FEATURES and self.rows == 1:
-            sound = sound.unflatten(-1, (ROWS_PER_FRAME, FEATURES)).mean(2)             # (B, T, 26)
-        around = F.pad(sound, (0, 0, SIDE_FRAMES, SIDE_FRAMES)).unfold(1, 2 * SIDE_FRAMES + 1, 1).transpose(2, 3)
-        seen = self.planes(around.reshape(B * T, 1, *self.window)).reshape(B, T, -1)    # (B, T, flat)
-        mask = 1.0 if lengths is None else known(T, lengths)[..., None]                  # (B, T, 1)
-        x = mask * self.dropout(F.leaky_relu(self.first_norm(self.first((mask * seen).mT).mT), SLOPE))
-        return F.leaky_relu(self.second_norm(self.second(x.mT).mT), SLOPE)
 
 
 class ReferenceEncoder(nn.Module):
@@ -146,7 +89,7 @@ class HeadMotion(nn.Module):
     def __init__(self, settings: HeadMotionSettings):
         super().__init__()
         self.settings = settings
-        sides = FEATURES if settings.sound == "rows" else 1
+        sides = SOUND_KINDS[settings.sound].channels
         for name, value in (("sound_mean", torch.zeros(sides)), ("sound_scale", torch.ones(sides)),
                             ("motion_scale", torch.ones(NUMBERS)), ("alike", torch.eye(NUMBERS).repeat(BANDS, 1, 1))):
             self.register_buffer(name, value)
@@ -156,6 +99,9 @@ class HeadMotion(nn.Module):
         self.reference = ReferenceEncoder(settings, sum(self.sizes[:3]))
         typical = torch.cat([torch.zeros(sum(self.sizes[:3])), torch.eye(NUMBERS).flatten()[: self.sizes[3]]])
         self.register_buffer("typical", typical)                            # the mean code of train people
+        if settings.people:     # codes of some of them, and what their motion is multiplied by
+            self.register_buffer("people", typical.repeat(settings.people, 1))
+            self.register_buffer("people_gain", torch.ones(settings.people, NUMBERS))
         self.way = nn.Parameter(torch.full((NUMBERS,), FIRST_WAY_FRAMES).log())
         if settings.tones:
             self.gate = nn.Linear(settings.features, BANDS)
@@ -164,11 +110,15 @@ class HeadMotion(nn.Module):
             nn.init.zeros_(self.reference.code.bias)
 
     def standard_sound(self, sound: Tensor) -> Tensor:
-        """Rows (..., 4T, 26) or samples (..., 640 T) as the network takes them: (..., T, 104 or 640)."""
-        if self.settings.sound == "wave":
-            return ((sound - self.sound_mean) / self.sound_scale).unflatten(-1, (-1, SAMPLES_PER_FRAME))
-        channels = audio_channels(sound, ChannelSettings())
-        return ((channels - self.sound_mean) / self.sound_scale).unflatten(-2, (-1, ROWS_PER_FRAME)).flatten(-2)
+        """Rows (..., 4T, 26), samples (..., 640 T) or phonetic rows (..., 2T, 384) as the network takes them: (..., T, 104,
+        640 or 768)."""
+        channels = (channels_of(sound, self.settings.sound) - self.sound_mean) / self.sound_scale
+        return channels.unflatten(-2, (-1, SOUND_KINDS[self.settings.sound].steps)).flatten(-2)
+
+    @property
+    def sound_size(self) -> int:
+        """Numbers of sound that a frame has: 104, 640 or 768."""
+        return sound_size(self.settings)
 
     def encode(self, reference: Reference) -> Tensor:
         """A code (B, Q) that `write` makes an output layer of. Codes of several references of one person may be averaged."""

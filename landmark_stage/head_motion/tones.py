@@ -22,6 +22,8 @@ WANDER = 0.3                                # deviation of a tone's pitch, as a 
 WANDER_KEEP = 0.97                          # correlation of a pitch in neighbouring frames: a time constant of 1.3 s
 DRAWS = 128                                 # of phases to begin with, of which one is taken
 LOOK_FRAMES = range(0, 64, 4)               # of a draw, to see how large it swings
+SLOW_HZ = 0.06                              # people shift their pose slowly, too
+SLOW_SHARE = 1.3                                  # how large beside the slowest tone
 TYPICAL = 2.0                               # how much the typical size of swings counts beside the last pose
 
 
@@ -33,11 +35,18 @@ class ToneSource:
     """
 
     def __init__(self, *, generator: torch.Generator, batch: int = 1, draws: int = DRAWS, rows: slice = slice(None),
-                 device: torch.device | str = "cpu"):
+                 device: torch.device | str = "cpu", hertz: tuple[float, ...] = TONES_HZ):
         self.generator, self.draws, self.batch, self.rows, self.device = generator, draws, batch, rows, device
-        self.phase = 2 * math.pi * torch.rand((batch, draws, len(TONES_HZ), COPIES), generator=generator)[rows].to(device)
-        self.pitch = torch.randn((batch, len(TONES_HZ), COPIES), generator=generator)[rows].to(device)
-        self.step = 2 * math.pi * torch.tensor(TONES_HZ, device=device)[:, None] / FPS      # (K, 1)
+        self.phase = 2 * math.pi * torch.rand((batch, draws, len(hertz), COPIES), generator=generator)[rows].to(device)
+        self.pitch = torch.randn((batch, len(hertz), COPIES), generator=generator)[rows].to(device)
+        self.step = 2 * math.pi * torch.tensor(hertz, device=device)[:, None] / FPS      # (K, 1)
+
+    @classmethod
+    def slow(cls, *, generator: torch.Generator, batch: int = 1, device: torch.device | str = "cpu") -> "ToneSource":
+        """One slow tone that begins at 0, upwards or downwards; `with_slow` adds it."""
+        source = cls(generator=generator, batch=batch, draws=1, device=device, hertz=(SLOW_HZ,))
+        source.phase = math.pi / 2 * (2 * (source.phase[:, 0] > math.pi) - 1)               # (B, 1, J)
+        return source
 
     @torch.no_grad()
     @in_float32
@@ -66,3 +75,8 @@ class ToneSource:
             self.phase = (self.phase + self.step * (1 + WANDER * self.pitch)) % (2 * math.pi)
         phases = torch.stack(drawn, 1) if drawn else self.phase.new_zeros(len(self.phase), 0, *self.phase.shape[1:])
         return math.sqrt(2) * phases.cos()  # (B, frames, K, J)
+
+
+def with_slow(tones: Tensor, slow: Tensor) -> Tensor:
+    """Tones (B, T, K, J) whose slowest one has a slower one (B, T, 1, J) added."""
+    return torch.cat([tones[:, :, :1] + SLOW_SHARE * slow, tones[:, :, 1:]], 2)

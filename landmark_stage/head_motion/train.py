@@ -50,11 +50,12 @@ from landmark_stage.head_motion.network import (
     Trajectories,
     trajectories,
 )
+from landmark_stage.head_motion.people import keep_people
 from landmark_stage.head_motion.shrinkage import shrink_mean_prediction
 from landmark_stage.head_motion.statistics import band_covariances, discriminator_statistics, known
 from landmark_stage.head_motion.tones import ToneSource
 from landmark_stage.head_motion.validate import HeadValidator, statistics
-from syncers import ChannelSettings, audio_channels
+from landmark_stage.sound_kinds import channels_of
 
 WEIGHT_FILE = "head_motion.safetensors"
 STATISTICS = 24             # that the discriminator sees
@@ -139,7 +140,7 @@ class HeadMotionTask:
         model, audio = self.model, [one.sound for one in self.clips if one.sound is not None]
         if audio:
             sound = torch.cat(audio)
-            sound = audio_channels(sound[None], ChannelSettings())[0] if model.settings.sound == "rows" else sound[:, None]
+            sound = channels_of(sound[None], model.settings.sound)[0]
             model.sound_mean.copy_(sound.mean(0))
             model.sound_scale.copy_(sound.std(0).clamp(min=1e-3))
         apart = torch.cat([one.head - one.head.mean(0) for one in self.clips])
@@ -203,10 +204,14 @@ class HeadMotionTask:
         return self.validator.figures(model)
 
     def finish(self, model: HeadMotion, out: Path) -> Path:
-        """The weight file `out`/head_motion.safetensors: mean prediction shrunk, and with the mean code of train people."""
+        """The weight file `out`/head_motion.safetensors: mean prediction shrunk, with the mean code and codes of train people.
+
+        Codes are of the shrunk network, whose typical code is made before it: `shrink_mean_prediction` changes that one too.
+        """
         with torch.no_grad():
             model.typical.copy_(model.encode(references_of(self.clips, model, frames=TAU)).mean(0))
         shrink_mean_prediction(model)
+        keep_people(model, self.clips)
         return save_weights(out / WEIGHT_FILE, model.state_dict(), config={"head_motion": config_dict(self.settings.model)},
                             half=True)
 
