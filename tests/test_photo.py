@@ -147,7 +147,7 @@ def test_a_shut_mouth_is_said_to_be_unless_another_reference_shows_teeth(notes, 
     face = still_face()
     shut = rendered(closed_lips(face.points[None], face.points, np.ones(1) * 3)[0])
     [told] = [one for one in notes(shut) if "mouth" in one]
-    assert "shut" in told and "half as far" in told
+    assert "shut" in told and "teeth will be invented" in told
     assert not [one for one in notes(shut, portrait()) if "mouth" in one]
     assert mouth_note(np.stack([opened(face.points, SHUT / 2)])) and not mouth_note(np.stack([opened(face.points, 2 * SHUT)]))
 

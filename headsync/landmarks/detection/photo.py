@@ -66,8 +66,8 @@ def mouth_note(points: np.ndarray) -> str:
     """What to expect of a mouth that is shut or wide open in all references (K, L, 3); empty for one between."""
     opening = lip_opening(points)
     if opening.max() < SHUT:
-        return ("the mouth is shut; no teeth are known, and lips open about half as far as they should: add a picture or "
-                "a clip with the mouth a little open")
+        return ("the mouth is shut; its teeth will be invented: add a picture or a clip with the mouth a little open to "
+                "show the person's own")
     return ""
 
 
