@@ -26,6 +26,7 @@ SETTINGS = {"syncers": ("syncers.train", "TrainSettings"), "landmarks": ("landma
             "expression": ("landmark_stage.expression.train", "ExpressionTrainSettings"),
             "head-motion": ("landmark_stage.head_motion.train", "HeadTrainSettings"),
             "renderer": ("render_stage.rhythmic_head.train", "RendererSettings"),
+            "close-up": ("render_stage.close_up.train", "CloseUpTrainSettings"),
             "pc-avs": ("render_stage.pc_avs.train", "PcAvsTrainSettings"),
             "g4g": ("render_stage.g4g.train", "G4GTrainSettings"),
             "encoder": ("render_stage.identity.training", "EncoderTrainSettings")}
@@ -146,8 +147,8 @@ def preprocess(videos: str | Path | Sequence[str | Path], out: str | Path, *, se
 
 @checked
 def load_settings(training: str, preset: str | Path = "base", *overrides: str) -> Any:
-    """The settings of a training: `syncers`, `landmarks`, `articulation`, `expression`, `head-motion`, `renderer` or
-    `encoder`.
+    """The settings of a training: `syncers`, `landmarks`, `articulation`, `expression`, `head-motion`, `renderer`,
+    `close-up`, `pc-avs`, `g4g` or `encoder`.
 
     `preset` is `tiny`, `small`, `base`, `paper`, or a .yaml file; an override is `key=value`, as on the command line. What
     comes back is the frozen dataclass that `headsync.train_syncers` and the like take. ValueError, one line, that names

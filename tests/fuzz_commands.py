@@ -7,7 +7,8 @@ WITHOUT_FILES = ("headsync setup-opencv", "headsync doctor")
 
 READER = "reader: "     # begins the name of a slot that is a reader alone
 READ_SHARE = 0.9
-STAGES = ("articulation", "correction", "encoder", "expression", "head_motion", "landmarks", "renderer", "syncers")
+STAGES = ("articulation", "close_up", "correction", "encoder", "expression", "g4g", "head_motion", "landmarks", "pc_avs",
+          "renderer", "syncers")
 MODELS = ("generator", "expression", "head_motion", "renderer", "face_encoder", "syncers")
 
 
@@ -82,6 +83,19 @@ def _speaking() -> list[Slot]:
     ]
 
 
+def _dubbing() -> list[Slot]:
+    name, made = "headsync dub", ("o.mp4",)
+    model = "--renderer {good}/renderer.safetensors --out {out}/o.mp4"
+    return [
+        Slot(name, f"--video {{bad}} --audio {{good}}/a.wav {model}", CLIP, outs=made),
+        Slot(name, f"--video {{good}}/a.mp4 --audio {{bad}} {model}", SOUND, outs=made),
+        Slot(name, f"--video {{good}}/a.mp4 --audio {{good}}/a.wav --landmarks {{bad}} {model}", ("npz",), outs=made,
+             weight=0.5),
+        Slot(name, "--video {good}/a.mp4 --audio {good}/a.wav --renderer {bad} --out {out}/o.mp4", ("safetensors",),
+             source="renderer.safetensors", outs=made, weight=0.5),
+    ]
+
+
 def _practising() -> list[Slot]:
     name, few = "headsync practice", "--out {out}/people --people 1 --seconds 1"
     return [Slot(name, f"--refs {{bad}} --audio {{good}}/a.wav {few}", FACE, weight=0.2),
@@ -141,8 +155,9 @@ def _training() -> list[Slot]:
     for key, source in (("begin_with", "generator"), ("syncers", "syncers"), ("validation_syncers", "syncers")):
         found.append(Slot("headsync train landmarks", f"{landmarks}{SMALL_DISCRIMINATOR} {key}={{bad}}", ("safetensors",),
                           source=f"{source}.safetensors", outs=("run/generator.safetensors",), weight=0.3))
-    for stage, made in (("renderer", "renderer"), ("encoder", "encoder")):
-        name, outs = f"headsync train {stage}", (f"run/{made}.safetensors",)
+    for stage, made in (("renderer", "renderer"), ("encoder", "encoder"), ("close_up", "renderer"), ("g4g", "g4g"),
+                        ("pc_avs", "pc_avs")):
+        name, outs = f"headsync train {stage.replace('_', '-')}", (f"run/{made}.safetensors",)
         for place in ("landmarks/clip0.npz", "mesh/clip0.npy", "manifest.csv", "clips/clip0.mp4"):
             found.append(Slot(name, f"--data {{corpus}} --out {{out}}/run --config {{good}}/{stage}.yaml",
                               (place.rpartition(".")[2],), source=place, corpus="faces", outs=outs, weight=0.3))
@@ -169,7 +184,8 @@ def _reading() -> list[Slot]:
     return found
 
 
-COMMANDS = tuple([*_generation(), *_extraction(), *_rendering(), *_speaking(), *_practising(), *_evaluating(), *_preparing(),
+COMMANDS = tuple([*_generation(), *_extraction(), *_rendering(), *_speaking(), *_dubbing(), *_practising(),
+                  *_evaluating(), *_preparing(),
                   *_training()])
 READINGS = tuple(_reading())
 SLOTS = COMMANDS + READINGS

@@ -16,8 +16,11 @@ from landmark_stage.expression.train import ExpressionTrainSettings
 from landmark_stage.head_motion.train import HeadTrainSettings
 from landmark_stage.ms_sync.train import TrainSettings as LandmarksSettings
 from render_stage import load_renderer
+from render_stage.close_up.train import CloseUpTrainSettings
+from render_stage.g4g.train import G4GTrainSettings
 from render_stage.identity.face_encoder import load_face_encoder
 from render_stage.identity.training import EncoderTrainSettings
+from render_stage.pc_avs.train import PcAvsTrainSettings
 from render_stage.rhythmic_head.train import RendererSettings
 from syncers import load_syncers
 from syncers.correction import CorrectionSettings
@@ -25,7 +28,8 @@ from syncers.train import TrainSettings as SyncersSettings
 from tests.fuzz_material import StillDetector
 
 SETTINGS = {"articulation": ArticulationTrainSettings, "correction": CorrectionSettings, "encoder": EncoderTrainSettings,
-            "expression": ExpressionTrainSettings,
+            "close_up": CloseUpTrainSettings, "expression": ExpressionTrainSettings, "g4g": G4GTrainSettings,
+            "pc_avs": PcAvsTrainSettings,
             "head_motion": HeadTrainSettings, "landmarks": LandmarksSettings, "renderer": RendererSettings,
             "syncers": SyncersSettings}
 LOADERS = {"generator": load_generator, "expression": load_expression, "head_motion": load_head_motion,

@@ -13,7 +13,7 @@ ELSEWHERE = ("run.", "train.")      # of every training (docs/training.md); of s
 WHY = {
     "articulation": {
         "material.flip": "0 where left and right of a face must stay apart",
-        "material.silence": "how much rest is learned; tests draw none",
+        "material.rest": "how much rest is learned", "weights.speech": "losses are weighed by whoever trains on other people",
         "weights.points": "losses are weighed by whoever trains on other people",
         "weights.lips": "likewise", "weights.velocity": "likewise", "weights.correlation": "likewise"},
     "close_up": {
@@ -24,8 +24,13 @@ WHY = {
         "material.colour": "tests draw unchanged pictures", "weights.reconstruction": "losses are weighed by whoever trains",
         "weights.structure": "likewise", "weights.gradient": "likewise"},
     "encoder": {
-        "changes.colours": "tests draw unchanged pictures", "changes.noise": "likewise",
-        "weights.identity": "losses are weighed by whoever trains"},
+        **dict.fromkeys([f"changes.{name}" for name in ("colours", "noise", "shift", "spoiled", "turn_degrees", "zoom")],
+                        "augmentation; tests draw unchanged pictures"),
+        "encoder.view": "weight files of either form", "unknown": "of people whom nobody distinguishes",
+        "people": "the other half trains a measure of one's own",
+        **dict.fromkeys([f"weights.{name}" for name in ("identity", "landmarks", "turn")],
+                        "losses are weighed by whoever trains")},
+    "expression": {"material.feature_noise": "augmentation of features, of one's own ears"},
     "g4g": {
         "discriminator.conditions": "what discriminators see, by the inputs' form", "discriminator.scales": "their size",
         "discriminator.instance_norm": "the published form has none", "material.larger": "of the canvas round a face",

@@ -1,6 +1,7 @@
 """Training of close-ups: mouths drawn again, against discriminators that see them at their own resolution.
 
-Shapes: B close-ups, N = 96 pixels a side, C channels. Ours; beside Rhythmic Head's losses, method/rhythmic_head.md#losses.
+Shapes: B close-ups, N = 96 pixels a side, C channels. Ours; beside Rhythmic Head's losses,
+method/rhythmic_head.md#losses-and-optimisation.
 """
 
 from collections.abc import Collection
@@ -174,7 +175,7 @@ def train_close_up(corpus: Corpus, out: str | Path, settings: CloseUpTrainSettin
     ValueError, before any work, when the corpus is not enough.
 
     >>> import headsync
-    >>> settings = headsync.load_settings("close_up", "tiny", "run.steps=1")
+    >>> settings = headsync.load_settings("close-up", "tiny", "run.steps=1")
     >>> headsync.train_close_up(headsync.open_corpus("faces"), "runs/close_up", settings).weights.name
     'renderer.safetensors'
     """
