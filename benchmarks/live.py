@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--lips", default="live")
     options = parser.parse_args()
-    wave = media.read_audio(options.audio)
+    wave = media.read_audio(options.audio) + np.float32(1e-5)      # so that no frame of it is all zeros
     session = open_session(options.refs, lips=options.lips, level=media.measure_level(wave))
     for _ in range(10):
         session.next_frame()        # compiles and warms

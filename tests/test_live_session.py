@@ -56,7 +56,7 @@ def session(monkeypatch):
     monkeypatch.setattr(live, "lip_stream", lambda lips, level: LoudnessLips())
     monkeypatch.setattr(live, "load_lips", lambda name, device: lips)
     reference = Reference(np.zeros((8, 8, 3), np.uint8), face, np.zeros((468, 3), np.float32))
-    return open_session(reference, renderer=Drawn(), seed=3)
+    return open_session(reference, renderer=Drawn(), seed=3, block_frames=1)
 
 
 def openings(session):
@@ -162,3 +162,21 @@ def test_more_sound_than_may_wait_is_refused_and_the_session_lives(session):
         session.push(loud(25 * 31))
     session.push(loud(2))
     assert session.next_frame().speaking
+
+
+def test_frames_that_are_drawn_side_by_side_are_the_same_one_frame_later(session, monkeypatch):
+    face = session._start
+    reference = Reference(np.zeros((8, 8, 3), np.uint8), face, np.zeros((468, 3), np.float32))
+    pairs = open_session(reference, renderer=Drawn(), seed=3, block_frames=2)
+    assert pairs.look_ahead_frames == session.look_ahead_frames + 1
+    for one in (session, pairs):
+        one.push(loud(12))
+        frames = [one.next_frame() for _ in range(20)]
+        assert [frame.speaking for frame in frames] == [True] * 12 + [False] * 8
+        assert [frame.number for frame in frames] == [*range(20)]
+    assert np.array_equal(session.renderer.points, pairs.renderer.points)
+    pairs.push(loud(9))
+    pairs.next_frame()
+    assert pairs.interrupt() == pytest.approx(9 * 0.04) and pairs.next_frame().number == 21
+    with pytest.raises(ValueError, match="at least 1"):
+        open_session(reference, renderer=Drawn(), block_frames=0)

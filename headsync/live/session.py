@@ -44,13 +44,23 @@ class LiveFrame(NamedTuple):
     speaking: bool                  # whether any of that was pushed and is no silence
 
 
+class _Drawn(NamedTuple):
+    """A frame that waits to be taken."""
+
+    picture: np.ndarray | None
+    sound: np.ndarray       # (640,)
+    pushed: int             # how many of its samples were
+
+
 class LiveSession:
     """One face. `push` may be called by another thread than the one that takes frames."""
 
     def __init__(self, reference: Reference, *, renderer: Renderer, lips: Articulation, level: media.Level, rate_hz: int,
-                 seed: int, most_s: float):
+                 seed: int, most_s: float, block_frames: int):
         self.queue, self.renderer, self.lips, self.level = SampleQueue(rate_hz, most_s=most_s), renderer, lips, level
-        self._identity = renderer.prepare([reference])
+        if block_frames < 1:
+            raise ValueError(f"a session draws at least 1 frame at a time, got block_frames={block_frames}")
+        self._identity, self._block = renderer.prepare([reference]), block_frames
         self._start = np.asarray(reference.points, np.float32)
         face = torch.from_numpy(frontal(self._start[None])[0])
         self._neutral = lips.neutral(face.to(lips.basis.device)).cpu()
@@ -67,7 +77,7 @@ class LiveSession:
     @property
     def look_ahead_frames(self) -> int:
         """how many frames of sound come before a frame can be shown: the latency, computing aside."""
-        return self.lips.look_ahead_frames
+        return self.lips.look_ahead_frames + self._block - 1
 
     @property
     def dropped(self) -> int:
@@ -85,24 +95,32 @@ class LiveSession:
     def interrupt(self) -> float:
         """Seconds of sound that are thrown away: what waits and what was taken ahead. The mouth is at rest within 200 ms."""
         with self._lock:
-            gone = self.queue.clear() + sum(pushed for _, pushed in self._sounds) / media.SAMPLE_RATE_HZ
+            ahead = sum(pushed for _, pushed in self._sounds) + sum(one.pushed for one in self._drawn)
+            gone = self.queue.clear() + ahead / media.SAMPLE_RATE_HZ
             self._listen()
             return gone
 
     def next_frame(self, *, draw: bool = True) -> LiveFrame:
         """The next frame; where no sound waits, silence is taken. Without `draw` only time goes on."""
         with self._lock:
+            if not self._drawn:
+                self._draw(draw)
+            picture, sound, pushed = self._drawn.popleft()
+            number, self._number = self._number, self._number + 1
+            self._dropped += picture is None
+        return LiveFrame(number, number / media.FPS, picture, sound, bool(pushed and np.abs(sound).max() > SILENT_PEAK))
+
+    def _draw(self, draw: bool) -> None:
+        """The next frames, drawn side by side, or only their sound."""
+        points, sounds = [], []
+        for _ in range(self._block):
             while not self._offsets:
                 self._take_sound()
-            offsets, (sound, pushed) = self._offsets.popleft(), self._sounds.popleft()
-            number, self._number = self._number, self._number + 1
-            points = self._points(offsets)
-        picture = None
-        if draw:
-            picture = self.renderer.frames(self._identity, Drive(points))[0]
-        else:
-            self._dropped += 1
-        return LiveFrame(number, number / media.FPS, picture, sound, bool(pushed and np.abs(sound).max() > SILENT_PEAK))
+            points.append(self._points(self._offsets.popleft()))
+            sounds.append(self._sounds.popleft())
+        drive = Drive(np.concatenate(points))
+        pictures = self.renderer.frames(self._identity, drive) if draw else [None] * self._block
+        self._drawn.extend(_Drawn(picture, *sound) for picture, sound in zip(pictures, sounds))
 
     def frames(self, clock: FrameClock | None = None) -> Iterator[LiveFrame]:
         """Frames without end, each when it is due; one that is late by more than a frame comes without its picture."""
@@ -125,6 +143,7 @@ class LiveSession:
         self._stream = lip_stream(self.lips, level=self.level)
         self._offsets: deque[torch.Tensor] = deque()
         self._sounds: deque[tuple[np.ndarray, int]] = deque()       # samples, and how many of them were pushed
+        self._drawn: deque[_Drawn] = deque()
         self._faded, self._since = self._last, 0
 
     def _take_sound(self) -> None:
@@ -153,11 +172,13 @@ def _each(blocks: Iterator[np.ndarray]) -> Iterator[float]:
 @media.checked
 def open_session(refs: str | Path | Reference, *, renderer: Renderer | None = None, lips: Articulation | str | Path = "live",
                  level: media.Level | None = None, rate_hz: int = media.SAMPLE_RATE_HZ, size: int = 256, seed: int = 0,
-                 most_s: float = 30.0, device: str | torch.device = "auto") -> LiveSession:
+                 most_s: float = 30.0, block_frames: int = 2, device: str | torch.device = "auto") -> LiveSession:
     """A session for the face in a picture or clip, ready for sound of `rate_hz` samples a second (8000 to 48000).
 
     `level` is how loud the voice will be (`headsync.measure_level` of a few seconds of it; a usual voice by default). `most_s`
-    seconds of sound may wait. Head and lids move by themselves, `seed` says how. ValueError, one line, for what cannot be read.
+    seconds of sound may wait. `block_frames` are drawn side by side, one a core, and wait for each other's sound: one frame of
+    latency for each but the first. Head and lids move by themselves, `seed` says how. ValueError, one line, for what cannot be
+    read.
 
     >>> import headsync
     >>> session = headsync.open_session("photo.jpg")
@@ -170,4 +191,5 @@ def open_session(refs: str | Path | Reference, *, renderer: Renderer | None = No
     renderer = renderer or load_renderer(device=device)
     reference = refs if isinstance(refs, Reference) else read_references(refs, count=1, size=size).on_canvas()[0]
     return LiveSession(reference, renderer=renderer, lips=load_lips(lips, device=device),
-                       level=level or media.Level(0.0, 1.0, SPEECH_LOUDNESS), rate_hz=rate_hz, seed=seed, most_s=most_s)
+                       level=level or media.Level(0.0, 1.0, SPEECH_LOUDNESS), rate_hz=rate_hz, seed=seed, most_s=most_s,
+                       block_frames=block_frames)
