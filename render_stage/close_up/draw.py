@@ -15,6 +15,7 @@ from render_stage.close_up.view import View, corner, face_view, moved_reference,
 SIDE_SHARE, LEAST_PX = 1.35, 64     # of the distance of the outer eye corners
 WIDER = 0.028                       # eye distances by which narrow openings are drawn wider
 OPEN_FROM, WIDE_FROM = 0.015, (0.06, 0.14)      # openings from which that holds in full, and over which it ends
+OPEN_ENOUGH = (0.03, 0.06)          # openings of references, over which drawing again ends
 LOWER, UPPER = [7, 6, 5], [1, 2, 3]             # of the inner lips
 PROFILE = np.array([0.7, 1.0, 0.7])             # along the lips
 
@@ -53,9 +54,14 @@ def close_reference(picture: np.ndarray, points: np.ndarray) -> CloseReference:
     return CloseReference(picture, face_view(points))
 
 
+def needed(reference: View) -> float:
+    """How much a reference's mouth is to be drawn again: 1 of one that is shut, 0 of one that shows its teeth."""
+    return float(np.clip((OPEN_ENOUGH[1] - lip_gap(reference)) / (OPEN_ENOUGH[1] - OPEN_ENOUGH[0]), 0, 1))
+
+
 def drawn_where(view: View, canvas: int) -> np.ndarray:
-    """What would be drawn again of a canvas, (S, S) float32 in [0, 1]."""
-    return view_maps(view, canvas)[REGION]
+    """What is drawn again of a reference's own canvas, (S, S) float32 in [0, 1]."""
+    return needed(view) * view_maps(view, canvas)[REGION]
 
 
 def close_up_side(view: View, network: CloseUpNetwork, canvas: int) -> int:
@@ -73,7 +79,13 @@ class DrawnAgain(NamedTuple):
 
 
 def drawn_again(network: CloseUpNetwork, picture: Tensor, points: np.ndarray, reference: CloseReference) -> DrawnAgain:
-    """The picture (1, 3, S, S) with its mouth drawn again, for landmarks (68, 3) in its pixels. A new tensor."""
+    """The picture (1, 3, S, S) with its mouth drawn again, for landmarks (68, 3) in its pixels. A new tensor.
+
+    The less, the further the reference's own mouth is open: teeth that it shows are better than invented ones.
+    """
+    share = needed(reference.view)
+    if not share:
+        return DrawnAgain(picture.clamp(0, 1), np.zeros(picture.shape[2:], np.float32))
     view, canvas = widened(face_view(points), reference.view), picture.shape[-1]
     side = close_up_side(view, network, canvas)
     left, top = corner(view, side, canvas)
@@ -81,10 +93,10 @@ def drawn_again(network: CloseUpNetwork, picture: Tensor, points: np.ndarray, re
     moved = moved_reference(*reference, view, side).transpose(2, 0, 1) / np.float32(255)                # (4, N, N)
     maps = view_maps(view, side)
     region = np.zeros((canvas, canvas), np.float32)
-    region[top : top + side, left : left + side] = maps[REGION]
+    region[top : top + side, left : left + side] = share * maps[REGION]
     moved, maps = (torch.from_numpy(one)[None].to(picture) for one in (moved, maps))
     made = picture.clamp(0, 1)
     part = made[:, :, top : top + side, left : left + side]
     start = begun(part, moved, maps)
-    part.copy_(start + network(torch.cat([start, moved, maps], 1)))
+    part.lerp_((start + network(torch.cat([start, moved, maps], 1))).to(part), share)
     return DrawnAgain(made, region)
