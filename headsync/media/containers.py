@@ -84,6 +84,15 @@ def video_stream(container: InputContainer) -> Stream | None:
     return next(iter(moving), None)
 
 
+def required_video_stream(container: InputContainer, path: Path | str) -> Stream:
+    """Returns the first moving picture of a container, to be decoded by several threads; ValueError when there is none."""
+    stream = video_stream(container)
+    if stream is None:
+        raise ValueError(f"{shown_name(path)}: there are no pictures in this file; give a video")
+    stream.thread_type = "AUTO"
+    return stream
+
+
 def audio_stream(container: InputContainer) -> Stream | None:
     """Returns the first sound of a container; None when there is none."""
     return next((stream for stream in container.streams.audio if stream.codec_context is not None), None)

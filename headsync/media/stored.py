@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 
 from headsync.media.clock import FPS
-from headsync.media.containers import decoded, open_media, shown_name, video_stream
+from headsync.media.containers import decoded, open_media, required_video_stream, shown_name
 from headsync.media.fields import progressive
 from headsync.media.orientation import Orientation, frame_orientation, turned
 from headsync.media.planes import PlanarFrames
@@ -75,7 +74,7 @@ class StoredForm:
 def stored_form(path: Path | str) -> StoredForm:
     """Returns what the first frame and its stream say. ValueError, one line, for a file without pictures."""
     with open_media(path) as container:
-        stream = _stream(container, path)
+        stream = required_video_stream(container, path)
         frame = next(decoded(container, stream, path), None)
         if frame is None:
             raise ValueError(f"{shown_name(path)}: not one frame can be decoded; the file is damaged or cut off")
@@ -99,7 +98,7 @@ def stored_frames(path: Path | str, *, start: int | None = None) -> Iterator[Vid
     without pictures.
     """
     with open_media(path) as container:
-        stream, planar, size = _stream(container, path), PlanarFrames(), None
+        stream, planar, size = required_video_stream(container, path), PlanarFrames(), None
         if start is not None:
             container.seek(start, stream=stream, backward=True)
         for frame in progressive(decoded(container, stream, path)):
@@ -136,12 +135,3 @@ def stamp(frame: VideoFrame, usual: int, latest: int | None) -> int:
     if frame.pts is not None and (latest is None or frame.pts > latest):
         return frame.pts
     return 0 if latest is None else latest + usual
-
-
-def _stream(container: av.container.InputContainer, path: Path | str) -> av.VideoStream:
-    stream = video_stream(container)
-    if stream is None:
-        raise ValueError(f"{shown_name(path)}: there are no pictures in this file; give a video")
-    stream.thread_type = "AUTO"
-    return stream
-

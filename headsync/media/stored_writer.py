@@ -1,25 +1,22 @@
 """Writes frames as they are stored elsewhere: same size, format, colour tags and time stamps, with another sound, as mp4."""
 
-import contextlib
-from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.video.frame import VideoFrame
 
-from headsync.media.containers import media_url, reason, shown_name
-from headsync.media.files import partial_path, put_in_place
+from headsync.media.containers import media_url
 from headsync.media.planes import plane
 from headsync.media.quality import encoder_options
-from headsync.media.soundtrack import Soundtrack, add_soundtrack
+from headsync.media.soundtrack import add_soundtrack
 from headsync.media.stored import StoredForm
+from headsync.media.whole_video import MP4_OPTIONS, WholeVideo
 from headsync.media.writer import SYNTHETIC_COMMENT
 
-_OPTIONS = {"movflags": "+faststart", "movie_timescale": "48000"}
 PRESETS = {"libx264": "veryfast", "libx265": "superfast"}
 
 
-class StoredWriter:
+class StoredWriter(WholeVideo):
     """Writes planar frames of a form; use it in a `with` block. The file appears when the block ends well, or not at all.
 
     8 bits become H.264, more become HEVC. An odd side is made even by repeating its last line, as both codecs ask for.
@@ -28,33 +25,11 @@ class StoredWriter:
     def __init__(self, path: Path | str, form: StoredForm, *, audio: Path | str | None, quality: str = "visually-lossless",
                  comment: str = ""):
         """`audio` is the sound that is copied or becomes AAC, `quality` a name of `media.QUALITIES`. ValueError else."""
-        self.path, self.form, self._audio = Path(path), form, audio
+        super().__init__(path)
+        self.form, self._audio = form, audio
         self.codec = "libx264" if form.bits == 8 else "libx265"
         self._options = encoder_options(self.codec, quality, PRESETS[self.codec])
         self._comment = "; ".join(part for part in (SYNTHETIC_COMMENT, comment) if part)
-        self._partial, self.frames, self._end = partial_path(self.path), 0, Fraction(0)
-        self._output: av.container.OutputContainer | None = None
-        self._soundtrack: Soundtrack | None = None
-
-    def __enter__(self) -> "StoredWriter":
-        if self.path.is_dir() or not self.path.absolute().parent.is_dir():
-            raise ValueError(f"{shown_name(self.path)}: cannot be written: its folder is missing or it is one itself")
-        try:
-            self._open()
-        except BaseException as error:
-            self._abandon()
-            raise self._one_line(error) from error
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        try:
-            if kind is None:
-                self._finish()
-        except BaseException as failure:
-            self._abandon()
-            raise self._one_line(failure) from failure
-        if kind is not None:
-            self._abandon()
 
     def write(self, frame: VideoFrame, pts: int, duration: int) -> None:
         """Adds one planar frame at `pts` of the form's time base, counted from the first frame's 0, lasting `duration`."""
@@ -74,9 +49,12 @@ class StoredWriter:
         for packet in self._stream.encode(frame):
             self._output.mux(packet)
 
+    def _flush(self) -> None:
+        self._mux(None)
+
     def _open(self) -> None:
         form = self.form
-        self._output = av.open(media_url(self._partial), "w", format="mp4", options=_OPTIONS)
+        self._output = av.open(media_url(self._partial), "w", format="mp4", options=MP4_OPTIONS)
         self._output.metadata["comment"] = self._comment
         self._stream = self._output.add_stream(self.codec, rate=form.rate.limit_denominator(100000), options=self._options)
         self._stream.width, self._stream.height = form.width + form.width % 2, form.height + form.height % 2
@@ -92,34 +70,6 @@ class StoredWriter:
             self._stream.set_display_matrix(display_matrix(form))
         if self._audio is not None:
             self._soundtrack = add_soundtrack(self._output, self._audio)
-
-    def _finish(self) -> None:
-        if not self.frames:
-            raise ValueError(f"{shown_name(self.path)}: no frame was written, so there is no video")
-        self._mux(None)
-        if self._soundtrack is not None:
-            self._soundtrack.finish(self._end)
-            self._soundtrack.close()
-        self._output.close()
-        self._output = None
-        put_in_place(self._partial, self.path)
-
-    def _abandon(self) -> None:
-        with contextlib.suppress(Exception):
-            if self._soundtrack is not None:
-                self._soundtrack.close()
-        with contextlib.suppress(Exception):
-            if self._output is not None:
-                self._output.close()
-        self._output = None
-        with contextlib.suppress(OSError):
-            self._partial.unlink(missing_ok=True)
-
-    def _one_line(self, error: BaseException) -> BaseException:
-        if isinstance(error, (av.FFmpegError, OSError)):
-            return ValueError(f"{shown_name(self.path)}: cannot be written ({reason(error)}); check the folder and its space")
-        return error
-
 
 def even(frame: VideoFrame) -> VideoFrame:
     """Returns a frame whose odd sides have their last line once more; chroma of halved sides is there already."""

@@ -15,7 +15,15 @@ from av.video.frame import VideoFrame
 
 from headsync.media.animation import animation_frames, is_animation
 from headsync.media.clock import FPS, FrameResampler
-from headsync.media.containers import audio_stream, decoded, frame_time, open_media, shown_name, stream_seconds, video_stream
+from headsync.media.containers import (
+    audio_stream,
+    decoded,
+    frame_time,
+    open_media,
+    required_video_stream,
+    shown_name,
+    stream_seconds,
+)
 from headsync.media.fields import progressive
 from headsync.media.orientation import frame_orientation
 from headsync.media.pixels import WHITE, Colour, PictureMaker, check_side, shown_size
@@ -40,7 +48,7 @@ def video_info(path: Path | str) -> VideoInfo:
     if is_animation(path):
         return _animation_info(path)
     with open_media(path) as container:
-        stream = _required_stream(container, path)
+        stream = required_video_stream(container, path)
         sound = audio_stream(container)
         frame = next(decoded(container, stream, path), None)
         if frame is None:
@@ -111,7 +119,7 @@ def _opened(path: Path | str) -> Iterator[_Source]:
         yield _Source(animation_frames(path), Fraction(1, FPS), Fraction(1), None)
         return
     with open_media(path) as container:
-        stream = _required_stream(container, path)
+        stream = required_video_stream(container, path)
         ends = None
         if stream.duration and stream.time_base:
             ends = ((stream.start_time or 0) + stream.duration) * Fraction(stream.time_base)
@@ -159,14 +167,6 @@ def _pixel_shape(stream: av.VideoStream) -> Fraction:
 def _rate(stream: av.VideoStream) -> Fraction:
     return next((Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate),
                 Fraction(FPS))
-
-
-def _required_stream(container: av.container.InputContainer, path: Path | str) -> av.VideoStream:
-    stream = video_stream(container)
-    if stream is None:
-        raise ValueError(f"{shown_name(path)}: there are no pictures in this file; give a video")
-    stream.thread_type = "AUTO"
-    return stream
 
 
 def _no_frames(path: Path | str) -> ValueError:

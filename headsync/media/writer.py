@@ -3,7 +3,6 @@
 Shapes: H W pixels.
 """
 
-import contextlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,20 +11,19 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from headsync.media.clock import FPS
-from headsync.media.containers import media_url, reason, shown_name
-from headsync.media.files import partial_path, put_in_place
+from headsync.media.containers import media_url, shown_name
 from headsync.media.quality import QUALITIES, encoder_options
-from headsync.media.soundtrack import Soundtrack, add_soundtrack
+from headsync.media.soundtrack import add_soundtrack
+from headsync.media.whole_video import MP4_OPTIONS, WholeVideo
 
 SYNTHETIC_COMMENT = "synthetic media: made by headsync"
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 _BT709 = 1                  # FFmpeg's number for the colours of HDTV, in matrix, primaries and transfer
 _LIMITED_RANGE = 1
-_MP4_OPTIONS = {"movflags": "+faststart", "movie_timescale": "48000"}   # plays while it loads; cuts sound to the sample
 _MOST_TICKS = 10**6         # in a frame rate's numerator and denominator: far above any camera's
 
 
-class VideoWriter:
+class VideoWriter(WholeVideo):
     """Writes uint8 RGB frames of one size as H.264, with the sound of another file; use it in a `with` block.
 
     The file appears under its name when the block ends well, and not at all otherwise. Memory does not grow with
@@ -41,13 +39,10 @@ class VideoWriter:
         `audio` is any file with sound: its sound (number `audio_stream`, as for `read_audio`) is copied where mp4 allows,
         else becomes AAC 48 kHz, and is cut where the frames end. `synthetic` puts SYNTHETIC_COMMENT before `comment`.
         """
-        self.path, self.size, self.rate = Path(path), (int(size[0]), int(size[1])), Fraction(rate)
-        self.frames = 0   # written so far
+        super().__init__(path)
+        self.size, self.rate = (int(size[0]), int(size[1])), Fraction(rate)
         self._audio, self._audio_stream, self._preset, self._quality = audio, audio_stream, preset, quality
         self._comment = "; ".join(part for part in (SYNTHETIC_COMMENT * synthetic, comment) if part)
-        self._partial = partial_path(self.path)
-        self._output: av.container.OutputContainer | None = None
-        self._soundtrack: Soundtrack | None = None
         self._scaler = VideoReformatter()   # kept between frames, as it is costly to set up
         if min(self.size) < 1:
             raise ValueError(f"{shown_name(path)}: a frame needs at least 1 x 1 pixels, got {self.size}")
@@ -57,26 +52,6 @@ class VideoWriter:
             raise ValueError(f"{shown_name(path)}: there is no preset {preset!r}; choose one of {', '.join(PRESETS)}")
         if quality not in QUALITIES:
             raise ValueError(f"{shown_name(path)}: there is no quality {quality!r}; choose one of {', '.join(QUALITIES)}")
-
-    def __enter__(self) -> "VideoWriter":
-        if self.path.is_dir() or not self.path.absolute().parent.is_dir():
-            raise ValueError(f"{shown_name(self.path)}: cannot be written: its folder is missing or it is one itself")
-        try:
-            self._open()
-        except BaseException as error:
-            self._abandon()
-            raise self._one_line(error) from error
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if kind is not None:
-            self._abandon()
-            return
-        try:
-            self._finish()
-        except BaseException as failure:
-            self._abandon()
-            raise self._one_line(failure) from failure
 
     def write(self, frame: np.ndarray) -> None:
         """Adds one uint8 RGB frame (H, W, 3); ValueError when it has another shape or type."""
@@ -94,14 +69,14 @@ class VideoWriter:
         picture.pts, picture.time_base = self.frames, 1 / self.rate
         try:
             self._output.mux(self._stream.encode(picture))
-            self.frames += 1
+            self.frames, self._end = self.frames + 1, (self.frames + 1) / self.rate
             if self._soundtrack is not None:
-                self._soundtrack.feed(self.frames / self.rate)
+                self._soundtrack.feed(self._end)
         except av.FFmpegError as error:
             raise self._one_line(error) from error
 
     def _open(self) -> None:
-        self._output = av.open(media_url(self._partial), "w", format="mp4", options=_MP4_OPTIONS)
+        self._output = av.open(media_url(self._partial), "w", format="mp4", options=MP4_OPTIONS)
         if self._comment:
             self._output.metadata["comment"] = self._comment
         self._stream = self._output.add_stream("libx264", rate=self.rate)
@@ -115,32 +90,5 @@ class VideoWriter:
         if self._audio is not None:
             self._soundtrack = add_soundtrack(self._output, self._audio, stream=self._audio_stream)
 
-    def _finish(self) -> None:
-        if not self.frames:
-            raise ValueError(f"{shown_name(self.path)}: no frame was written, so there is no video")
+    def _flush(self) -> None:
         self._output.mux(self._stream.encode(None))
-        if self._soundtrack is not None:
-            self._soundtrack.finish(self.frames / self.rate)
-            self._soundtrack.close()
-        self._output.close()
-        self._output = None
-        put_in_place(self._partial, self.path)
-
-    def _abandon(self) -> None:
-        """Leaves nothing behind, whatever state the file is in."""
-        with contextlib.suppress(Exception):
-            if self._soundtrack is not None:
-                self._soundtrack.close()
-        with contextlib.suppress(Exception):
-            if self._output is not None:
-                self._output.close()
-        self._output = None
-        with contextlib.suppress(OSError):
-            self._partial.unlink(missing_ok=True)
-
-    def _one_line(self, error: BaseException) -> BaseException:
-        """The error as a ValueError in one line when it is about the file; itself otherwise."""
-        if isinstance(error, (av.FFmpegError, OSError)):
-            return ValueError(f"{shown_name(self.path)}: cannot be written ({reason(error)}); "
-                              "check the folder and its space")
-        return error
