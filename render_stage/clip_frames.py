@@ -79,9 +79,14 @@ def changed_frames(clip: ClipFrames, numbers: Sequence[int], colour: float, mirr
     shift = [(1 - scale) * CANVAS_PX / 2 + SHIFT_PX * (2 * one - 1) for one in drawn[1:3]]
     flipped = drawn[3] < FLIP
     gains = np.exp(colour * torch.randn(4, generator=generator).numpy())
-    ramp = np.linspace(0, 1, 256)[:, None] ** gains[3] * gains[:3]
-    table = np.clip(255 * ramp, 0, 255).astype(np.uint8)[None]                      # (1, 256, 3)
+    table = colour_table(gains)
     return [_changed_frame(clip, number, scale, shift, mirror if flipped else None, table) for number in numbers]
+
+
+def colour_table(gains: np.ndarray) -> np.ndarray:
+    """What three gains and a gamma (4,) make of each value of each colour, (1, 256, 3) uint8, for cv2.LUT."""
+    ramp = np.linspace(0, 1, 256)[:, None] ** gains[3] * gains[:3]
+    return np.clip(255 * ramp, 0, 255).astype(np.uint8)[None]
 
 
 def _changed_frame(clip: ClipFrames, number: int, scale: float, shift: Sequence[float],

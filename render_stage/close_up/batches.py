@@ -5,13 +5,15 @@ Shapes: B close-ups, N = 96 pixels a side, C channels.
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from headsync.experiment import RunSettings, batch_generator, own_rows
 from headsync.experiment.precision import in_float32
-from render_stage.close_up.material import MARGIN_PX, PACKED_PX, SIDE, Packed, coloured, mirrored, view_of
+from render_stage.clip_frames import colour_table
+from render_stage.close_up.material import MARGIN_PX, PACKED_PX, SIDE, Packed, mirrored, view_of
 from render_stage.close_up.network import REGION, CloseUpNetwork, begun
 from render_stage.close_up.view import view_maps
 from render_stage.nn.losses import gradient_loss, reconstruction_loss, ssim_loss
@@ -59,7 +61,8 @@ def sample_tensors(material: Packed, number: int, generator: torch.Generator | N
         gains = np.exp(colour * torch.randn(4, generator=generator).numpy())
         if flip % 2:
             pictures, view = pictures[:, ::-1], mirrored(view, PACKED_PX)
-        pictures = np.dstack([coloured(np.ascontiguousarray(pictures[..., at : at + 3]), gains) for at in (0, 3, 6)]
+        table = colour_table(gains)
+        pictures = np.dstack([cv2.LUT(np.ascontiguousarray(pictures[..., at : at + 3]), table) for at in (0, 3, 6)]
                              + [pictures[..., 9:]])
     part = pictures[top : top + SIDE, left : left + SIDE]
     return np.ascontiguousarray(part), view_maps(view.shifted(np.array([left, top])), SIDE)

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 
@@ -154,9 +153,3 @@ def mirrored(view: View, side: int) -> View:
     inner, outer = (np.array([side, 0]) + one * flip for one in (view.inner, view.outer))
     return View(np.array([side, 0]) + view.origin * flip, view.axes * np.outer(flip, flip), view.facing * flip, view.chin,
                 inner[[4, 3, 2, 1, 0, 7, 6, 5]], outer[[6, 5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7]])
-
-
-def coloured(picture: np.ndarray, gains: np.ndarray) -> np.ndarray:
-    """Pictures (..., 3) uint8 with each channel's gain, and a gamma, changed: gains (4,)."""
-    ramp = np.linspace(0, 1, 256)[:, None] ** gains[3] * gains[:3]
-    return cv2.LUT(picture, np.clip(255 * ramp, 0, 255).astype(np.uint8)[None])

@@ -8,15 +8,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
-from torch import Tensor
 
-from headsync import media
 from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
-    Adversary,
     DiscriminatorInput,
     Parts,
     RunSettings,
@@ -31,7 +27,6 @@ from headsync.experiment import (
     train_task,
 )
 from headsync.experiment.precision import mixed_precision
-from headsync.landmarks import contact_sheet
 from headsync.media import checked
 from render_stage.clip_frames import read_clip_frames
 from render_stage.close_up.batches import (
@@ -46,15 +41,15 @@ from render_stage.close_up.batches import (
 )
 from render_stage.close_up.material import CloseUpMaterialSettings, Packed, packed, told_of
 from render_stage.close_up.network import CloseUpNetwork, CloseUpSettings
-from render_stage.nn.discriminator import LARGEST_GRADIENT, DiscriminatorSettings, PictureDiscriminator
+from render_stage.nn.discriminator import ADVERSARIAL_TERMS, DiscriminatorSettings, picture_adversary
 from render_stage.nn.losses import gradient_loss, reconstruction_loss, ssim_loss
 from render_stage.perceptual import load_perceptual
 from render_stage.rhythmic_head.renderer import RhythmicHead, load_network, save_network
+from render_stage.sheets import as_tile, write_sheet
 
 WEIGHT_FILE = "renderer.safetensors"
 FOLDER = "close_ups"                        # of a corpus: what renderers drew of it
-ADVERSARIAL_TERMS = ("adversarial", "features")
-SHEET_ROWS = 16
+SHEET_SAMPLES, SHEET_COLUMNS = 16, 8          # two samples a row: reference, shown, made, real
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,7 @@ class CloseUpTrainSettings:
     discriminator: DiscriminatorSettings
     material: CloseUpMaterialSettings
     weights: CloseUpLossWeights
-    perceptual: str             # the shipped face encoder, its weight file, or a VGG19 file
+    perceptual: str             # the shipped face encoder, its weight file, a VGG19 or an EfficientNet-Lite0 file
     adversarial_from: int       # step from which the discriminators count
     run: RunSettings
 
@@ -97,10 +92,7 @@ class CloseUpTask:
         settings, weights = self.settings, self.settings.weights
         self.network = CloseUpNetwork(settings.network).to(memory_format=torch.channels_last)
         self.batch = DrawnCloseUps(self.material, settings.run, settings.material.colour)
-        adversary = None
-        if weights.adversarial or weights.features:
-            adversary = Adversary(PictureDiscriminator(settings.discriminator), lr=settings.discriminator.lr,
-                                  clip=LARGEST_GRADIENT)
+        adversary = picture_adversary(settings.discriminator, counting_weights(weights))
         self.perceptual = load_perceptual(settings.perceptual) if weights.perceptual else None
         return Parts(self.network, adversary=adversary, frozen=[self.perceptual] if self.perceptual else [])
 
@@ -139,31 +131,19 @@ class CloseUpTask:
             with mixed_precision(next(model.parameters()).device, self.settings.run.precision):
                 made = drawn(model, batch.shown.to(next(model.parameters()).device)).float().cpu()
             rows.append(scores(made, batch))
-            if number % max(1, len(self.val.pictures) // SHEET_ROWS) == 0:
-                sheet += [picture(one) for one in (batch.shown[:, 3:6], batch.shown[:, :3], made, batch.real)]
-        self._write_sheet(sheet, step)
+            if number % max(1, len(self.val.pictures) // SHEET_SAMPLES) == 0:
+                sheet += [as_tile(one[0]) for one in (batch.shown[:, 3:6], batch.shown[:, :3], made, batch.real)]
+        write_sheet(self.sheets, sheet, step=step, columns=SHEET_COLUMNS)
         found = {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
         shares = {name: found[name] / max(found[f"{name}_real"], 1e-6) for name in ("contrast", "dark", "sharpness")}
         unlike = abs(1 - shares["contrast"]) + abs(1 - shares["sharpness"])
         score = found["ssim"] - found["inside"] - 0.1 * unlike
         return {"score": score, "l1": found["l1"], "ssim": found["ssim"], "inside": found["inside"], **shares}
 
-    def _write_sheet(self, tiles: list[np.ndarray], step: int) -> None:
-        if self.sheets is not None:
-            self.sheets.mkdir(parents=True, exist_ok=True)
-            sheet = contact_sheet(tiles, columns=8)
-            png = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1]
-            media.write_whole(self.sheets / f"{step:07d}.png", png.tobytes())
-
     def finish(self, model: CloseUpNetwork, out: Path) -> Path:
         """The weight file `out`/renderer.safetensors: the renderer that was begun with, and this close-up."""
         network = load_network(self.settings.material.renderer).with_close_up(model)
         return save_network(out / WEIGHT_FILE, network)
-
-
-def picture(one: Tensor) -> np.ndarray:
-    """(1, 3, N, N) in [0, 1] as (N, N, 3) uint8."""
-    return one[0].float().clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy()
 
 
 @checked

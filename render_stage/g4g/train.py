@@ -8,7 +8,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -34,17 +33,17 @@ from headsync.experiment import (
     train_task,
 )
 from headsync.experiment.precision import mixed_precision
-from headsync.landmarks import contact_sheet
 from render_stage.g4g.data import DrawnMouths, G4GBatch, G4GMaterialSettings, TalkingFrames, joined, read_talking_frames
 from render_stage.g4g.discriminator import FRAMES, SQUARES, MouthDiscriminators
 from render_stage.g4g.network import G4G, G4GSettings, Made, alignment_loss, contrastive_loss
 from render_stage.nn.discriminator import LARGEST_GRADIENT, DiscriminatorSettings
 from render_stage.nn.losses import reconstruction_loss, ssim_loss
 from render_stage.perceptual import load_perceptual
+from render_stage.sheets import as_tile, write_sheet
 
 WEIGHT_FILE = "g4g.safetensors"
 INSIDE = 4.0                # what the hidden part counts in the reconstruction, of 1 for the rest
-SHEET_ROWS = 8
+SHEET_ROWS, SHEET_COLUMNS = 8, 10
 
 
 @dataclass(frozen=True)
@@ -140,17 +139,11 @@ class G4GTask:
                 made = model(shown)
             rows.append(scores(made, shown, real))
             if number < SHEET_ROWS:
-                sheet += [picture(one[2]) for one in (shown.references[:, :3], shown.source * (1 - shown.hidden), made.picture,
+                sheet += [as_tile(one[2]) for one in (shown.references[:, :3], shown.source * (1 - shown.hidden), made.picture,
                                                       made.blended, real)]
-        self._write_sheet(sheet, step)
+        write_sheet(self.sheets, sheet, step=step, columns=SHEET_COLUMNS)
         found = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
         return {"score": found["ssim"] - found["l1"], **found}
-
-    def _write_sheet(self, tiles: list[np.ndarray], step: int) -> None:
-        if self.sheets is not None:
-            self.sheets.mkdir(parents=True, exist_ok=True)
-            png = cv2.imencode(".png", cv2.cvtColor(contact_sheet(tiles, columns=10), cv2.COLOR_RGB2BGR))[1]
-            media.write_whole(self.sheets / f"{step:07d}.png", png.tobytes())
 
     def finish(self, model: G4G, out: Path) -> Path:
         """The weight file `out`/g4g.safetensors."""
@@ -185,11 +178,6 @@ def scores(made: Made, shown: object, real: Tensor) -> dict[str, float]:
     return {"l1": float(reconstruction_loss(blended, real, hidden)), "ssim": 1 - float(ssim_loss(inside, real, luma=True)),
             "copied": float(reconstruction_loss(copied, real, hidden)),
             "retrieval": float((likes.argmax(1) == torch.arange(len(likes), device=likes.device)).float().mean())}
-
-
-def picture(one: Tensor) -> np.ndarray:
-    """(3, H, W) in [0, 1] as (H, W, 3) uint8."""
-    return one.float().clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
 
 
 @media.checked

@@ -6,6 +6,7 @@ Source: Rhythmic Head section 4.3, method/rhythmic_head.md#losses-and-optimisati
 norm, feature matching; two scales as in the paper (one in its code). The published instance norms are an option.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,12 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
-from headsync.experiment import Scores
+from headsync.experiment import Adversary, Scores
 
 PICTURE = 3                     # channels
 KERNEL, WIDEST = 4, 8           # features stop doubling at `width` times 8
 SLOPE = 0.2                     # of the leaky ReLU
 LARGEST_GRADIENT = 10.0
+ADVERSARIAL_TERMS = ("adversarial", "features")     # losses that its adversary gives
 
 
 @dataclass(frozen=True)
@@ -100,3 +102,10 @@ class PictureDiscriminator(nn.Module):
         if not fits or tuple(condition.shape) != expected or min(sides.shape[3:]) < least:
             raise ValueError(f"give (B, 3, H, W) of sides from {least} px and a condition (B, {channels}, H, W), "
                              f"not {[*sides.shape[1:]]} and {[*condition.shape]}")
+
+
+def picture_adversary(settings: DiscriminatorSettings, weights: Mapping[str, float]) -> Adversary | None:
+    """The discriminators, as an adversary, where weights of losses ask for one of its terms; else None."""
+    if not set(weights) & set(ADVERSARIAL_TERMS):
+        return None
+    return Adversary(PictureDiscriminator(settings), lr=settings.lr, clip=LARGEST_GRADIENT)

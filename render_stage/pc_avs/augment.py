@@ -13,6 +13,7 @@ import numpy as np
 
 from headsync.landmarks import GROUPS
 from headsync.landmarks.detection import CANVAS_PX
+from render_stage.clip_frames import colour_table
 
 FINER = 2                   # pictures are sampled so many times finer, then averaged
 MOUTH_ROOM = (1.6, 2.4)     # of the mouth's width, across and down, that is swapped
@@ -61,12 +62,6 @@ def clip_change(settings: ChangeSettings, random: np.random.Generator) -> Change
     kind = random.random()
     blur = random.uniform(0.5, 2.5) if kind < settings.blurred else -random.uniform(0.3, 1.0)
     return Change(matrix, colour_table(gains), blur if kind < 2 * settings.blurred else 0.0)
-
-
-def colour_table(gains: np.ndarray) -> np.ndarray:
-    """Colours (1, 256, 3) after three gains and a gamma."""
-    ramp = np.linspace(0, 1, 256)[:, None] ** gains[3] * gains[:3]
-    return np.clip(255 * ramp, 0, 255).astype(np.uint8)[None]
 
 
 def shown(picture: np.ndarray, side: int, *changes: Change) -> np.ndarray:

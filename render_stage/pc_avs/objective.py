@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from headsync.experiment import check_loss_weights
 from headsync.experiment.precision import in_float32
+from render_stage.nn.discriminator import ADVERSARIAL_TERMS
 
-ADVERSARIAL_TERMS = ("adversarial", "features")
 PICTURE_TERMS = ("reconstruction", "structure", "gradient", "perceptual", *ADVERSARIAL_TERMS)
 LEAST_DISTANCE = 1e-3       # of unit vectors: the published similarity is infinite when they are equal
 SHARPNESS = 16.0            # of the cosine softmax over people

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
-    Adversary,
     DiscriminatorInput,
     Parts,
     RunSettings,
@@ -27,12 +26,11 @@ from headsync.experiment import (
 )
 from headsync.landmarks.detection import CANVAS_PX
 from headsync.media import checked
-from render_stage.nn.discriminator import LARGEST_GRADIENT, DiscriminatorSettings, PictureDiscriminator
+from render_stage.nn.discriminator import ADVERSARIAL_TERMS, DiscriminatorSettings, picture_adversary
 from render_stage.nn.losses import gradient_loss, mouth_weight, reconstruction_loss, ssim_loss
 from render_stage.pc_avs.material import DrawnBatches, PcAvsBatch, PcAvsMaterialSettings, SpokenClip, read_material
 from render_stage.pc_avs.network import PcAvs, PcAvsSettings, Person
 from render_stage.pc_avs.objective import (
-    ADVERSARIAL_TERMS,
     PICTURE_TERMS,
     ContrastSettings,
     PcAvsLossWeights,
@@ -92,10 +90,7 @@ class PcAvsTask:
         self.batch = DrawnBatches(self.clips, settings.material, settings.network, batch=settings.run.batch,
                                   seed=settings.run.seed, joint_from=settings.joint_from)
         self.people = PeopleHead(settings.network.identity_widths[-1], 1 + max((one.person for one in self.clips), default=0))
-        adversary = None
-        if weights.adversarial or weights.features:
-            adversary = Adversary(PictureDiscriminator(settings.discriminator), lr=settings.discriminator.lr,
-                                  clip=LARGEST_GRADIENT)
+        adversary = picture_adversary(settings.discriminator, counting_weights(weights))
         self.perceptual = load_perceptual(settings.perceptual) if weights.perceptual else None
         return Parts(self.network, companion=self.people, adversary=adversary,
                      frozen=[self.perceptual] if self.perceptual else [])

@@ -6,19 +6,17 @@ Shapes: n frames, P pixels a side.
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from headsync import media
 from headsync.experiment.precision import Precision, mixed_precision
-from headsync.landmarks import contact_sheet
 from render_stage.nn.losses import mouth_weight, reconstruction_loss, ssim_loss
 from render_stage.pc_avs.material import SpokenClip, clip_sound
 from render_stage.pc_avs.network import PcAvs, PcAvsSettings, Person
 from render_stage.pc_avs.view import as_tensor, canvas_view
+from render_stage.sheets import as_tile, write_sheet
 
 TARGETS = (0.35, 0.8)       # of a clip's kept frames; its first one is the person's picture
 SHEET_CLIPS = 12
@@ -75,11 +73,8 @@ class PcAvsValidator:
                       ((content, 0 * pose), (content, pose.roll(2, 0)), (content.roll(2, 0), pose))]
         columns = [self.first, self.target, made, *others]
         rows = np.linspace(0, len(made) - 1, min(SHEET_CLIPS, len(made))).astype(int)
-        tiles = [as_picture(column[row]) for row in rows for column in columns]
-        self.sheets.mkdir(parents=True, exist_ok=True)
-        sheet = contact_sheet(tiles, columns=2 * len(columns) if len(rows) > 1 else len(columns))
-        png = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1]
-        media.write_whole(self.sheets / f"{step:07d}.png", png.tobytes())
+        tiles = [as_tile(column[row]) for row in rows for column in columns]
+        write_sheet(self.sheets, tiles, step=step, columns=2 * len(columns) if len(rows) > 1 else len(columns))
 
 
 def retrieval(seen: Tensor, spoken: Tensor) -> float:
@@ -88,8 +83,3 @@ def retrieval(seen: Tensor, spoken: Tensor) -> float:
         return float("nan")
     scores = F.normalize(spoken, dim=1) @ F.normalize(seen, dim=1).T
     return float((scores.argmax(1) == torch.arange(len(scores))).float().mean())
-
-
-def as_picture(one: Tensor) -> np.ndarray:
-    """(3, P, P) in [0, 1] as (P, P, 3) uint8."""
-    return one.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy()

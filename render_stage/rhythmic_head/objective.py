@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import l1_loss
 
 from headsync.experiment import check_loss_weights, counting_weights
+from render_stage.nn.discriminator import ADVERSARIAL_TERMS
 from render_stage.nn.layers import resized
 from render_stage.nn.losses import flow_loss, gradient_loss, mask_loss, mouth_weight, reconstruction_loss, ssim_loss, warp_loss
 from render_stage.nn.perceptual import PerceptualLoss
@@ -20,7 +21,6 @@ from render_stage.rhythmic_head.guide import CANVAS, COARSE
 from render_stage.rhythmic_head.placing import Placed, Window
 
 FLOW_TERMS = ("anchor", "warp", "flow", "mask", "front")     # those that the flow networks alone can lower
-ADVERSARIAL_TERMS = ("adversarial", "features")     # those that the adversary gives
 
 
 @dataclass(frozen=True)

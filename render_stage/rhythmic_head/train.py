@@ -15,13 +15,13 @@ from torch import Tensor
 
 from headsync.corpus import NEEDS, Corpus, require
 from headsync.experiment import (
-    Adversary,
     DiscriminatorInput,
     Parts,
     RunSettings,
     StepLosses,
     TrainReport,
     batch_generator,
+    counting_weights,
     equal_share,
     first_before_others,
     is_first,
@@ -31,13 +31,13 @@ from headsync.experiment import (
 from headsync.media import checked
 from render_stage.clip_frames import ClipFrames, read_clip_frames
 from render_stage.geometry.topology import load_topology
-from render_stage.nn.discriminator import LARGEST_GRADIENT, DiscriminatorSettings, PictureDiscriminator
+from render_stage.nn.discriminator import ADVERSARIAL_TERMS, DiscriminatorSettings, picture_adversary
 from render_stage.nn.layers import resized
 from render_stage.perceptual import load_perceptual
 from render_stage.rhythmic_head.data import Batch, MaterialSettings, draw_batch
 from render_stage.rhythmic_head.guide import CANVAS
 from render_stage.rhythmic_head.network import NetworkSettings, RendererNetwork
-from render_stage.rhythmic_head.objective import ADVERSARIAL_TERMS, FLOW_TERMS, LossWeights, loss_terms
+from render_stage.rhythmic_head.objective import FLOW_TERMS, LossWeights, loss_terms
 from render_stage.rhythmic_head.placing import Placed, Window
 from render_stage.rhythmic_head.renderer import load_network, save_network
 from render_stage.rhythmic_head.validate import Validator
@@ -91,10 +91,7 @@ class RendererTask:
             self._begin_with(load_network(settings.begin_with).with_close_up(None))
         self.network.to(memory_format=torch.channels_last)
         self.batch = DrawnBatches(self.clips, settings, self.network.step_px)
-        adversary = None
-        if weights.adversarial or weights.features:
-            discriminator = PictureDiscriminator(settings.discriminator)
-            adversary = Adversary(discriminator, lr=settings.discriminator.lr, clip=LARGEST_GRADIENT)
+        adversary = picture_adversary(settings.discriminator, counting_weights(weights))
         self.perceptual = load_perceptual(settings.perceptual) if weights.perceptual else None
         return Parts(self.network, adversary=adversary, frozen=[self.perceptual] if self.perceptual else [])
 

@@ -6,15 +6,12 @@ Shapes: B samples, K references, S = 256 canvas pixels.
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
-from torch import Tensor
 
-from headsync import media
 from headsync.corpus.frames import last_reference
 from headsync.experiment.precision import Precision, mixed_precision
-from headsync.landmarks import contact_sheet, head_pose
+from headsync.landmarks import head_pose
 from render_stage.clip_frames import ClipFrames
 from render_stage.geometry.motion_matcher import pick_references
 from render_stage.geometry.topology import load_topology
@@ -23,6 +20,7 @@ from render_stage.rhythmic_head.data import Batch
 from render_stage.rhythmic_head.guide import CANVAS, GuideSettings, guide_maker
 from render_stage.rhythmic_head.inputs import Guides, as_picture, guide_tensors, looks, person_map
 from render_stage.rhythmic_head.network import Made, RendererNetwork
+from render_stage.sheets import as_tile, write_sheet
 
 COUNTS = (1, 4)             # of references
 MOUTH = 4.0                 # weight from which a pixel counts as the mouth's
@@ -72,11 +70,7 @@ class Validator:
                 if K == 1 and len(rows) < SHEET_ROWS * SHEET_COLUMNS:
                     rows += sheet_row(made, batch)
             found |= {f"{name}_{K}": float(np.mean([one[name] for one in each])) for name in each[0]}
-        if self.sheets is not None:
-            self.sheets.mkdir(parents=True, exist_ok=True)
-            sheet = contact_sheet(rows, columns=SHEET_COLUMNS)
-            png = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1]
-            media.write_whole(self.sheets / f"{step:07d}.png", png.tobytes())
+        write_sheet(self.sheets, rows, step=step, columns=SHEET_COLUMNS)
         return {"ssim": float(np.mean([found[f"ssim_{K}"] for K in self.samples])), **found}
 
     def _made(self, network: RendererNetwork, batch: Batch, precision: Precision) -> Made:
@@ -100,10 +94,5 @@ def _scores(made: Made, batch: Batch) -> dict[str, float]:
 def sheet_row(made: Made, batch: Batch) -> list[np.ndarray]:
     """One sample as tiles (S, S, 3): first reference, projected, matched as warped, both together, made, real."""
     placed = made.placed
-    return [shown(one) for one in (batch.references[0, :1], placed.projected, placed.matched, placed.anchor, made.picture,
-                                   batch.target)]
-
-
-def shown(picture: Tensor) -> np.ndarray:
-    """(1, 3, H, W) in [0, 1] as (H, W, 3) uint8."""
-    return picture[0].detach().float().cpu().clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy()
+    return [as_tile(one[0]) for one in (batch.references[0], placed.projected, placed.matched, placed.anchor, made.picture,
+                                        batch.target)]
