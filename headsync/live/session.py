@@ -35,7 +35,7 @@ SILENT_PEAK = 1e-4          # samples below which nobody speaks
 
 
 class LiveFrame(NamedTuple):
-    """One fortieth of a second less fifteen: 40 ms."""
+    """One frame, 40 ms: what is seen and what plays with it."""
 
     number: int
     time_s: float                   # since the session's first frame

@@ -14,11 +14,11 @@ from headsync.experiment import RunSettings, batch_generator, own_rows
 from headsync.experiment.precision import in_float32
 from render_stage.clip_frames import colour_table
 from render_stage.close_up.material import MARGIN_PX, PACKED_PX, SIDE, Packed, mirrored, view_of
-from render_stage.close_up.network import REGION, CloseUpNetwork, begun
+from render_stage.close_up.network import INSIDE, LIPS, REGION, CloseUpNetwork, begun, shown_map
 from render_stage.close_up.view import view_maps
 from render_stage.nn.losses import gradient_loss, reconstruction_loss, ssim_loss
 
-INSIDE, LIPS = 4.0, 2.0                     # what the inside of the mouth and the lips count, of 1 for the skin round them
+INSIDE_COUNTS, LIPS_COUNT = 4.0, 2.0        # what the inside of the mouth and the lips count, of 1 for the skin round them
 DARK = 0.25                                 # luma under which the inside of a mouth is dark
 
 
@@ -73,20 +73,16 @@ def drawn(network: CloseUpNetwork, shown: Tensor) -> Tensor:
     return shown[:, :3] + network(shown)
 
 
-def region_of(shown: Tensor) -> Tensor:
-    """What may be drawn again (B, 1, N, N)."""
-    return shown[:, 7 + REGION : 8 + REGION]
-
-
 def pixel_weight(shown: Tensor) -> Tensor:
     """How much each pixel counts (B, 1, N, N)."""
-    return region_of(shown) * (1 + INSIDE * shown[:, 7:8] + LIPS * shown[:, 8:9])
+    counts = 1 + INSIDE_COUNTS * shown_map(shown, INSIDE) + LIPS_COUNT * shown_map(shown, LIPS)
+    return shown_map(shown, REGION) * counts
 
 
 @in_float32
 def scores(made: Tensor, batch: CloseUpBatch) -> dict[str, float]:
     """The figures of one close-up and of its real picture; NaN inside a mouth that is shut."""
-    region, hole = region_of(batch.shown), batch.shown[:, 7:8] > 0.5
+    region, hole = shown_map(batch.shown, REGION), shown_map(batch.shown, INSIDE) > 0.5
     target = torch.lerp(batch.shown[:, :3], batch.real, region)
     found = {"l1": float(reconstruction_loss(made, target, pixel_weight(batch.shown))),
              "ssim": 1 - float(ssim_loss(made, target, luma=True))}

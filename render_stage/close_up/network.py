@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from render_stage.close_up.view import MAPS
 from render_stage.nn.layers import SLOPE, Residual, Unit, convolution, drawn_patches, patch_convolution
 
-SHOWN = 3 + 3 + 1 + MAPS        # picture, reference, inside of the reference's mouth, maps
-REGION = 5                      # number of the map that says what may be drawn again
+MAPS_AT = 3 + 3 + 1             # channels before the maps: picture, reference, inside of the reference's mouth
+SHOWN = MAPS_AT + MAPS
+INSIDE, LIPS, REGION = 0, 1, 5  # numbers of maps: the inside of the mouth, lips with it, what may be drawn again
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,12 @@ def begun(picture: Tensor, moved: Tensor, maps: Tensor) -> Tensor:
 
     `moved` (B, 4, N, N) is the reference in the target's axes and the inside of its mouth; maps (B, MAPS, N, N).
     """
-    return torch.lerp(picture, moved[:, :3] * moved[:, 3:], maps[:, :1])
+    return torch.lerp(picture, moved[:, :3] * moved[:, 3:], maps[:, INSIDE : INSIDE + 1])
+
+
+def shown_map(shown: Tensor, number: int) -> Tensor:
+    """One of the maps (B, 1, N, N) of what the network is shown (B, SHOWN, N, N)."""
+    return shown[:, MAPS_AT + number : MAPS_AT + number + 1]
 
 
 class CloseUpNetwork(nn.Module):
@@ -75,5 +81,4 @@ class CloseUpNetwork(nn.Module):
             x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
             x = up(torch.cat([x, held.pop()], 1))
         drawn = drawn_patches(self.head, F.leaky_relu(self.last(x), SLOPE), self.settings.patch)
-        region = 7 + REGION
-        return torch.tanh(drawn) * shown[:, region : region + 1]
+        return torch.tanh(drawn) * shown_map(shown, REGION)

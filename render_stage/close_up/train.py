@@ -35,12 +35,11 @@ from render_stage.close_up.batches import (
     close_up_batch,
     drawn,
     pixel_weight,
-    region_of,
     sample_tensors,
     scores,
 )
 from render_stage.close_up.material import CloseUpMaterialSettings, Packed, packed, told_of
-from render_stage.close_up.network import CloseUpNetwork, CloseUpSettings
+from render_stage.close_up.network import REGION, CloseUpNetwork, CloseUpSettings, shown_map
 from render_stage.nn.discriminator import ADVERSARIAL_TERMS, DiscriminatorSettings, picture_adversary
 from render_stage.nn.losses import gradient_loss, reconstruction_loss, ssim_loss
 from render_stage.perceptual import load_perceptual
@@ -105,7 +104,7 @@ class CloseUpTask:
     def losses(self, batch: CloseUpBatch, wanted: Collection[str]) -> StepLosses:
         """The terms that need no discriminator; those are shown what was drawn, where they count."""
         shown, real = batch
-        made, region = drawn(self.network, shown), region_of(shown)
+        made, region = drawn(self.network, shown), shown_map(shown, REGION)
         target = torch.lerp(shown[:, :3], real, region)     # beyond the region nothing is asked for
         terms = {
             "reconstruction": lambda: reconstruction_loss(made, target, pixel_weight(shown)),
