@@ -1,6 +1,6 @@
 """A face that listens: sound is pushed as it comes, frames are pulled with the sound that belongs to them.
 
-Shapes: P pixels a side, L = 68 landmarks, R = 37 landmarks of jaw and mouth, n samples.
+Shapes: P pixels a side, L = 68 landmarks, n samples.
 Each frame carries its own 640 samples of 16 kHz, so picture and sound cannot drift apart: whoever plays them plays both.
 """
 
@@ -8,6 +8,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,22 +16,19 @@ import numpy as np
 import torch
 
 from headsync import media
-from headsync.landmarks.geometry import frontal
 from headsync.landmarks.motion import natural_blinks
-from headsync.landmarks.motion.blinks import NATURAL_PER_MINUTE, blinked
+from headsync.landmarks.motion.blinks import blinked
 from headsync.landmarks.motion.compose import anchored, head_track, reposed
-from headsync.landmarks.motion.lower_face import LOWER_FACE, with_lower_face
 from headsync.live.clock import FrameClock
 from headsync.live.input import SampleQueue
-from landmark_stage.articulation.generate import lip_stream, load_lips
-from landmark_stage.articulation.network import Articulation, uncrossed
+from landmark_stage.articulation.generate import LipsOnMotion, lip_stream, load_lips
+from landmark_stage.articulation.network import Articulation
 from landmark_stage.idle import IdleHead
 from render_stage import Drive, Renderer, load_renderer, read_references
 from render_stage.references import Reference
 
-REST_FRAMES = 5             # from what is said to the mouth at rest after an interruption: 200 ms
 LATE_FRAMES = 1.0           # by which a frame is late before its picture is left out
-SPEECH_LOUDNESS = 0.75      # log10 mel energy of a usual voice near its microphone, where no level was measured
+SPEECH_LOUDNESS = 0.75      # log10 mel energy where no level was measured: a guess; 50 corpus clips have .4 to 1.9
 SILENT_PEAK = 1e-4          # samples below which nobody speaks
 
 
@@ -62,21 +60,15 @@ class LiveSession:
             raise ValueError(f"a session draws at least 1 frame at a time, got block_frames={block_frames}")
         self._identity, self._block = renderer.prepare([reference]), block_frames
         self._start = np.asarray(reference.points, np.float32)
-        face = torch.from_numpy(frontal(self._start[None])[0])
-        self._neutral = lips.neutral(face.to(lips.basis.device)).cpu()
-        self._own = face[list(LOWER_FACE)] - self._neutral      # how the photo's mouth differs from rest
-        self._rest = anchored(head_track(self._start[None]))
-        self._head, self._lids = IdleHead(seed), _each(natural_blinks(torch.Generator().manual_seed(seed),
-                                                                      per_minute=NATURAL_PER_MINUTE))
+        self._mouth, self._rest = LipsOnMotion(self._start, lips), anchored(head_track(self._start[None]))
+        self._head = IdleHead(seed)
+        self._lids = chain.from_iterable(natural_blinks(torch.Generator().manual_seed(seed)))
         self._lock, self._number, self._dropped = threading.Lock(), 0, 0
-        self._last = self._own.clone()                          # offsets of the newest frame
-        self._faded = self._last                                # where the way into the present sound began
-        self._since = 0                                         # frames since then
         self._listen()
 
     @property
     def look_ahead_frames(self) -> int:
-        """how many frames of sound come before a frame can be shown: the latency, computing aside."""
+        """How many frames of sound come before a frame can be shown: the latency, computing aside."""
         return self.lips.look_ahead_frames + self._block - 1
 
     @property
@@ -144,7 +136,7 @@ class LiveSession:
         self._offsets: deque[torch.Tensor] = deque()
         self._sounds: deque[tuple[np.ndarray, int]] = deque()       # samples, and how many of them were pushed
         self._drawn: deque[_Drawn] = deque()
-        self._faded, self._since = self._last, 0
+        self._mouth.restart()
 
     def _take_sound(self) -> None:
         """Another frame of sound goes to the lips."""
@@ -155,18 +147,9 @@ class LiveSession:
 
     def _points(self, offsets: torch.Tensor) -> np.ndarray:
         """Landmarks (1, 68, 3) of the newest frame."""
-        share = min(self._since / REST_FRAMES, 1.0)
-        self._last = torch.lerp(self._faded, offsets, share)
-        self._since += 1
-        lower = uncrossed((self._neutral + self._last)[None]).numpy()
-        points = with_lower_face(self._start[None], lower)
+        points = self._mouth.placed(self._start[None], offsets[None].numpy())
         points = blinked(points, np.array([next(self._lids)]))
         return reposed(points, self._start, self._rest + self._head.next(1))
-
-
-def _each(blocks: Iterator[np.ndarray]) -> Iterator[float]:
-    for block in blocks:
-        yield from block
 
 
 @media.checked

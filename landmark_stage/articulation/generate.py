@@ -85,22 +85,31 @@ class LipsOnMotion:
     """Jaw and mouth of a motion that begins with `start` (68, 3), replaced block by block.
 
     Frame 0 stays, bit for bit; within five frames its mouth goes over into neutral and shapes. Lips do not cross (`uncrossed`),
-    before the head's pose is put in. `lip_scale` multiplies the offsets.
+    before the head's pose is put in. `lip_scale` multiplies the offsets. After `restart` the mouth goes over in the same way
+    from where it is.
     """
 
     def __init__(self, start: np.ndarray, model: Articulation, *, lip_scale: float = 1.0):
         face = torch.from_numpy(frontal(start[None])[0])
-        self._neutral, self._own = model.neutral(face.to(model.basis.device)).cpu(), face[list(LOWER_FACE)]
-        self._scale, self._made = lip_scale, 0
+        self._neutral, self._scale = model.neutral(face.to(model.basis.device)).cpu(), lip_scale
+        self._from = self._newest = face[list(LOWER_FACE)]      # shapes (R, 3): where the mouth comes from, and where it is
+        self._made, self._is_start = 0, True                    # frames since then; whether the next one is the start
+
+    def restart(self) -> None:
+        """Another sound's offsets come next."""
+        self._from, self._made = self._newest, 0
 
     def placed(self, block: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """The next frames (t, 68, 3) of the motion with offsets (t, R, 3) from the neutral mouth."""
         moment = torch.arange(self._made, self._made + len(block), dtype=torch.float32)
         share = (moment / BEGIN_FRAMES).clamp(max=1)[:, None, None]
         lower = self._neutral + self._scale * torch.from_numpy(np.asarray(offsets, np.float32))
-        made = with_lower_face(block, uncrossed(torch.lerp(self._own.expand_as(lower), lower, share)).numpy())
-        if not self._made and len(made):
-            made[0] = block[0]
+        shapes = torch.lerp(self._from.expand_as(lower), lower, share)
+        made = with_lower_face(block, uncrossed(shapes).numpy())
+        if len(made):
+            if self._is_start:
+                made[0] = block[0]
+            self._newest, self._is_start = shapes[-1], False
         self._made += len(block)
         return made
 
