@@ -9,16 +9,14 @@ of the whole sound is brought to one height, so that quiet recordings give what 
 """
 
 import math
-from importlib import resources
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from headsync.media.clock import SAMPLE_RATE_HZ
 from headsync.media.mel import FFT_SAMPLES, HOP_SAMPLES, MELS, log_mel
-from headsync.media.windowed import WINDOW_FRAMES, WINDOW_ROWS_PER_FRAME, Window, WindowedStream
+from headsync.media.windowed import WINDOW_FRAMES, WINDOW_ROWS_PER_FRAME, Window, WindowedStream, shipped_encoder
 
 HAMA_FEATURES = 256
 DILATIONS = (1, 1, 2, 2, 4)
@@ -66,12 +64,8 @@ class SeparableBlock(nn.Module):
 
 
 def load_hama_encoder(device: torch.device | str = "cpu") -> HamaEncoder:
-    """The shipped encoder, frozen, float32, in evaluation mode; some milliseconds."""
-    with resources.as_file(resources.files("headsync.media") / "weights" / "hama_5blocks.safetensors") as path:
-        weights = {name: one.float() for name, one in load_file(path).items()}
-    encoder = HamaEncoder()
-    encoder.load_state_dict(weights)
-    return encoder.to(device).eval().requires_grad_(False)
+    """The shipped encoder, frozen, float32, in evaluation mode; loaded once."""
+    return shipped_encoder(HamaEncoder, "hama_5blocks", device)
 
 
 def levelled_mel(samples: np.ndarray, loudness: float, filters: np.ndarray) -> np.ndarray:

@@ -11,16 +11,14 @@ where a block ends, and a stream gives the rows of the whole sound.
 
 import math
 from functools import cache
-from importlib import resources
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from headsync.media.features import measure_level
 from headsync.media.mel import FFT_SAMPLES, MELS, log_mel
-from headsync.media.windowed import ROW_SAMPLES, WINDOW_ROWS_PER_FRAME, Window, WindowedStream
+from headsync.media.windowed import ROW_SAMPLES, WINDOW_ROWS_PER_FRAME, Window, WindowedStream, shipped_encoder
 
 PHONETIC_FEATURES = 384
 PHONETIC_ROWS_PER_FRAME = WINDOW_ROWS_PER_FRAME
@@ -88,12 +86,8 @@ class SelfAttention(nn.Module):
 
 
 def load_phonetic_encoder(device: torch.device | str = "cpu") -> PhoneticEncoder:
-    """The shipped encoder, frozen, float32, in evaluation mode; some 20 ms."""
-    with resources.as_file(resources.files("headsync.media") / "weights" / "whisper_tiny_en_2blocks.safetensors") as path:
-        weights = {name: one.float() for name, one in load_file(path).items()}
-    encoder = PhoneticEncoder()
-    encoder.load_state_dict(weights)
-    return encoder.to(device).eval().requires_grad_(False)
+    """The shipped encoder, frozen, float32, in evaluation mode; loaded once, in some 20 ms."""
+    return shipped_encoder(PhoneticEncoder, "whisper_tiny_en_2blocks", device)
 
 
 def log_scaled(mel: np.ndarray, loudness: float) -> np.ndarray:

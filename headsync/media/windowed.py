@@ -8,12 +8,19 @@ ends, and a stream gives the rows of the whole sound.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TypeVar
 
 import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import nn
 
 from headsync.media.clock import FPS, SAMPLES_PER_FRAME, frames_for_samples
 from headsync.media.features import checked_samples
 
+Encoder = TypeVar("Encoder", bound=nn.Module)
 WINDOW_ROWS_PER_FRAME = 2
 ROW_SAMPLES = SAMPLES_PER_FRAME // WINDOW_ROWS_PER_FRAME
 WINDOW_FRAMES = FPS             # the core of a window: one second
@@ -91,3 +98,17 @@ class WindowedStream:
             self._held = self._held[count * step :]
             self._made += len(rows[-1])
         return np.concatenate(rows)
+
+
+def shipped_encoder(make: type[Encoder], name: str, device: torch.device | str) -> Encoder:
+    """A shipped network of `headsync/media/weights`, frozen, float32, in evaluation mode; loaded once a process and device."""
+    return _loaded(make, name, str(device))
+
+
+@cache
+def _loaded(make: type[Encoder], name: str, device: str) -> Encoder:
+    with resources.as_file(resources.files("headsync.media") / "weights" / f"{name}.safetensors") as path:
+        weights = {key: one.float() for key, one in load_file(path).items()}
+    encoder = make()
+    encoder.load_state_dict(weights)
+    return encoder.to(device).eval().requires_grad_(False)
